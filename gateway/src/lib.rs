@@ -1,0 +1,7 @@
+//! An API Gateway for Rust Lambda functions on one machine: an HTTP API, a WebSocket API and the
+//! `@connections` management API on one port, in front of unmodified function binaries.
+//!
+//! It learns everything about a project from its SAM template and knows no rule of any one project.
+
+pub mod lambda;
+pub mod project;

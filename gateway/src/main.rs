@@ -1,0 +1,3 @@
+//! `cargo run`: the project, served locally.
+
+fn main() {}

@@ -1,0 +1,106 @@
+//! What a template describes once parameters, conditions and intrinsic functions are resolved.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A project as the gateway runs it.
+#[derive(Clone, Debug, Default)]
+pub struct Project {
+    /// By logical id.
+    pub functions: BTreeMap<String, Function>,
+    pub http_api: Option<HttpApi>,
+    pub websocket_api: Option<WebSocketApi>,
+}
+
+/// An `AWS::Serverless::Function`.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its logical id in the template; also its name towards the function and in log lines.
+    pub name: String,
+    /// The package's folder, absolute.
+    pub code_uri: PathBuf,
+    pub handler: String,
+    /// `Environment.Variables`, resolved, the globals merged in.
+    pub environment: BTreeMap<String, String>,
+    pub timeout: Duration,
+    pub memory_mb: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpApi {
+    /// Shaped like AWS's: ten lowercase letters and digits, derived from the logical id.
+    pub api_id: String,
+    /// `$default` has no path prefix; any other stage is served under `/{stage}`.
+    pub stage: String,
+    pub cors: Option<Cors>,
+    pub routes: Vec<HttpRoute>,
+    /// By name.
+    pub authorizers: BTreeMap<String, JwtAuthorizer>,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpRoute {
+    /// As in events: `GET /messages/{id}`, `ANY /files/{proxy+}`, `$default`.
+    pub route_key: String,
+    /// The function's logical id.
+    pub function: String,
+    /// The authorizer's name, if the route has one.
+    pub authorizer: Option<String>,
+    pub scopes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    pub allow_origins: Vec<String>,
+    pub allow_methods: Vec<String>,
+    pub allow_headers: Vec<String>,
+    pub expose_headers: Vec<String>,
+    pub allow_credentials: bool,
+    pub max_age_seconds: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct JwtAuthorizer {
+    pub issuer: String,
+    pub audience: Vec<String>,
+    /// As in the template: `$request.header.Authorization` or `$request.querystring.name`.
+    pub identity_source: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct WebSocketApi {
+    pub api_id: String,
+    pub stage: String,
+    /// As in the template, e.g. `$request.body.type`.
+    pub route_selection_expression: String,
+    /// By route key.
+    pub routes: BTreeMap<String, WebSocketRoute>,
+}
+
+#[derive(Clone, Debug)]
+pub struct WebSocketRoute {
+    pub integration: Integration,
+    /// True where the route has a `RouteResponseSelectionExpression` and a `$default` route response:
+    /// the integration's answer is then sent to the client.
+    pub two_way: bool,
+    /// Only ever on `$connect`.
+    pub authorizer: Option<RequestAuthorizer>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Integration {
+    /// The function's logical id.
+    Lambda(String),
+    /// A fixed answer, from literal templates.
+    Mock { response: Option<String> },
+}
+
+#[derive(Clone, Debug)]
+pub struct RequestAuthorizer {
+    pub name: String,
+    /// The function's logical id.
+    pub function: String,
+    /// E.g. `route.request.querystring.token`, `route.request.header.Auth`.
+    pub identity_sources: Vec<String>,
+}
