@@ -1,7 +1,14 @@
-//! Placeholder.
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+//! `$connect`: let a WebSocket in.
+
+mod handler;
+
+use shared::config::Config;
+use shared::telemetry;
+use shared::websocket;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    run(service_fn(|event: LambdaEvent<serde_json::Value>| async move { Ok::<_, Error>(event.payload) })).await
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let config = Config::from_env()?;
+    websocket::serve(|event| handler::handle(&config, event)).await
 }

@@ -1,7 +1,12 @@
-//! Placeholder.
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+//! `$default`: answer what no other route knows.
+
+mod handler;
+
+use shared::telemetry;
+use shared::websocket;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    run(service_fn(|event: LambdaEvent<serde_json::Value>| async move { Ok::<_, Error>(event.payload) })).await
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    websocket::serve(handler::handle).await
 }

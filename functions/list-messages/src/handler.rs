@@ -1,0 +1,123 @@
+//! A page of messages, ascending, with a link to the next page of older (or newer) ones.
+
+use lambda_http::http::header::LINK;
+use lambda_http::{Request, RequestExt};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use shared::access;
+use shared::config::Config;
+use shared::error::Error;
+use shared::http::Answer;
+use shared::identity::Principal;
+use shared::ids::{MessageId, UserKey};
+use shared::store::{Page, Paging, Store};
+
+const MOST: usize = 1000;
+
+const INVALID_LIMIT: Error = Error::InvalidRequest("limit must be a number from 1 to 1000");
+const INVALID_CURSOR: Error = Error::InvalidRequest("before and after must be message ids");
+const BOTH_CURSORS: Error = Error::InvalidRequest("before and after exclude each other");
+const INVALID_USER: Error =
+    Error::InvalidRequest("user and with have 1 to 128 bytes and no control characters");
+
+/// What the query asks for.
+#[derive(Debug, Eq, PartialEq)]
+struct Query {
+    limit: Option<usize>,
+    paging: Paging,
+    user: Option<UserKey>,
+    with: Option<UserKey>,
+}
+
+pub(crate) async fn handle(config: &Config, store: &Store, request: Request) -> Result<Answer, Error> {
+    let principal = Principal::from_request(&request, config)?;
+    let parameters = request.query_string_parameters_ref();
+    let query = Query::parse(|name| parameters.and_then(|all| all.first(name)))?;
+
+    let permit = access::may_list(&principal, query.user.clone(), query.with.clone())?;
+    let page = store.list(&permit, query.paging, query.limit.unwrap_or(MOST)).await?;
+    let link = query.link(&page);
+    let answer = Answer::json(format!("[{}]", page.messages.join(",")));
+    Ok(match link {
+        Some(link) => answer.header(LINK, link),
+        None => answer,
+    })
+}
+
+impl Query {
+    fn parse<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Error> {
+        let limit = match get("limit") {
+            Some(text) => {
+                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let limit = text.parse().ok().filter(|limit| digits && (1..=MOST).contains(limit));
+                Some(limit.ok_or(INVALID_LIMIT)?)
+            }
+            None => None,
+        };
+        let id = |text| MessageId::parse(text).ok_or(INVALID_CURSOR);
+        let paging = match (get("before"), get("after")) {
+            (Some(_), Some(_)) => return Err(BOTH_CURSORS),
+            (None, Some(after)) => Paging::After(id(after)?),
+            (before, None) => Paging::Before(before.map(id).transpose()?),
+        };
+        let user = |name| {
+            get(name).map(|key| UserKey::try_from(key.to_owned()).map_err(|_| INVALID_USER)).transpose()
+        };
+        Ok(Self { limit, paging, user: user("user")?, with: user("with")? })
+    }
+
+    /// Where to go on ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)), keeping the query.
+    fn link(&self, page: &Page) -> Option<String> {
+        let id = page.more.as_ref()?;
+        let (cursor, relation) = match self.paging {
+            Paging::Before(_) => ("before", "prev"),
+            Paging::After(_) => ("after", "next"),
+        };
+        let mut link = format!("</messages?{cursor}={id}");
+        if let Some(limit) = self.limit {
+            link.push_str(&format!("&limit={limit}"));
+        }
+        for (name, user) in [("user", &self.user), ("with", &self.with)] {
+            if let Some(user) = user {
+                link.push_str(&format!("&{name}={}", utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC)));
+            }
+        }
+        Some(format!("{link}>; rel=\"{relation}\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    fn parse(pairs: &[(&str, &'static str)]) -> Result<Query, &'static str> {
+        Query::parse(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value))
+            .map_err(|error| error.answer().2)
+    }
+
+    #[test]
+    fn a_query_is_checked() {
+        assert!(parse(&[]).is_ok());
+        assert!(parse(&[("limit", "1000"), ("before", ID), ("unknown", "x")]).is_ok());
+        for limit in ["0", "1001", "-1", "+1", "x", "", "99999999999999999999", "1.0", "１"] {
+            assert_eq!(parse(&[("limit", limit)]), Err("limit must be a number from 1 to 1000"), "{limit}");
+        }
+        assert_eq!(parse(&[("after", "x")]), Err("before and after must be message ids"));
+        assert_eq!(parse(&[("before", ID), ("after", ID)]), Err("before and after exclude each other"));
+        assert!(parse(&[("user", "")]).is_err());
+    }
+
+    #[test]
+    fn a_link_keeps_the_query() {
+        let page = Page { messages: Vec::new(), more: Some(ID.to_owned()) };
+        let query = parse(&[("limit", "5"), ("user", "a&b>"), ("with", "\u{1F600}")]).expect("valid");
+        assert_eq!(
+            query.link(&page),
+            Some(format!("</messages?before={ID}&limit=5&user=a%26b%3E&with=%F0%9F%98%80>; rel=\"prev\""))
+        );
+        let forward = parse(&[("after", ID)]).expect("valid");
+        assert_eq!(forward.link(&page), Some(format!("</messages?after={ID}>; rel=\"next\"")));
+        assert_eq!(forward.link(&Page { more: None, ..page }), None);
+    }
+}

@@ -1,0 +1,37 @@
+//! Replace a message's content, then tell its participants.
+
+use lambda_http::Request;
+use serde::Deserialize;
+use shared::access;
+use shared::config::Config;
+use shared::error::Error;
+use shared::http::{self, Answer};
+use shared::identity::Principal;
+use shared::message::Content;
+use shared::notify::Notifier;
+use shared::store::{Change, Store};
+
+const REQUIRED: &str = "Content is required";
+
+#[derive(Deserialize)]
+struct Edit {
+    content: Option<String>,
+}
+
+pub(crate) async fn handle(
+    config: &Config,
+    store: &Store,
+    notifier: &Notifier,
+    request: Request,
+) -> Result<Answer, Error> {
+    let principal = Principal::from_request(&request, config)?;
+    let edit: Edit = http::json(&request, REQUIRED)?;
+    let content = Content::parse(edit.content, REQUIRED)?;
+    let id = http::message_id(&request)?;
+
+    let stored = store.message(id).await?.ok_or(Error::NotFound)?;
+    let permit = access::may_change(&principal, stored)?;
+    let (message, feeds) = store.update(permit, content).await?.ok_or(Error::NotFound)?;
+    notifier.notify(Change::Updated, &message, feeds).await;
+    Answer::done("Message updated", Some(&message))
+}

@@ -1,0 +1,151 @@
+//! Every failure a client can see: one status, one stable code and one sentence each.
+
+use std::fmt;
+
+/// Why a request or a frame was not carried out.
+///
+/// The last two hold their cause, which is logged and never sent.
+#[derive(Debug)]
+pub enum Error {
+    /// What was sent cannot be understood; the sentence says what is wrong.
+    InvalidRequest(&'static str),
+    /// Nobody is known to be asking.
+    Unauthenticated,
+    /// Known, but not allowed; the sentence says what is not.
+    Forbidden(&'static str),
+    /// No such message, or none that the asker may know of.
+    NotFound,
+    /// Larger than the limit that the sentence names.
+    TooLarge(&'static str),
+    /// The store cannot be reached just now.
+    Unavailable(Cause),
+    /// Our fault.
+    Internal(Cause),
+}
+
+/// What went wrong inside.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    /// HTTP status, stable code, public sentence.
+    pub fn answer(&self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::InvalidRequest(sentence) => (400, "invalid_request", sentence),
+            Self::Unauthenticated => (401, "unauthenticated", "Authentication is required"),
+            Self::Forbidden(sentence) => (403, "forbidden", sentence),
+            Self::NotFound => (404, "not_found", "Message not found"),
+            Self::TooLarge(sentence) => (413, "too_large", sentence),
+            Self::Unavailable(_) => (503, "unavailable", "The store is unavailable, try again"),
+            Self::Internal(_) => (500, "internal", "Internal server error"),
+        }
+    }
+
+    /// What is logged and never sent.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Unavailable(cause) | Self::Internal(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, code, sentence) = self.answer();
+        write!(f, "{code}: {sentence}")?;
+        self.cause().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<redis::RedisError> for Error {
+    fn from(error: redis::RedisError) -> Self {
+        use redis::{ErrorKind, ServerErrorKind};
+        let passing = error.is_io_error()
+            || error.is_timeout()
+            || error.is_connection_dropped()
+            || error.is_connection_refusal()
+            || matches!(
+                error.kind(),
+                ErrorKind::Server(
+                    ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain
+                )
+            );
+        if passing { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
+    }
+}
+
+/// Why a frame was answered with an error frame; the connection stays open.
+#[derive(Debug)]
+pub enum FrameError {
+    /// Not JSON, not an object, or without a usable `type`.
+    InvalidFrame(&'static str),
+    /// A `type` that no route knows.
+    UnknownType,
+    /// `target` is no user key.
+    InvalidTarget,
+    /// `userKey` is no user key.
+    InvalidUserKey,
+    /// Signaling from a connection that speaks for nobody.
+    NotRegistered,
+    /// Registering as somebody else.
+    Forbidden,
+    /// No connection took the offer or answer.
+    PeerUnavailable,
+    /// With `sender` added the frame no longer fits 128 KB.
+    TooLarge,
+    /// Our fault, or the store's.
+    Internal(Error),
+}
+
+impl FrameError {
+    /// Stable code and public sentence.
+    pub fn answer(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::InvalidFrame(sentence) => ("invalid_frame", sentence),
+            Self::UnknownType => ("unknown_type", "Unknown frame type"),
+            Self::InvalidTarget => {
+                ("invalid_target", "target must be a user key: 1 to 128 bytes, no control characters")
+            }
+            Self::InvalidUserKey => {
+                ("invalid_user_key", "userKey must be a user key: 1 to 128 bytes, no control characters")
+            }
+            Self::NotRegistered => ("not_registered", "Register before signaling"),
+            Self::Forbidden => ("forbidden", "This connection may not speak for that user"),
+            Self::PeerUnavailable => ("peer_unavailable", "The target has no open connection"),
+            Self::TooLarge => ("too_large", "The frame does not fit 128 KB with its sender added"),
+            Self::Internal(_) => ("internal", "Internal server error"),
+        }
+    }
+}
+
+impl From<Error> for FrameError {
+    fn from(error: Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentences_clients_know_stay() {
+        assert_eq!(Error::NotFound.answer(), (404, "not_found", "Message not found"));
+        assert_eq!(Error::Internal("x".into()).answer(), (500, "internal", "Internal server error"));
+    }
+
+    #[test]
+    fn a_cause_is_logged_and_not_sent() {
+        let error = Error::Internal("password=hunter2".into());
+        assert!(error.to_string().contains("hunter2"));
+        assert!(!error.answer().2.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_unavailable() {
+        let gone = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(Error::from(redis::RedisError::from(gone)).answer().0, 503);
+    }
+}

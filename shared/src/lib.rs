@@ -1,0 +1,28 @@
+//! What the functions share. Each rule has one home:
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`config`] | every environment variable |
+//! | [`ids`] | user keys, connection ids, message ids: what is valid |
+//! | [`message`] | the chat message, as stored and as sent |
+//! | [`protocol`] | the frames clients send and the frames they get |
+//! | [`identity`] | who is asking |
+//! | [`access`] | what they may do |
+//! | [`store`] | Redis: keys, scripts, round trips |
+//! | [`notify`] | pushing frames to connections, forgetting the gone ones |
+//! | [`error`] | every failure a client can see |
+//! | [`http`], [`websocket`] | the two edges: event in, answer out, failures logged |
+//! | [`telemetry`] | logging |
+
+pub mod access;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod identity;
+pub mod ids;
+pub mod message;
+pub mod notify;
+pub mod protocol;
+pub mod store;
+pub mod telemetry;
+pub mod websocket;

@@ -1,0 +1,48 @@
+//! Redis: what is kept, under which keys, in how few round trips.
+//!
+//! Commands that do not depend on each other go out as one concurrent wave; keys that change together
+//! share a slot, so everything works on a cluster unchanged. Every step may be repeated.
+
+mod calls;
+mod connections;
+mod events;
+mod keys;
+mod messages;
+mod redis;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use calls::{Candidates, Description};
+pub use connections::{Connection, Registration, Speaker};
+pub use events::{Change, Feed};
+pub use messages::{Deletion, Page, Paging};
+
+use self::redis::Redis;
+use crate::config::Config;
+
+/// The store; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    redis: Redis,
+    /// In open mode anyone may list everything, so everything is indexed.
+    open: bool,
+    connection_lifetime: Duration,
+}
+
+impl Store {
+    /// Prepares the store and tries to connect, so that the first event need not.
+    ///
+    /// # Errors
+    /// A malformed Redis URL. A Redis that is away is no error here: it may be back at the first event.
+    pub async fn open(config: &Config) -> Result<Self, ::redis::RedisError> {
+        let redis = Redis::new(config.redis_url.expose())?;
+        redis.warm().await;
+        Ok(Self { redis, open: config.allow_anonymous, connection_lifetime: config.connection_lifetime })
+    }
+}
+
+/// The present, in milliseconds since 1970.
+fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,184 @@
+//! What the server keeps of calls: enough to deliver candidates after their description.
+//!
+//! API Gateway hands each frame to an invocation of its own, so a candidate can overtake the offer or answer
+//! it belongs to, and clients lose one that comes first. It is held until its connection's description has
+//! been delivered.
+
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use redis::Cmd;
+
+use super::redis::script;
+use super::{Connection, Store, keys, now_ms};
+use crate::error::Error;
+use crate::ids::{ConnectionId, UserKey};
+
+/// How long a call's record stays after the last description, in seconds.
+const CALL_SECONDS: u64 = 24 * 3600;
+
+/// A description that is not delivered by then never will be: its function died.
+const DELIVERY: Duration = Duration::from_secs(3);
+
+/// How long an early candidate is held, in milliseconds, how many of a connection, and of what size in all.
+const HELD_MS: u64 = 10_000;
+const HELD_FRAMES: usize = 64;
+const HELD_BYTES: usize = 262_144;
+
+/// An offer or an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Description {
+    /// Opens a call, or renegotiates one that is active.
+    Offer,
+    /// Makes it active.
+    Answer,
+}
+
+/// What is to happen with a candidate.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Candidates {
+    /// These frames are to be delivered now, in this order.
+    Deliver(Vec<String>),
+    /// It is held until its description has been delivered.
+    Held,
+    /// It is held, but no call is known that it could belong to: if no description comes within a moment,
+    /// [`Store::release_strays`] gives it back.
+    Stray,
+}
+
+/// Notes that a description is on its way. An offer from a connection outside an active call opens a new one.
+const DESCRIBE: &str = "
+local call = KEYS[1]
+local kind, me, delivered_by, seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local renegotiates = redis.call('HGET', call, 'state') == 'active'
+  and redis.call('HEXISTS', call, 'described:' .. me) == 1
+if kind == 'offer' and not renegotiates then
+  redis.call('DEL', call)
+  redis.call('HSET', call, 'state', 'ringing')
+elseif kind == 'answer' then
+  redis.call('HSET', call, 'state', 'active')
+end
+redis.call('HSET', call, 'described:' .. me, delivered_by)
+redis.call('EXPIRE', call, seconds)
+return false
+";
+
+/// Notes that it was delivered, and hands over what was held for it.
+const DESCRIBED: &str = "
+local call, held = KEYS[1], KEYS[2]
+if redis.call('HEXISTS', call, 'described:' .. ARGV[1]) == 1 then
+  redis.call('HSET', call, 'described:' .. ARGV[1], 0)
+end
+local frames = redis.call('LRANGE', held, 0, -1)
+redis.call('DEL', held)
+return frames
+";
+
+const CANDIDATE: &str = "
+local call, held = KEYS[1], KEYS[2]
+local me, frame, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local held_ms, most_frames, most_bytes = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local described = redis.call('HGET', call, 'described:' .. me)
+local waiting = redis.call('LRANGE', held, 0, -1)
+if described and tonumber(described) <= now then
+  redis.call('DEL', held)
+  waiting[#waiting + 1] = frame
+  return {'deliver', waiting}
+end
+local bytes = #frame
+for _, one in ipairs(waiting) do bytes = bytes + #one end
+if #waiting < most_frames and bytes <= most_bytes then
+  redis.call('RPUSH', held, frame)
+  redis.call('PEXPIRE', held, held_ms)
+end
+if redis.call('HEXISTS', call, 'stray:' .. me) == 1 then return {'deliver', {frame}} end
+if redis.call('HEXISTS', call, 'state') == 1 or #waiting > 0 then return {'held', {}} end
+return {'stray', {}}
+";
+
+/// Gives back candidates that no description came for; they stay held, should it still come.
+const RELEASE: &str = "
+local call, held = KEYS[1], KEYS[2]
+if redis.call('HEXISTS', call, 'state') == 1 then return {} end
+redis.call('HSET', call, 'stray:' .. ARGV[1], 1)
+redis.call('PEXPIRE', call, ARGV[2])
+return redis.call('LRANGE', held, 0, -1)
+";
+
+impl Store {
+    /// Notes that `me` is about to describe itself, and finds the target's connections: one round trip. From
+    /// now on candidates of `me` are held, until [`Store::described`].
+    pub async fn describe(
+        &self,
+        description: Description,
+        me: &ConnectionId,
+        user: &UserKey,
+        target: &UserKey,
+    ) -> Result<Vec<Connection>, Error> {
+        let kind = match description {
+            Description::Offer => "offer",
+            Description::Answer => "answer",
+        };
+        let mut command = script(DESCRIBE, &[&keys::call(user, target)]);
+        let delivered_by = now_ms() + u64::try_from(DELIVERY.as_millis()).unwrap_or(u64::MAX);
+        command.arg(&[kind, me.as_str()]).arg(delivered_by).arg(CALL_SECONDS);
+        let ((), connections) = try_join(self.redis.run(&command), self.connections(target, me)).await?;
+        Ok(connections)
+    }
+
+    /// Notes that the description was delivered: one round trip. Returns the candidates held for it.
+    pub async fn described(
+        &self,
+        me: &ConnectionId,
+        user: &UserKey,
+        target: &UserKey,
+    ) -> Result<Vec<String>, Error> {
+        self.redis.run(self.with_held(DESCRIBED, me, user, target).arg(me.as_str())).await
+    }
+
+    /// Holds a candidate, or lets it pass, and finds the target's connections: one round trip.
+    pub async fn candidate(
+        &self,
+        frame: &str,
+        me: &ConnectionId,
+        user: &UserKey,
+        target: &UserKey,
+    ) -> Result<(Candidates, Vec<Connection>), Error> {
+        let mut command = self.with_held(CANDIDATE, me, user, target);
+        command.arg(&[me.as_str(), frame]).arg(now_ms()).arg(HELD_MS).arg(HELD_FRAMES).arg(HELD_BYTES);
+        let (held, connections) =
+            try_join(self.redis.run::<(String, Vec<String>)>(&command), self.connections(target, me)).await?;
+        let candidates = match held.0.as_str() {
+            "deliver" => Candidates::Deliver(held.1),
+            "stray" => Candidates::Stray,
+            _ => Candidates::Held,
+        };
+        Ok((candidates, connections))
+    }
+
+    /// The held candidates of a connection that still has no call: one round trip. Later ones pass at once.
+    pub async fn release_strays(
+        &self,
+        me: &ConnectionId,
+        user: &UserKey,
+        target: &UserKey,
+    ) -> Result<Vec<String>, Error> {
+        self.redis.run(self.with_held(RELEASE, me, user, target).arg(me.as_str()).arg(HELD_MS)).await
+    }
+
+    /// Ends the call between two users and reads the target's connections: one round trip.
+    pub async fn end_call(
+        &self,
+        me: &ConnectionId,
+        user: &UserKey,
+        target: &UserKey,
+    ) -> Result<Vec<Connection>, Error> {
+        let end = Cmd::del(keys::call(user, target));
+        let ((), connections) = try_join(self.redis.run(&end), self.connections(target, me)).await?;
+        Ok(connections)
+    }
+
+    fn with_held(&self, text: &str, me: &ConnectionId, user: &UserKey, target: &UserKey) -> Cmd {
+        script(text, &[&keys::call(user, target), &keys::held_candidates(user, target, me)])
+    }
+}

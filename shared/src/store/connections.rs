@@ -1,0 +1,238 @@
+//! The connection registry: which user each connection speaks for, and each user's open connections.
+
+use std::time::Duration;
+
+use futures_util::future::{try_join, try_join_all, try_join3};
+use redis::Cmd;
+
+use super::redis::script;
+use super::{Store, keys, now_ms};
+use crate::error::Error;
+use crate::ids::{ConnectionId, UserKey};
+
+/// Most connections of one user; beyond it the oldest is closed.
+const CONNECTIONS_PER_USER: usize = 20;
+
+/// A connection is entered for this long, and for its whole life once `registered` has been pushed to it.
+/// Who finds so short an entry knows that this push is still under way.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// How long a push waits for such a connection, and how often it looks.
+const GREETING_PATIENCE: Duration = Duration::from_millis(500);
+const GREETING_LOOK: Duration = Duration::from_millis(20);
+
+/// Entries outlive their connection's longest life by this, so that none ends early.
+const LIFETIME_MARGIN: Duration = Duration::from_secs(600);
+
+/// After an `end_call` was pushed to a connection, its next one within this time is the echo of it.
+const ECHO: Duration = Duration::from_secs(5);
+
+/// An open connection of a user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    greeting: bool,
+}
+
+/// What a `register` found.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Registration {
+    /// Whom the connection spoke for before, if for somebody else.
+    pub moved_from: Option<UserKey>,
+    /// The user's latest event.
+    pub event_id: String,
+    /// True if the connection was registered for this user already.
+    pub known: bool,
+}
+
+/// Whom a connection speaks for.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Speaker {
+    /// The user it registered as.
+    pub user: Option<UserKey>,
+    /// True if this is the echo of an `end_call` pushed to it.
+    pub echo: bool,
+}
+
+/// Enters a connection; reads the latest event after that, so that no event falls in between.
+const ENTER: &str = "
+local connections, events = KEYS[1], KEYS[2]
+local id, now, greeting_until = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', connections, '-inf', '(' .. now)
+local score = redis.call('ZSCORE', connections, id)
+local known = score and tonumber(score) > greeting_until
+if not known then redis.call('ZADD', connections, greeting_until, id) end
+local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
+return {known and 1 or 0, last and last[1] or '0-0'}
+";
+
+/// Makes an entry last, unless it was removed meanwhile; returns the oldest beyond the bound.
+const CONFIRM: &str = "
+local connections = KEYS[1]
+local id, greeting_until, expiry, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+redis.call('ZADD', connections, 'XX', expiry, id)
+local over = redis.call('ZCOUNT', connections, '(' .. greeting_until, '+inf') - most
+if over <= 0 then return {} end
+local oldest = redis.call('ZRANGEBYSCORE', connections, '(' .. greeting_until, '+inf', 'LIMIT', 0, over)
+redis.call('ZREM', connections, unpack(oldest))
+return oldest
+";
+
+/// Expects an echo from a connection that is still known.
+const EXPECT_ECHO: &str = "
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'echo', ARGV[1]) end
+return false
+";
+
+impl Store {
+    /// Enters a connection for a user: one round trip. Unless it was known, [`Store::confirm`] must follow
+    /// once `registered` has been pushed.
+    pub async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Result<Registration, Error> {
+        let now = now_ms();
+        let key = keys::connection(connection);
+        let lifetime = (self.connection_lifetime + LIFETIME_MARGIN).as_secs();
+        let mut assume = redis::pipe();
+        assume.atomic().hget(&key, "user");
+        assume.hset(&key, "user", user.as_str()).ignore();
+        assume.expire(&key, i64::try_from(lifetime).unwrap_or(i64::MAX)).ignore();
+        let mut enter = script(ENTER, &[&keys::user_connections(user), &keys::user_events(user)]);
+        enter.arg(connection.as_str()).arg(now).arg(now + millis(GREETING));
+        let (previous, (known, event_id)): ((Option<String>,), (bool, String)) =
+            try_join(self.redis.run_all(&assume), self.redis.run(&enter)).await?;
+        let moved_from = previous
+            .0
+            .and_then(|previous| UserKey::try_from(previous).ok())
+            .filter(|previous| previous != user);
+        Ok(Registration { moved_from, event_id, known })
+    }
+
+    /// Makes a registration last and ends the one it replaced: one round trip, one more if another
+    /// `register` of the same connection came between. Returns connections to close.
+    pub async fn confirm(
+        &self,
+        connection: &ConnectionId,
+        user: &UserKey,
+        registration: &Registration,
+    ) -> Result<Vec<ConnectionId>, Error> {
+        let now = now_ms();
+        let mut confirm = script(CONFIRM, &[&keys::user_connections(user)]);
+        confirm
+            .arg(connection.as_str())
+            .arg(now + millis(GREETING))
+            .arg(now + millis(self.connection_lifetime + LIFETIME_MARGIN))
+            .arg(CONNECTIONS_PER_USER);
+        let leave = async {
+            match &registration.moved_from {
+                Some(previous) => self.leave(connection, previous).await,
+                None => Ok(()),
+            }
+        };
+        let (oldest, current, ()) = try_join3(
+            self.redis.run::<Vec<String>>(&confirm),
+            self.redis.run::<Option<String>>(&Cmd::hget(keys::connection(connection), "user")),
+            leave,
+        )
+        .await?;
+        if current.as_deref() != Some(user.as_str()) {
+            self.leave(connection, user).await?;
+        }
+        Ok(oldest.into_iter().map(ConnectionId::from_platform).collect())
+    }
+
+    /// Whom a connection speaks for: one round trip.
+    pub async fn speaker(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
+        let user: Option<String> = self.redis.run(&Cmd::hget(keys::connection(connection), "user")).await?;
+        Ok(Speaker { user: user.and_then(|user| UserKey::try_from(user).ok()), echo: false })
+    }
+
+    /// As [`Store::speaker`], for an `end_call`: whether it is an echo, which no later one is then.
+    pub async fn speaker_ending(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
+        let key = keys::connection(connection);
+        let mut read = redis::pipe();
+        read.atomic().hget(&key, "user").hget(&key, "echo").hdel(&key, "echo").ignore();
+        let (user, echo): (Option<String>, Option<u64>) = self.redis.run_all(&read).await?;
+        Ok(Speaker {
+            user: user.and_then(|user| UserKey::try_from(user).ok()),
+            echo: echo.is_some_and(|until| now_ms() <= until),
+        })
+    }
+
+    /// Expects each of these connections to echo the `end_call` it is about to get: one round trip.
+    pub async fn expect_echoes(&self, connections: &[Connection]) -> Result<(), Error> {
+        let until = now_ms() + millis(ECHO);
+        try_join_all(connections.iter().map(|connection| async move {
+            let mut command = script(EXPECT_ECHO, &[&keys::connection(&connection.id)]);
+            self.redis.run::<()>(command.arg(until)).await
+        }))
+        .await?;
+        Ok(())
+    }
+
+    /// A user's open connections but for `except`: one round trip, more only while one of them is just
+    /// being registered.
+    pub async fn connections(&self, user: &UserKey, except: &ConnectionId) -> Result<Vec<Connection>, Error> {
+        let found = self.read_connections(user).await?;
+        let mut found = self.settle(user, found).await?;
+        found.retain(|connection| connection.id != *except);
+        Ok(found)
+    }
+
+    /// Waits, bounded, until all connections have been sent their `registered`, which is the first frame
+    /// that each may get.
+    pub(super) async fn settle(
+        &self,
+        user: &UserKey,
+        mut found: Vec<Connection>,
+    ) -> Result<Vec<Connection>, Error> {
+        let deadline = tokio::time::Instant::now() + GREETING_PATIENCE;
+        while found.iter().any(|connection| connection.greeting) && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(GREETING_LOOK).await;
+            found = self.read_connections(user).await?;
+        }
+        Ok(found)
+    }
+
+    async fn read_connections(&self, user: &UserKey) -> Result<Vec<Connection>, Error> {
+        let now = now_ms();
+        let command = Cmd::zrangebyscore_withscores(keys::user_connections(user), now, "+inf");
+        Ok(entries(self.redis.run(&command).await?, now))
+    }
+
+    /// Forgets connections of a user that are gone: one round trip.
+    pub async fn forget(&self, gone: &[(UserKey, ConnectionId)]) -> Result<(), Error> {
+        try_join_all(gone.iter().map(|(user, connection)| async move {
+            let delete = Cmd::del(keys::connection(connection));
+            try_join(self.redis.run::<()>(&delete), self.leave(connection, user)).await
+        }))
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets a closed connection: two round trips, one if it never registered.
+    pub async fn disconnect(&self, connection: &ConnectionId) -> Result<(), Error> {
+        match self.speaker(connection).await?.user {
+            Some(user) => self.forget(&[(user, connection.clone())]).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn leave(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
+        self.redis.run(&Cmd::zrem(keys::user_connections(user), connection.as_str())).await
+    }
+}
+
+/// Registry entries as read at `now`.
+pub(super) fn entries(read: Vec<(String, f64)>, now: u64) -> Vec<Connection> {
+    let greeting_until = now + millis(GREETING);
+    read.into_iter()
+        .map(|(id, expiry)| Connection {
+            id: ConnectionId::from_platform(id),
+            greeting: (expiry as u64) <= greeting_until,
+        })
+        .collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,1 @@
+//! The project over real HTTP and WebSocket: two users, several connections each.
