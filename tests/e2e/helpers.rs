@@ -2,12 +2,14 @@
 
 mod app;
 mod device;
+mod harness;
 mod random;
 mod reply;
 mod user;
 
 pub(crate) use app::App;
 pub(crate) use device::{Device, sort_by_reference};
+pub(crate) use harness::{root, start_store};
 pub(crate) use random::Generator;
 pub(crate) use reply::Reply;
 pub(crate) use user::{Message, User, encoded};
