@@ -3,5 +3,9 @@
 //!
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
+mod instances;
 pub mod lambda;
+mod process;
 pub mod project;
+mod remote;
+mod runtime_api;
