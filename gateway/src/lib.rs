@@ -3,5 +3,12 @@
 //!
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
+pub mod connections_api;
+pub mod faults;
+mod instances;
 pub mod lambda;
+mod process;
 pub mod project;
+mod remote;
+mod runtime_api;
+pub mod websocket_api;
