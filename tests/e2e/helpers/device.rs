@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -101,6 +102,11 @@ impl Device {
         }
     }
 
+    /// Forgets the frames that came before the ones waited for.
+    pub(crate) fn discard_kept(&mut self) {
+        self.kept.clear();
+    }
+
     /// As many frames of a type, in the order in which they came.
     pub(crate) async fn expect_many(&mut self, kind: &str, count: usize) -> Vec<Value> {
         let mut frames = Vec::with_capacity(count);
@@ -133,7 +139,7 @@ impl Device {
         }
     }
 
-    /// Sends a signal and returns nothing: what comes of it comes to others.
+    /// Sends a signal; what comes of it comes to others.
     pub(crate) async fn signal(&mut self, kind: &str, from: &User, to: &User, data: Value) {
         self.send(json!({ "type": kind, "target": to.key, "userKey": from.key, "data": data })).await;
     }
@@ -161,10 +167,22 @@ impl Device {
         in_time("the end of the connection", closing).await;
     }
 
-    /// Lets the connection die without a word, as a phone in a tunnel does.
-    pub(crate) fn cut(self) {
+    /// Lets the connection die without a word, as a phone in a tunnel does, and awaits that the server has
+    /// noticed.
+    pub(crate) async fn cut(self) {
+        let mut stream = self.socket.into_inner();
+        let dying = async {
+            stream.shutdown().await.expect("the connection was open");
+            let mut rest = Vec::new();
+            // What is still on its way does not matter, nor does how the server hangs up.
+            let _ = stream.read_to_end(&mut rest).await;
+        };
+        in_time("the end of the connection", dying).await;
+    }
+
+    /// The same with a reset, which nobody can wait for.
+    pub(crate) fn reset(self) {
         let stream = self.socket.into_inner();
-        // A reset, not a FIN: nothing says goodbye.
         stream.set_zero_linger().expect("a socket takes options");
     }
 
