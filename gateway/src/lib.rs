@@ -5,3 +5,4 @@
 
 pub mod lambda;
 pub mod project;
+pub mod template;
