@@ -3,6 +3,8 @@
 //!
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
+pub mod http_api;
 pub mod lambda;
+mod origin;
 pub mod project;
 pub mod template;
