@@ -3,8 +3,13 @@
 //!
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
+pub mod executables;
 pub mod http_api;
 pub mod lambda;
 mod origin;
+mod page;
 pub mod project;
+pub mod server;
+mod settings;
 pub mod template;
+pub mod valkey;
