@@ -40,6 +40,11 @@ pub fn forbidden() -> Response {
     failure(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")
 }
 
+/// The answer to a post over 128 KB.
+pub fn too_large() -> Response {
+    failure(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "Message too long")
+}
+
 async fn post(door: &WebSocketDoor, connection_id: &str, body: Bytes) -> Response {
     let faults = &door.options().faults;
     if let Some(delay) = faults.push_delay() {
@@ -49,7 +54,7 @@ async fn post(door: &WebSocketDoor, connection_id: &str, body: Bytes) -> Respons
         return injected(status);
     }
     if body.len() > MESSAGE_LIMIT {
-        return failure(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "Message too long");
+        return too_large();
     }
     let Some(connection) = door.find(connection_id) else { return gone() };
     let Ok(text) = Utf8Bytes::try_from(body) else {
