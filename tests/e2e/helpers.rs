@@ -8,7 +8,7 @@ mod reply;
 mod user;
 
 pub(crate) use app::App;
-pub(crate) use device::{Device, sort_by_reference};
+pub(crate) use device::Device;
 pub(crate) use harness::{root, start_store};
 pub(crate) use random::Generator;
 pub(crate) use reply::Reply;

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{self, handshake};
+use tokio_tungstenite::tungstenite;
 
 use super::harness::{self, Served};
 use super::{Device, Message, Reply, User, in_time};

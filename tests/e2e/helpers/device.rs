@@ -197,11 +197,6 @@ impl Device {
     }
 }
 
-/// Frames that may come in any order, in the order of their `ref`.
-pub(crate) fn sort_by_reference(frames: &mut [Value]) {
-    frames.sort_by_key(|frame| frame["ref"].as_str().map(str::to_owned));
-}
-
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -1,8 +1,11 @@
 //! What is built and started once for all tests: the functions, a private store, a gateway.
+//!
+//! What gateway and functions log stands in `target/tmp/e2e.log`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use gateway::server::{Gateway, Options, Store};
 use gateway::valkey::{self, Valkey};
@@ -83,6 +86,8 @@ fn start(options: Options) -> Served {
 }
 
 fn prepare() -> Ground {
+    let log = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e.log")).expect("a log file");
+    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("gateway")
