@@ -107,18 +107,18 @@ impl Desk {
         if let Some(running) = &state.running {
             return if now >= running.deadline { Due::TimedOut } else { Due::Later(running.deadline) };
         }
+        // An event that arrives while nobody looks cannot run out of time before one whole time limit has passed.
+        let unseen = now + self.pool.function.timeout.max(Duration::from_millis(1));
         if !state.polled {
             let limit = self.started + init_limit;
-            return if now >= limit { Due::InitTimedOut } else { Due::Later(limit) };
+            return if now >= limit { Due::InitTimedOut } else { Due::Later(unseen.min(limit)) };
         }
         let reap_at = state.since + self.pool.settings.idle;
         drop(state);
-        if now >= reap_at && self.pool.retire(self.number) {
-            return Due::Reaped;
+        if now < reap_at {
+            return Due::Later(unseen.min(reap_at));
         }
-        // An event that arrives while nobody looks cannot run out of time before one whole time limit has passed.
-        let unseen = now + self.pool.function.timeout.max(Duration::from_millis(1));
-        Due::Later(if reap_at > now { unseen.min(reap_at) } else { unseen })
+        if self.pool.retire(self.number) { Due::Reaped } else { Due::Later(unseen) }
     }
 
     /// Fails what the instance works on, if anything.
