@@ -62,6 +62,8 @@ pub(crate) enum Due {
     TimedOut,
     /// Kill it: it never polled.
     InitTimedOut,
+    /// Kill it: it answered and never polled again.
+    Stuck,
     /// Kill it: it has had no work for long and is out of service already.
     Reaped,
 }
@@ -113,8 +115,12 @@ impl Desk {
             let limit = self.started + init_limit;
             return if now >= limit { Due::InitTimedOut } else { Due::Later(unseen.min(limit)) };
         }
-        let reap_at = state.since + self.pool.settings.idle;
+        let since = state.since;
         drop(state);
+        if now >= since + self.pool.function.timeout && self.pool.is_returning(self.number) {
+            return Due::Stuck;
+        }
+        let reap_at = since + self.pool.settings.idle;
         if now < reap_at {
             return Due::Later(unseen.min(reap_at));
         }

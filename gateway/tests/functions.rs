@@ -1,5 +1,7 @@
 //! Functions run as on Lambda: started on need, one event each, bounded, and every failure told apart.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeMap;
