@@ -94,12 +94,19 @@ impl Instance {
         let mut wake = Instant::now();
         loop {
             tokio::select! {
+                biased;
                 _ = &mut server => return "its runtime API ended".into(),
+                // Before the process's end, which often follows at once and tells less.
+                cause = desk.init_error() => {
+                    kill(&mut child).await;
+                    desk.fail(InvokeError::Crashed { cause: cause.clone() });
+                    return cause;
+                }
                 status = child.wait() => {
                     for task in output {
                         let _ = timeout(LAST_WORDS, task).await;
                     }
-                    let cause = desk.init_error().unwrap_or_else(|| describe(status, &last_words));
+                    let cause = describe(status, &last_words);
                     desk.fail(InvokeError::Crashed { cause: cause.clone() });
                     return cause;
                 }

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -29,6 +30,7 @@ pub(crate) struct Desk {
     pool: Arc<Pool>,
     number: u64,
     started: Instant,
+    init_error: watch::Sender<Option<String>>,
     state: Mutex<DeskState>,
 }
 
@@ -40,7 +42,6 @@ struct DeskState {
     /// How long it took to its first poll; reported once.
     init: Option<Duration>,
     polled: bool,
-    init_error: Option<String>,
     process: Option<u32>,
 }
 
@@ -79,15 +80,9 @@ pub(crate) struct ReportedError {
 impl Desk {
     pub(crate) fn new(pool: Arc<Pool>, number: u64) -> Arc<Self> {
         let now = Instant::now();
-        let state = DeskState {
-            running: None,
-            since: now,
-            init: None,
-            polled: false,
-            init_error: None,
-            process: None,
-        };
-        Arc::new(Self { pool, number, started: now, state: Mutex::new(state) })
+        let state = DeskState { running: None, since: now, init: None, polled: false, process: None };
+        let init_error = watch::Sender::new(None);
+        Arc::new(Self { pool, number, started: now, init_error, state: Mutex::new(state) })
     }
 
     pub(crate) fn router(self: &Arc<Self>) -> Router {
@@ -135,8 +130,12 @@ impl Desk {
         }
     }
 
-    pub(crate) fn init_error(&self) -> Option<String> {
-        self.lock().init_error.clone()
+    /// Waits for the instance to report that it cannot start.
+    pub(crate) async fn init_error(&self) -> String {
+        let mut reports = self.init_error.subscribe();
+        // The sender lives as long as this, so the wait cannot fail.
+        let cause = reports.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+        cause.unwrap_or_default()
     }
 
     fn begin(&self, invocation: Invocation) -> Response {
@@ -255,7 +254,7 @@ async fn error(
 async fn init_error(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -> Response {
     let reported = parse_error(&headers, &read(body).await.unwrap_or_default());
     let cause = format!("init error: {}: {}", reported.error_type, reported.error_message);
-    desk.lock().init_error = Some(cause);
+    desk.init_error.send_replace(Some(cause));
     accepted()
 }
 
