@@ -117,6 +117,9 @@ impl Gateway {
         if options.authorizers != Authorizers::Off {
             settings.close();
         }
+        if let (true, Store::Url(url)) = (settings.needs_store(), &options.store) {
+            valkey::check(url).await.map_err(StartError::Store)?;
+        }
         let executables = match options.executables {
             Some(executables) => executables,
             None if options.lambda_url.is_some() => BTreeMap::new(),
@@ -238,10 +241,7 @@ impl Gateway {
 async fn open_store(store: Store, folder: &Path) -> Result<RunningStore, ValkeyError> {
     let tools = folder.join(".local");
     let dir = match store {
-        Store::Url(url) => {
-            valkey::check(&url).await?;
-            return Ok(RunningStore::Given(url));
-        }
+        Store::Url(url) => return Ok(RunningStore::Given(url)),
         Store::Kept => Some(tools.join("store")),
         Store::Ephemeral => None,
     };
