@@ -17,20 +17,25 @@ use axum::response::Response;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::connections_api;
 use crate::executables::{self, BuildError};
+use crate::faults::{self, Faults};
 use crate::http_api::{self, Authorizers, HttpDoor};
-use crate::lambda::Lambda;
+use crate::lambda::{self, Lambda};
 use crate::origin::Guard;
 use crate::page::Page;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::{self, Template, TemplateError};
 use crate::valkey::{self, Valkey, ValkeyError};
+use crate::websocket_api::{WebSocketDoor, WebSocketOptions};
+use listen::Listeners;
 
 pub use options::{Options, Store};
 
 /// How long requests in progress may take when the gateway stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+const LARGEST_PUSH: usize = 10 * 1024 * 1024;
 
 /// Why the gateway did not start, in a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +71,8 @@ pub struct Gateway {
     page: Option<PathBuf>,
     store: Option<RunningStore>,
     lambda: Lambda,
+    websocket: Option<WebSocketDoor>,
+    admin_port: Option<u16>,
     serving: TaskTracker,
     shutdown: DropGuard,
 }
@@ -93,6 +100,12 @@ impl Gateway {
         // First what fails fast: a taken port should not be found out after a long build.
         let listeners = listen::bind(options.port).await.map_err(StartError::Port)?;
         let port = listeners.port();
+        let admin_listeners = match options.admin_port {
+            Some(port) => Some(listen::bind(port).await.map_err(StartError::Port)?),
+            None => None,
+        };
+        let admin_port = admin_listeners.as_ref().map(Listeners::port);
+        let faults = Faults::parse(options.faults.iter().map(String::as_str)).map_err(StartError::Faults)?;
         let template = std::path::absolute(&options.template).unwrap_or_else(|_| options.template.clone());
         let folder = template.parent().unwrap_or(Path::new("/")).to_owned();
         let Template { project, warnings } =
@@ -124,28 +137,35 @@ impl Gateway {
         let mut environment = settings.environment(&endpoint, store_url.as_deref());
         environment.extend(options.environment);
 
-        // SEAM: joined with `lambda.rs`, this is
-        //     Lambda::start(lambda::Options { functions: project.functions.clone(), executables, environment:
-        //         environment.clone(), concurrency: options.concurrency, verbosity: options.verbosity,
-        //         remote: options.lambda_url, ..Default::default() })
-        let _ = (executables, options.concurrency, options.verbosity, options.lambda_url);
-        let lambda = Lambda {};
-        // SEAM: joined with `websocket_api.rs` and `faults.rs`, the WebSocket door is made here from
-        //     project.websocket_api, options.aws_limits and options.faults, and `faults::admin(…)` is served
-        //     on options.admin_port (see `serve_admin` in the report).
-        let _ = (options.aws_limits, options.faults, options.admin_port);
+        let lambda = Lambda::start(lambda::Options {
+            functions: project.functions.clone(),
+            executables,
+            environment: environment.clone(),
+            concurrency: options.concurrency,
+            verbosity: options.verbosity,
+            remote: options.lambda_url,
+            ..lambda::Options::default()
+        });
+        let websocket = project.websocket_api.clone().map(|api| {
+            let limits = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
+            let limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            WebSocketDoor::new(api, lambda.clone(), limits)
+        });
+        let shutdown = CancellationToken::new();
+        let serving = TaskTracker::new();
+        if let Some(listeners) = admin_listeners {
+            listeners.serve(&faults::admin(faults, lambda.clone(), websocket.clone()), &serving, &shutdown);
+        }
 
         let doors = Doors {
             http: project
                 .http_api
                 .clone()
                 .map(|api| HttpDoor::new(api, lambda.clone(), port, &options.authorizers)),
-            websocket_stage: project.websocket_api.as_ref().map(|api| api.stage.clone()),
+            websocket: websocket.clone(),
             guard: (options.authorizers == Authorizers::Off).then(|| guard(&project)),
             page: settings.page.as_deref().map(Page::new),
         };
-        let shutdown = CancellationToken::new();
-        let serving = TaskTracker::new();
         let app = Router::new().fallback(dispatch).with_state(Arc::new(doors));
         listeners.serve(&app, &serving, &shutdown);
         serving.close();
@@ -156,6 +176,8 @@ impl Gateway {
             page: settings.page,
             store,
             lambda,
+            websocket,
+            admin_port,
             serving,
             shutdown: shutdown.drop_guard(),
         })
@@ -187,6 +209,16 @@ impl Gateway {
         &self.lambda
     }
 
+    /// For counting and cutting connections in tests.
+    pub fn websocket(&self) -> Option<&WebSocketDoor> {
+        self.websocket.as_ref()
+    }
+
+    /// Where faults can be changed, if anywhere.
+    pub fn admin_port(&self) -> Option<u16> {
+        self.admin_port
+    }
+
     /// The folder of the static page, if there is one.
     pub fn page(&self) -> Option<&Path> {
         self.page.as_deref()
@@ -194,10 +226,13 @@ impl Gateway {
 
     /// Finishes what is in progress, then stops sockets, functions and store, in this order.
     pub async fn stop(self) {
+        // Sockets first: their `$disconnect`s still push and write through this port.
+        if let Some(websocket) = &self.websocket {
+            websocket.stop().await;
+        }
         drop(self.shutdown);
-        // SEAM: `websocket.stop().await` here.
         let _ = tokio::time::timeout(STOP_TIMEOUT, self.serving.wait()).await;
-        // SEAM: `self.lambda.stop().await` here.
+        self.lambda.stop().await;
         if let Some(RunningStore::Own(mut valkey)) = self.store {
             valkey.stop().await;
         }
@@ -225,8 +260,7 @@ fn guard(project: &Project) -> Guard {
 #[derive(Debug)]
 struct Doors {
     http: Option<HttpDoor>,
-    /// SEAM: becomes `Option<WebSocketDoor>`.
-    websocket_stage: Option<String>,
+    websocket: Option<WebSocketDoor>,
     /// Only in open mode.
     guard: Option<Guard>,
     page: Option<Page>,
@@ -254,15 +288,12 @@ impl Doors {
             tracing::warn!("{method} {}: refused: {why}", uri.path());
             return http_api::answer_forbidden();
         }
-        if let Some(stage) = &self.websocket_stage {
+        if let Some(websocket) = &self.websocket {
             if upgrade {
-                // SEAM: `return websocket.upgrade(request, peer).await;`
-                return http_api::answer_not_found();
+                return websocket.upgrade(request, peer).await;
             }
-            if let Some(_id) = connection_id(uri.path(), stage) {
-                // SEAM: read the body (at most a little over 128 KB), then
-                //     `return connections_api::handle(websocket, method, id, body).await;`
-                return http_api::answer_not_found();
+            if connection_id(uri.path(), websocket.stage()).is_some() {
+                return manage_connection(websocket, request).await;
             }
         }
         let routed = self.http.as_ref().is_some_and(|http| http.has_route(method, uri.path()));
@@ -276,6 +307,16 @@ impl Doors {
             Some(http) => http.handle(request, peer).await,
             None => http_api::answer_not_found(),
         }
+    }
+}
+
+async fn manage_connection(websocket: &WebSocketDoor, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let id = connection_id(parts.uri.path(), websocket.stage()).unwrap_or_default();
+    // Anything over the platform's 128 KB is refused there; more than this is not even read.
+    match axum::body::to_bytes(body, LARGEST_PUSH).await {
+        Ok(body) => connections_api::handle(websocket, &parts.method, id, body).await,
+        Err(_) => http_api::answer_too_large(),
     }
 }
 
