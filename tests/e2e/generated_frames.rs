@@ -12,7 +12,12 @@ const COUNT: usize = 500;
 const BATCH: usize = 100;
 
 /// An object with a type and a `ref` that is surely echoed.
-fn frame(generator: &mut Generator, kind: &str, number: usize, fields: &[(&str, Value)]) -> Map<String, Value> {
+fn frame(
+    generator: &mut Generator,
+    kind: &str,
+    number: usize,
+    fields: &[(&str, Value)],
+) -> Map<String, Value> {
     let mut frame = generator.object(fields);
     // What keeps the object a frame of this type that answers can be told by.
     for name in ["type", "ref", "call_id"] {
@@ -74,7 +79,8 @@ async fn any_signal_is_answered_or_relayed(kind: &str) {
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     let frames = (0..COUNT)
         .map(|number| {
-            let fields = [("target", json!(bob.key)), ("userKey", json!(alice.key)), ("data", generator.value())];
+            let fields =
+                [("target", json!(bob.key)), ("userKey", json!(alice.key)), ("data", generator.value())];
             let mut frame = frame(&mut generator, kind, number, &fields);
             if is_user_key(frame.get("target")) && generator.chance(20) {
                 frame.insert("sender".to_owned(), generator.value());
@@ -137,7 +143,10 @@ async fn any_registration_is_answered() {
             let number = reference(&answer);
             let sent = batch.iter().find(|frame| frame["ref"] == number.as_str()).expect("sent");
             match is_user_key(sent.get("userKey")) {
-                true => assert_eq!((&answer["type"], &answer["userKey"]), (&json!("registered"), &sent["userKey"])),
+                true => assert_eq!(
+                    (&answer["type"], &answer["userKey"]),
+                    (&json!("registered"), &sent["userKey"])
+                ),
                 false => assert_eq!(answer["code"], "invalid_user_key", "{answer}"),
             }
             assert!(answered.insert(number), "answered twice: {answer}");

@@ -33,7 +33,8 @@ async fn send_all(app: &App, requests: Vec<Request>) -> Vec<u16> {
 fn assert_answered(request: &Request, reply: &Reply) {
     let what = || format!("{} {} to {request:?}", reply.status, String::from_utf8_lossy(&reply.body));
     assert!(reply.status < 500, "{}", what());
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_else(|error| panic!("{error}: {}", what()));
+    let body: Value =
+        serde_json::from_slice(&reply.body).unwrap_or_else(|error| panic!("{error}: {}", what()));
     if reply.status >= 400 {
         let by_function = body["error"].is_string() && body["code"].is_string();
         let by_platform = body["message"].is_string();
@@ -145,7 +146,8 @@ async fn any_path_is_answered() {
         let requests = (0..COUNT)
             .map(|_| {
                 let id = if generator.chance(4) { generator.id() } else { generator.url_text() };
-                let tail = if generator.chance(10) { format!("/{}", generator.url_text()) } else { String::new() };
+                let tail =
+                    if generator.chance(10) { format!("/{}", generator.url_text()) } else { String::new() };
                 let body = br#"{"content":"x"}"#.to_vec();
                 Request { method: method.clone(), path: format!("/messages/{id}{tail}"), body }
             })

@@ -96,7 +96,8 @@ async fn all_pushes_of_a_request_together_have_two_seconds() {
     // Registered through another gateway: here not even `registered` would come in time.
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let shared = App::open().await;
-    let _phones = [shared.user_called(&bob.key).connect().await, shared.user_called(&alice.key).connect().await];
+    let _phones =
+        [shared.user_called(&bob.key).connect().await, shared.user_called(&alice.key).connect().await];
     let started = Instant::now();
     alice.post_message(&bob, "hello").await;
     let took = started.elapsed();

@@ -38,7 +38,8 @@ async fn a_body_over_10_mb_is_the_platforms_413() {
 #[tokio::test]
 async fn a_large_body_below_that_is_still_answered() {
     let app = App::open().await;
-    let draft = json!({ "sender_id": "a", "receiver_id": "b", "content": "c", "more": "x".repeat(4_000_000) });
+    let draft =
+        json!({ "sender_id": "a", "receiver_id": "b", "content": "c", "more": "x".repeat(4_000_000) });
     assert_eq!(app.post("/messages", draft.to_string()).await.status, 201);
 }
 

@@ -50,16 +50,18 @@ async fn what_a_signal_holds_passes_through_untouched() {
         r#""data":0.10"#,
         r#""data":123456789012345678901234567890"#,
         r#""data":"\u00e9\/\ud83d\ude00""#,
+        r#""data":"\ud800 \udc00\udc00""#,
         r#""data":{ "a" : [ 1 , 2 ] }"#,
         r#""data":null,"call":"me","":0"#,
         r#""data":{"type":"ping","target":"nobody"}"#,
         r#""Type":"x","TARGET":"y","sender_id":"z""#,
     ];
-    for value in values {
+    let deep = format!(r#""data":{}1{}"#, "[".repeat(10_000), "]".repeat(10_000));
+    for value in values.into_iter().chain([deep.as_str()]) {
         let sent = format!(r#"{{"type":"offer","target":{},{value}}}"#, json!(bob.key));
         phone.send_text(sent).await;
         let received = laptop.next_text().await;
-        assert!(received.contains(value), "{value} in {received}");
+        assert!(received.contains(value), "{received} lost {value}");
     }
 }
 
@@ -96,7 +98,10 @@ async fn a_repeated_sender_is_not_believed_either() {
     let received = laptop.next_text().await;
     assert_eq!(received.matches("sender").count(), 1, "{received}");
     let read: Value = serde_json::from_str(&received).expect("JSON");
-    assert_eq!((read["sender"].as_str(), read["userKey"].as_str()), (Some(&*mallory.key), Some(&*mallory.key)));
+    assert_eq!(
+        (read["sender"].as_str(), read["userKey"].as_str()),
+        (Some(&*mallory.key), Some(&*mallory.key))
+    );
 }
 
 #[tokio::test]
@@ -119,8 +124,16 @@ async fn who_never_registered_must_name_itself() {
     for kind in SIGNALS {
         for (key, code, sentence) in [
             (json!(null), "not_registered", "Register before signaling"),
-            (json!(""), "invalid_user_key", "userKey must be a user key: 1 to 128 bytes, no control characters"),
-            (json!(1), "invalid_user_key", "userKey must be a user key: 1 to 128 bytes, no control characters"),
+            (
+                json!(""),
+                "invalid_user_key",
+                "userKey must be a user key: 1 to 128 bytes, no control characters",
+            ),
+            (
+                json!(1),
+                "invalid_user_key",
+                "userKey must be a user key: 1 to 128 bytes, no control characters",
+            ),
         ] {
             stranger.send(json!({ "type": kind, "target": bob.key, "userKey": key, "ref": "r" })).await;
             assert_eq!(
@@ -140,7 +153,8 @@ async fn only_a_user_key_can_be_a_target() {
     let app = App::open().await;
     let alice = app.user("alice");
     let mut phone = alice.connect().await;
-    let bad = [json!(null), json!(""), json!(1), json!([]), json!({}), json!("x".repeat(129)), json!("\u{0}")];
+    let bad =
+        [json!(null), json!(""), json!(1), json!([]), json!({}), json!("x".repeat(129)), json!("\u{0}")];
     for kind in SIGNALS {
         let refusal = format!(
             r#"{{"type":"error","error":"target must be a user key: 1 to 128 bytes, no control characters","code":"invalid_target","request_type":"{kind}","ref":"r"}}"#

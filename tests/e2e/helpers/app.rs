@@ -10,8 +10,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::harness::{self, Served};
 use super::{Device, Message, Reply, User, in_time};
@@ -68,7 +68,11 @@ impl App {
     }
 
     /// Opens a WebSocket with these headers; the status if it is refused.
-    pub(crate) async fn try_connect(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Device, u16> {
+    pub(crate) async fn try_connect(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Device, u16> {
         let mut request = format!("ws://localhost:{}{path}", self.port())
             .into_client_request()
             .expect("a URL is a request");

@@ -134,8 +134,10 @@ impl Device {
                 "type": "offer", "target": nobody, "userKey": "settling", "data": null, "ref": reference
             }))
             .await;
-            self.expect_where("the refusal of an offer to nobody", |frame| frame["ref"] == reference.as_str())
-                .await;
+            self.expect_where("the refusal of an offer to nobody", |frame| {
+                frame["ref"] == reference.as_str()
+            })
+            .await;
         }
     }
 

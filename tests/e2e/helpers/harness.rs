@@ -42,7 +42,10 @@ pub(super) fn shared() -> &'static Served {
 
 /// A gateway of one's own on the same store, where these faults happen.
 pub(super) fn with_faults(faults: &[&str]) -> &'static Served {
-    keep(start(Options { faults: faults.iter().map(|&fault| fault.to_owned()).collect(), ..Options::default() }))
+    keep(start(Options {
+        faults: faults.iter().map(|&fault| fault.to_owned()).collect(),
+        ..Options::default()
+    }))
 }
 
 /// A gateway of one's own on another store.
@@ -110,5 +113,7 @@ fn prepare() -> Ground {
 
 /// Runs this on a thread that is not part of any runtime, as starting or blocking on one demands.
 fn outside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    std::thread::scope(|scope| {
+        scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
