@@ -1,6 +1,21 @@
 //! Invoking functions: the one way in for every door of the gateway.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::instances::{Pool, Settings};
+use crate::project::Function;
+use crate::remote::Remote;
+
+/// How long `stop` waits for processes and their output to end.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why an invocation gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +34,162 @@ pub enum InvokeError {
     Unreachable { cause: String },
 }
 
+impl fmt::Display for InvokeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function { error_type, message } => {
+                write!(f, "answered with an error: {error_type}: {message}")
+            }
+            Self::Crashed { cause } => write!(f, "crashed: {cause}"),
+            Self::TimedOut => write!(f, "timed out and was killed"),
+            Self::Throttled => write!(f, "was throttled: every instance stayed busy (--concurrency)"),
+            Self::ResponseTooLarge => write!(f, "answered with more than 6 MB"),
+            Self::Unreachable { cause } => write!(f, "could not be invoked remotely: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for InvokeError {}
+
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// By logical id, as in the project.
+    pub functions: BTreeMap<String, Function>,
+    /// Each function's executable, by logical id; not needed with `remote`.
+    pub executables: BTreeMap<String, PathBuf>,
+    /// Set for every function; wins over the template's.
+    pub environment: BTreeMap<String, String>,
+    /// How many instances one function may have.
+    pub concurrency: usize,
+    /// How long an instance may wait for work before it is stopped.
+    pub idle: Duration,
+    /// From 1 on, a `REPORT` line is logged per invocation.
+    pub verbosity: u8,
+    /// The base of an endpoint speaking the Lambda Invoke API, e.g. `http://127.0.0.1:9000`; then nothing is
+    /// started here.
+    pub remote: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            functions: BTreeMap::new(),
+            executables: BTreeMap::new(),
+            environment: BTreeMap::new(),
+            concurrency: 10,
+            idle: Duration::from_secs(5 * 60),
+            verbosity: 0,
+            remote: None,
+        }
+    }
+}
+
 /// The functions of a project, invocable by logical id; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Lambda {}
+pub struct Lambda {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    functions: BTreeMap<String, Backend>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Local(Arc<Pool>),
+    Remote(Remote),
+}
 
 impl Lambda {
+    /// Makes the functions invocable; none is started before its first event.
+    ///
+    /// Must be called within a Tokio runtime.
+    pub fn start(options: Options) -> Self {
+        let tasks = TaskTracker::new();
+        let stopping = CancellationToken::new();
+        let settings = Arc::new(Settings {
+            environment: options.environment,
+            concurrency: options.concurrency.max(1),
+            idle: options.idle,
+            report: options.verbosity > 0,
+            tasks: tasks.clone(),
+            stopping: stopping.clone(),
+        });
+        let functions = options
+            .functions
+            .into_iter()
+            .map(|(id, function)| {
+                let backend = match &options.remote {
+                    Some(base) => Backend::Remote(Remote::new(base, &function)),
+                    None => {
+                        let executable = options.executables.get(&id).cloned();
+                        Backend::Local(Pool::new(function, executable, Arc::clone(&settings)))
+                    }
+                };
+                (id, backend)
+            })
+            .collect();
+        Self { inner: Arc::new(Inner { functions, tasks, stopping }) }
+    }
+
     /// Sends one event to one instance of `function` and waits for its answer.
     ///
     /// Logs every failure with its cause, so that callers only translate it.
-    pub async fn invoke(&self, _function: &str, _payload: Bytes) -> Result<Bytes, InvokeError> {
-        Err(InvokeError::Throttled)
+    pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.invoke(payload).await,
+            Some(Backend::Remote(remote)) => remote.invoke(payload).await,
+            None => {
+                tracing::error!("[{function}] is not a function of this project");
+                Err(InvokeError::Crashed { cause: format!("there is no function {function}") })
+            }
+        }
+    }
+
+    /// Kills one instance of `function`, a busy one first; false where there is none.
+    pub fn kill(&self, function: &str) -> bool {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.kill_one(),
+            _ => false,
+        }
+    }
+
+    /// How many instances of `function` exist, those starting included.
+    pub fn instances(&self, function: &str) -> usize {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.size(),
+            _ => 0,
+        }
+    }
+
+    /// How many instances of `function` are working on an event.
+    pub fn busy(&self, function: &str) -> usize {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.busy(),
+            _ => 0,
+        }
+    }
+
+    /// Whether the project has a function of this name.
+    pub fn has(&self, function: &str) -> bool {
+        self.inner.functions.contains_key(function)
+    }
+
+    /// Ends every instance and fails what waits; later invocations fail at once.
+    pub async fn stop(&self) {
+        self.inner.stopping.cancel();
+        for backend in self.inner.functions.values() {
+            if let Backend::Local(pool) = backend {
+                pool.drain();
+            }
+        }
+        self.inner.tasks.close();
+        if tokio::time::timeout(STOP_LIMIT, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!("some functions did not end within {} s", STOP_LIMIT.as_secs());
+        }
     }
 }

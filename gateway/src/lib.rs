@@ -3,5 +3,20 @@
 //!
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
+pub mod connections_api;
+pub mod executables;
+pub mod faults;
+pub mod http_api;
+mod instances;
 pub mod lambda;
+mod origin;
+mod page;
+mod process;
 pub mod project;
+mod remote;
+mod runtime_api;
+pub mod server;
+mod settings;
+pub mod template;
+pub mod valkey;
+pub mod websocket_api;

@@ -33,6 +33,7 @@ pub struct HttpApi {
     pub api_id: String,
     /// `$default` has no path prefix; any other stage is served under `/{stage}`.
     pub stage: String,
+    pub stage_variables: BTreeMap<String, String>,
     pub cors: Option<Cors>,
     pub routes: Vec<HttpRoute>,
     /// By name.

@@ -101,6 +101,28 @@ pub fn may_list(
     }
 }
 
+/// May the principal have a ticket? It is for themselves, so they must be known.
+pub fn may_have_ticket(principal: Principal) -> Result<UserKey, Error> {
+    principal.into_user().ok_or(Error::Unauthenticated)
+}
+
+/// As whom may a connection register? One that a ticket bound to a user as that user only, whether or not it
+/// names them; in open mode any as anybody.
+pub fn may_register(
+    bound: Option<UserKey>,
+    claimed: Option<UserKey>,
+    allow_anonymous: bool,
+) -> Result<UserKey, FrameError> {
+    if allow_anonymous {
+        return claimed.ok_or(FrameError::InvalidUserKey);
+    }
+    match (bound, claimed) {
+        (Some(bound), Some(claimed)) if bound != claimed => Err(FrameError::Forbidden),
+        (Some(bound), _) => Ok(bound),
+        (None, _) => Err(FrameError::Forbidden),
+    }
+}
+
 /// Whom a connection speaks for: the user it registered as; in open mode, failing that, whom it says it is.
 pub fn speaker(
     registered: Option<UserKey>,
@@ -183,6 +205,19 @@ mod tests {
         assert_eq!(list(&principal("alice"), Some("bob"), None), Err(403));
         assert_eq!(list(&anyone(), None, None), Ok(MayList::Everything));
         assert_eq!(list(&anyone(), None, Some("bob")), Err(400));
+    }
+
+    #[test]
+    fn a_connection_registers_as_the_user_of_its_ticket() {
+        let register = |bound: Option<&str>, claimed: Option<&str>, open| {
+            may_register(bound.map(user), claimed.map(user), open).map_err(|error| error.answer().0)
+        };
+        assert_eq!(register(Some("alice"), None, false), Ok(user("alice")));
+        assert_eq!(register(Some("alice"), Some("alice"), false), Ok(user("alice")));
+        assert_eq!(register(Some("alice"), Some("bob"), false), Err("forbidden"));
+        assert_eq!(register(None, Some("bob"), false), Err("forbidden"));
+        assert_eq!(register(Some("alice"), Some("bob"), true), Ok(user("bob")));
+        assert_eq!(register(None, None, true), Err("invalid_user_key"));
     }
 
     #[test]

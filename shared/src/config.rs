@@ -7,8 +7,13 @@ use std::time::Duration;
 /// What a function knows of its surroundings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `REDIS_URL`: `redis://[[user]:password@]host[:port][/db]`.
+    /// `REDIS_URL`: `redis://` or, with TLS, `rediss://`, then `[[user]:password@]host[:port][/db]`. A cluster
+    /// is recognized by asking the server; `?cluster=true` (or `false`) saves the question.
     pub redis_url: Secret,
+    /// `REDIS_TLS_CA`: the certificate authority to trust instead of the web's, as PEM text.
+    pub redis_tls_ca: Option<String>,
+    /// `REDIS_IAM_CACHE` and `REDIS_IAM_USER`: log in to ElastiCache as the function's role.
+    pub redis_iam: Option<IamCache>,
     /// `MANAGEMENT_ENDPOINT`: the WebSocket API's callback URL, without `/@connections`.
     pub management_endpoint: String,
     /// `AWS_REGION`, which Lambda sets; requests to the callback URL are signed for it.
@@ -33,6 +38,17 @@ pub struct Credentials {
     pub secret_access_key: Secret,
     /// Present with a role's keys.
     pub session_token: Option<Secret>,
+}
+
+/// An ElastiCache cache that is logged in to with IAM.
+#[derive(Clone, Debug)]
+pub struct IamCache {
+    /// `REDIS_IAM_CACHE`: the cache's name.
+    pub name: String,
+    /// `REDIS_IAM_USER`: the cache user's id, which is its name too.
+    pub user: String,
+    /// `REDIS_IAM_SERVERLESS`: a serverless cache, or else a replication group. Default true.
+    pub serverless: bool,
 }
 
 /// Text that never shows in a log.
@@ -80,8 +96,18 @@ impl Config {
     fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = &|name: &str| get(name).filter(|value| !value.is_empty());
         let need = |name: &'static str| get(name).ok_or(ConfigError { name, problem: "is not set" });
+        let redis_iam = match get("REDIS_IAM_CACHE") {
+            Some(name) => Some(IamCache {
+                name,
+                user: need("REDIS_IAM_USER")?,
+                serverless: parse(get, "REDIS_IAM_SERVERLESS", "must be true or false")?.unwrap_or(true),
+            }),
+            None => None,
+        };
         Ok(Self {
             redis_url: Secret(need("REDIS_URL")?),
+            redis_tls_ca: get("REDIS_TLS_CA"),
+            redis_iam,
             management_endpoint: need("MANAGEMENT_ENDPOINT")?,
             region: need("AWS_REGION")?,
             credentials: Credentials {

@@ -39,6 +39,11 @@ impl Principal {
     }
 
     /// The user, or `None` in open mode.
+    pub(crate) fn into_user(self) -> Option<UserKey> {
+        self.0
+    }
+
+    /// The user, or `None` in open mode.
     pub fn user(&self) -> Option<&UserKey> {
         self.0.as_ref()
     }

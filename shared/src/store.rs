@@ -6,9 +6,11 @@
 mod calls;
 mod connections;
 mod events;
+mod iam;
 mod keys;
 mod messages;
 mod redis;
+mod tickets;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +18,7 @@ pub use calls::{Candidates, Description};
 pub use connections::{Connection, Registration, Speaker};
 pub use events::{Change, Feed};
 pub use messages::{Deletion, Page, Paging};
+pub use tickets::TICKET_SECONDS;
 
 use self::redis::Redis;
 use crate::config::Config;
@@ -35,7 +38,7 @@ impl Store {
     /// # Errors
     /// A malformed Redis URL. A Redis that is away is no error here: it may be back at the first event.
     pub async fn open(config: &Config) -> Result<Self, ::redis::RedisError> {
-        let redis = Redis::new(config.redis_url.expose())?;
+        let redis = Redis::new(config)?;
         redis.warm().await;
         Ok(Self { redis, open: config.allow_anonymous, connection_lifetime: config.connection_lifetime })
     }

@@ -16,6 +16,8 @@ use crate::protocol::Frame;
 pub struct Event {
     /// The connection it is about.
     pub connection: ConnectionId,
+    /// The `ticket` of the URL's query; on `$connect` only.
+    pub ticket: Option<String>,
     /// The frame's text; empty for `$connect` and `$disconnect`.
     pub body: String,
 }
@@ -59,6 +61,7 @@ where
         let connection = event.payload.request_context.connection_id.unwrap_or_default();
         let answer = handler(Event {
             connection: ConnectionId::from_platform(connection),
+            ticket: event.payload.query_string_parameters.first("ticket").map(str::to_owned),
             body: event.payload.body.unwrap_or_default(),
         });
         async { Ok::<_, Infallible>(answer.await) }

@@ -1,8 +1,20 @@
-//! Let a WebSocket in. In open mode anybody; who they are, `register` tells.
+//! Let a WebSocket in: in open mode anybody, else who shows a ticket. Whom it speaks for is known from then on.
 
 use shared::config::Config;
+use shared::store::Store;
 use shared::websocket::{Answer, Event};
 
-pub(crate) async fn handle(config: &Config, _event: Event) -> Answer {
-    if config.allow_anonymous { Answer::ok() } else { Answer::status(401) }
+pub(crate) async fn handle(config: &Config, store: &Store, event: Event) -> Answer {
+    if config.allow_anonymous {
+        return Answer::ok();
+    }
+    let Some(ticket) = event.ticket else { return Answer::status(401) };
+    match store.redeem_ticket(&ticket, &event.connection).await {
+        Ok(Some(_)) => Answer::ok(),
+        Ok(None) => Answer::status(401),
+        Err(error) => {
+            tracing::error!(%error, "a ticket could not be redeemed");
+            Answer::status(503)
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod handler;
 
 use shared::config::Config;
+use shared::store::Store;
 use shared::telemetry;
 use shared::websocket;
 
@@ -10,5 +11,6 @@ use shared::websocket;
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let config = Config::from_env()?;
-    websocket::serve(|event| handler::handle(&config, event)).await
+    let store = Store::open(&config).await?;
+    websocket::serve(|event| handler::handle(&config, &store, event)).await
 }

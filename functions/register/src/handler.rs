@@ -1,5 +1,7 @@
 //! From now on this connection speaks for that user, and for that one only.
 
+use shared::access;
+use shared::config::Config;
 use shared::error::FrameError;
 use shared::ids::ConnectionId;
 use shared::notify::{Deadline, Delivery, Notifier};
@@ -7,20 +9,24 @@ use shared::protocol::{Frame, Registered, to_json};
 use shared::store::Store;
 use shared::websocket::{self, Answer, Event};
 
-pub(crate) async fn handle(store: &Store, notifier: &Notifier, event: Event) -> Answer {
+pub(crate) async fn handle(config: &Config, store: &Store, notifier: &Notifier, event: Event) -> Answer {
     websocket::answer(notifier, &event, async |frame| {
-        register(store, notifier, &event.connection, frame).await
+        register(config, store, notifier, &event.connection, frame).await
     })
     .await
 }
 
 async fn register(
+    config: &Config,
     store: &Store,
     notifier: &Notifier,
     connection: &ConnectionId,
     frame: &Frame<'_>,
 ) -> Result<(), FrameError> {
-    let user = frame.user_key("userKey").ok().flatten().ok_or(FrameError::InvalidUserKey)?;
+    let claimed = frame.user_key("userKey").map_err(|_| FrameError::InvalidUserKey)?;
+    // Only in open mode may the word of the client be taken without asking the store.
+    let bound = if config.allow_anonymous { None } else { store.speaker(connection).await?.user };
+    let user = access::may_register(bound, claimed, config.allow_anonymous)?;
     let registration = store.register(connection, &user).await?;
 
     let deadline = Deadline::start();

@@ -14,5 +14,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env()?;
     let store = Store::open(&config).await?;
     let notifier = Notifier::open(&config, store.clone()).await;
-    websocket::serve(|event| handler::handle(&store, &notifier, event)).await
+    websocket::serve(|event| handler::handle(&config, &store, &notifier, event)).await
 }

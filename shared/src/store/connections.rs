@@ -91,11 +91,10 @@ impl Store {
     pub async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Result<Registration, Error> {
         let now = now_ms();
         let key = keys::connection(connection);
-        let lifetime = (self.connection_lifetime + LIFETIME_MARGIN).as_secs();
         let mut assume = redis::pipe();
         assume.atomic().hget(&key, "user");
         assume.hset(&key, "user", user.as_str()).ignore();
-        assume.expire(&key, i64::try_from(lifetime).unwrap_or(i64::MAX)).ignore();
+        assume.expire(&key, self.connection_seconds()).ignore();
         let mut enter = script(ENTER, &[&keys::user_connections(user), &keys::user_events(user)]);
         enter.arg(connection.as_str()).arg(now).arg(now + millis(GREETING));
         let (previous, (known, event_id)): ((Option<String>,), (bool, String)) =
@@ -215,6 +214,11 @@ impl Store {
             Some(user) => self.forget(&[(user, connection.clone())]).await,
             None => Ok(()),
         }
+    }
+
+    /// How long what is kept of a connection may stay without it.
+    pub(super) fn connection_seconds(&self) -> i64 {
+        i64::try_from((self.connection_lifetime + LIFETIME_MARGIN).as_secs()).unwrap_or(i64::MAX)
     }
 
     async fn leave(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {

@@ -8,9 +8,10 @@
 //! | `conversation:{a,b}` | likewise, between two users | create | delete |
 //! | `user:{u}:events` | stream of near 1,000 entries `n-tag` | create, update, delete | trimming |
 //! | `user:{u}:connections` | sorted set of connection ids by expiry (ms) | register | disconnect, a gone push, expiry |
-//! | `connection:{id}` | hash: `user`, `echo` | register, end of a call | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:id` | list of early candidates of a connection | signaling | delivery, 10 s |
+//! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
 //!
 //! The braces are Redis Cluster's
 //! [hash tags](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags):
@@ -52,6 +53,10 @@ pub(super) fn call(one: &UserKey, other: &UserKey) -> String {
 
 pub(super) fn held_candidates(one: &UserKey, other: &UserKey, connection: &ConnectionId) -> String {
     format!("call:{{{}}}:held:{}", pair(one, other), encode(connection.as_str()))
+}
+
+pub(super) fn ticket(ticket: &str) -> String {
+    format!("ticket:{{{}}}", encode(ticket))
 }
 
 /// Two users in one order, whichever comes first.

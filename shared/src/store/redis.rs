@@ -1,41 +1,65 @@
-//! One multiplexed connection to Redis that mends itself.
+//! One multiplexed connection to Redis, single server or cluster, that mends itself.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClientBuilder;
+use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
+    Pipeline, RedisError, TlsCertificates,
+};
 use tokio::sync::Mutex;
 
+use super::iam::Iam;
+use crate::config::Config;
 use crate::error::Error;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How often a cluster client tries a command again where a slot is moving or a node is away.
+const CLUSTER_RETRIES: u32 = 2;
+
 /// After this long without a command the process may have been frozen and its socket dead.
 const IDLE_BEFORE_CHECK: Duration = Duration::from_secs(60);
 const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 
+/// A connection made with a token is replaced while that token still opens others, which a cluster client
+/// does whenever it pleases.
+const TOKEN_CONNECTION_AGE: Duration = Duration::from_secs(600);
+
 /// A handle to the one connection of this process; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Redis {
-    client: Client,
+    server: Arc<Server>,
     // Held while connecting, so that concurrent commands share one reconnect.
     live: Arc<Mutex<Option<Live>>>,
 }
 
-#[derive(Clone)]
+/// Where and how to connect.
+#[derive(Debug)]
+struct Server {
+    info: ConnectionInfo,
+    certificates: TlsCertificates,
+    iam: Option<Iam>,
+    /// `?cluster=true` or `false` in the URL; else the server is asked.
+    cluster: Option<bool>,
+}
+
 struct Live {
-    connection: MultiplexedConnection,
+    link: Link,
     // Wall time: a frozen process must notice how long it was away.
+    since: SystemTime,
     used: SystemTime,
 }
 
-impl std::fmt::Debug for Live {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Live").field("used", &self.used).finish_non_exhaustive()
-    }
+#[derive(Clone)]
+enum Link {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
 }
 
 #[derive(Clone, Copy)]
@@ -44,24 +68,30 @@ enum Request<'a> {
     Several(&'a Pipeline),
 }
 
-impl Request<'_> {
-    async fn send<T: FromRedisValue>(self, mut connection: MultiplexedConnection) -> Result<T, RedisError> {
-        match self {
-            Self::One(command) => command.query_async(&mut connection).await,
-            Self::Several(pipeline) => pipeline.query_async(&mut connection).await,
-        }
-    }
-}
-
 impl Redis {
-    pub(super) fn new(url: &str) -> Result<Self, RedisError> {
+    pub(super) fn new(config: &Config) -> Result<Self, RedisError> {
+        let url = config.redis_url.expose();
+        let cluster = redis::parse_redis_url(url).and_then(|url| {
+            url.query_pairs().find(|(name, _)| name == "cluster").map(|(_, value)| value == "true")
+        });
         let info = url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Ok(Self { client: Client::open(info)?, live: Arc::default() })
+        if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. }) {
+            // redis picks no provider of its own; installing one twice is harmless.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let root_cert = config.redis_tls_ca.as_ref().map(|pem| pem.clone().into_bytes());
+        let server = Server {
+            info,
+            certificates: TlsCertificates { client_tls: None, root_cert },
+            iam: Iam::from_config(config),
+            cluster,
+        };
+        Ok(Self { server: Arc::new(server), live: Arc::default() })
     }
 
     /// Connects ahead of the first command; a failure shows there.
     pub(super) async fn warm(&self) {
-        if let Err(error) = self.connection().await {
+        if let Err(error) = self.link().await {
             tracing::warn!(%error, "Redis cannot be reached yet");
         }
     }
@@ -76,40 +106,124 @@ impl Redis {
         self.attempt(Request::Several(pipeline)).await
     }
 
+    /// Sends a command whose repetition would lose its answer: it reaches the server once at most.
+    pub(super) async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
+        let result = Request::One(command).send(self.link().await?).await;
+        if result.as_ref().is_err_and(is_lost) {
+            self.forget().await;
+        }
+        result.map_err(Error::from)
+    }
+
     async fn attempt<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, Error> {
-        match request.send(self.connection().await?).await {
+        match request.send(self.link().await?).await {
             Err(error) if is_lost(&error) => {
                 self.forget().await;
                 // A time-out has used up the patience of whoever waits; a dropped connection has not.
                 if error.is_timeout() {
                     return Err(error.into());
                 }
-                request.send(self.connection().await?).await.map_err(Error::from)
+                request.send(self.link().await?).await.map_err(Error::from)
             }
             result => result.map_err(Error::from),
         }
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
+    async fn link(&self) -> Result<Link, RedisError> {
         let mut live = self.live.lock().await;
         if let Some(live) = live.as_mut() {
             let idle = live.used.elapsed().unwrap_or_default();
+            let old =
+                self.server.iam.is_some() && live.since.elapsed().unwrap_or_default() > TOKEN_CONNECTION_AGE;
             live.used = SystemTime::now();
-            if idle < IDLE_BEFORE_CHECK || answers(&live.connection).await {
-                return Ok(live.connection.clone());
+            if !old && (idle < IDLE_BEFORE_CHECK || live.link.answers().await) {
+                return Ok(live.link.clone());
             }
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        *live = Some(Live { connection: connection.clone(), used: SystemTime::now() });
-        Ok(connection)
+        *live = None;
+        let link = self.server.connect().await?;
+        let now = SystemTime::now();
+        *live = Some(Live { link: link.clone(), since: now, used: now });
+        Ok(link)
     }
 
     async fn forget(&self) {
         *self.live.lock().await = None;
     }
+}
+
+impl Server {
+    async fn connect(&self) -> Result<Link, RedisError> {
+        let mut info = self.info.clone();
+        if let Some(iam) = &self.iam {
+            let token = iam.token(SystemTime::now()).map_err(|error| {
+                RedisError::from((ErrorKind::AuthenticationFailed, "no IAM token", error.to_string()))
+            })?;
+            let redis = info.redis_settings().clone().set_username(iam.user()).set_password(token);
+            info = info.set_redis_settings(redis);
+        }
+        if self.cluster == Some(true) {
+            return self.connect_cluster(info).await;
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT));
+        let client = Client::build_with_tls(info.clone(), self.certificates.clone())?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        if self.cluster.is_none() && is_cluster(&mut connection).await? {
+            return self.connect_cluster(info).await;
+        }
+        Ok(Link::Single(connection))
+    }
+
+    async fn connect_cluster(&self, info: ConnectionInfo) -> Result<Link, RedisError> {
+        let mut cluster = ClusterClientBuilder::new([info])
+            .retries(CLUSTER_RETRIES)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .response_timeout(RESPONSE_TIMEOUT)
+            .overall_response_timeout(Some(RESPONSE_TIMEOUT))
+            .tcp_settings(TcpSettings::default().set_nodelay(true));
+        if self.certificates.root_cert.is_some() {
+            cluster = cluster.certs(self.certificates.clone());
+        }
+        Ok(Link::Cluster(cluster.build()?.get_async_connection().await?))
+    }
+}
+
+impl Link {
+    async fn answers(&self) -> bool {
+        let ping = redis::cmd("PING");
+        let pong = Request::One(&ping).send::<String>(self.clone());
+        matches!(tokio::time::timeout(CHECK_TIMEOUT, pong).await, Ok(Ok(_)))
+    }
+}
+
+impl Request<'_> {
+    async fn send<T: FromRedisValue>(self, link: Link) -> Result<T, RedisError> {
+        match (self, link) {
+            (Self::One(command), Link::Single(mut connection)) => command.query_async(&mut connection).await,
+            (Self::One(command), Link::Cluster(mut connection)) => command.query_async(&mut connection).await,
+            (Self::Several(pipeline), Link::Single(mut connection)) => {
+                pipeline.query_async(&mut connection).await
+            }
+            (Self::Several(pipeline), Link::Cluster(mut connection)) => {
+                pipeline.query_async(&mut connection).await
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("used", &self.used).finish_non_exhaustive()
+    }
+}
+
+/// A script call with all its text, so that it is always one round trip; its keys must share a slot.
+pub(super) fn script(text: &str, keys: &[&str]) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(text).arg(keys.len()).arg(keys);
+    command
 }
 
 fn is_lost(error: &RedisError) -> bool {
@@ -119,15 +233,15 @@ fn is_lost(error: &RedisError) -> bool {
         || error.is_unrecoverable_error()
 }
 
-async fn answers(connection: &MultiplexedConnection) -> bool {
-    let mut connection = connection.clone();
-    let ping = redis::cmd("PING");
-    matches!(tokio::time::timeout(CHECK_TIMEOUT, connection.req_packed_command(&ping)).await, Ok(Ok(_)))
-}
-
-/// A script call with all its text, so that it is always one round trip; its keys must share a slot.
-pub(super) fn script(text: &str, keys: &[&str]) -> Cmd {
-    let mut command = redis::cmd("EVAL");
-    command.arg(text).arg(keys.len()).arg(keys);
-    command
+/// Asks the server for its mode; one that does not tell (Redis before 6) is taken for a single one.
+async fn is_cluster(connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
+    match redis::cmd("HELLO").query_async::<Vec<redis::Value>>(connection).await {
+        Ok(told) => {
+            let mut told =
+                told.iter().map(|value| redis::from_redis_value_ref::<String>(value).unwrap_or_default());
+            Ok(told.any(|word| word == "mode") && told.next().as_deref() == Some("cluster"))
+        }
+        Err(error) if is_lost(&error) => Err(error),
+        Err(_) => Ok(false),
+    }
 }

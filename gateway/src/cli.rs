@@ -1,0 +1,133 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use gateway::http_api::Authorizers;
+use gateway::server::{Options, Store};
+
+/// API Gateway for Rust Lambda functions on this machine: HTTP, WebSocket and @connections on one port
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version)]
+pub(crate) struct Cli {
+    /// Where to listen, on loopback only
+    #[arg(long, env = "PORT", default_value_t = 3000)]
+    port: u16,
+
+    /// The SAM template [default: template.yaml here or in a folder above]
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+
+    /// Gives a template parameter a value
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parse_pair)]
+    parameters: Vec<(String, String)>,
+
+    /// Gives every function an environment variable
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_pair)]
+    environment: Vec<(String, String)>,
+
+    /// The store to use instead of a private one
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    redis_url: Option<String>,
+
+    /// Forgets what is in the private store when it stops
+    #[arg(long)]
+    ephemeral: bool,
+
+    /// Invokes functions at this endpoint instead of running them (`cargo lambda watch`)
+    #[arg(long, value_name = "URL")]
+    lambda_url: Option<String>,
+
+    /// Instances of one function at most
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: u16,
+
+    /// Closes WebSockets as AWS does: idle for 10 minutes, older than 2 hours
+    #[arg(long)]
+    aws_limits: bool,
+
+    /// Makes something go wrong on purpose
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<String>,
+
+    /// Lets faults be changed at this port while running
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
+
+    /// Enforces the template's JWT authorizers
+    #[arg(long)]
+    auth: bool,
+
+    /// The key set for --auth, instead of the one the issuer publishes
+    #[arg(long, value_name = "URL|FILE", requires = "auth")]
+    jwks: Option<String>,
+
+    /// Says more; twice, even more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Cli {
+    pub(crate) fn verbosity(&self) -> u8 {
+        self.verbose
+    }
+
+    pub(crate) fn lambda_url(&self) -> Option<&str> {
+        self.lambda_url.as_deref()
+    }
+
+    /// What the gateway is told; the error is a sentence that says what to do.
+    pub(crate) fn into_options(self) -> Result<Options, String> {
+        let template = match self.template {
+            Some(path) => path,
+            None => find_template()?,
+        };
+        let authorizers = match (self.auth, self.jwks) {
+            (false, _) => Authorizers::Off,
+            (true, None) => Authorizers::Enforced,
+            (true, Some(url)) if url.contains("://") => Authorizers::EnforcedWithKeysAt(url),
+            (true, Some(file)) => Authorizers::EnforcedWithKeysIn(file.into()),
+        };
+        let store = match self.redis_url.filter(|url| !url.is_empty()) {
+            Some(url) => Store::Url(url),
+            None if self.ephemeral => Store::Ephemeral,
+            None => Store::Kept,
+        };
+        Ok(Options {
+            template,
+            parameters: BTreeMap::from_iter(self.parameters),
+            environment: BTreeMap::from_iter(self.environment),
+            port: self.port,
+            concurrency: self.concurrency.into(),
+            executables: None,
+            lambda_url: self.lambda_url,
+            store,
+            authorizers,
+            aws_limits: self.aws_limits,
+            faults: self.faults,
+            admin_port: self.admin_port,
+            verbosity: self.verbose,
+        })
+    }
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn find_template() -> Result<PathBuf, String> {
+    let here =
+        std::env::current_dir().map_err(|error| format!("The current folder cannot be read: {error}"))?;
+    let candidates =
+        here.ancestors().flat_map(|folder| ["template.yaml", "template.yml"].map(|name| folder.join(name)));
+    candidates.into_iter().find(|path: &PathBuf| Path::is_file(path)).ok_or_else(|| {
+        format!(
+            "There is no template.yaml in {} or above it: go to the project, or name one with --template",
+            here.display()
+        )
+    })
+}

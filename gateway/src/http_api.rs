@@ -1,0 +1,267 @@
+//! The HTTP API's door: a request in, an event to a function, its answer out.
+
+mod answer;
+mod cors;
+mod event;
+mod jwks;
+mod jwt;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chrono::Utc;
+use http_body_util::LengthLimitError;
+
+use crate::lambda::{InvokeError, Lambda};
+use crate::project::HttpApi;
+use jwks::{KeySource, Keys};
+use jwt::{Identity, Refusal, Verifier};
+use routes::{Match, Routes};
+
+/// What the platform takes, and what it hands on to a function.
+const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
+const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+const LONGEST: Duration = Duration::from_secs(30);
+const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
+
+/// Whether the template's authorizers guard its routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Authorizers {
+    /// Routes are open to everybody on this machine.
+    #[default]
+    Off,
+    /// Tokens are checked against the keys that their issuer publishes.
+    Enforced,
+    /// Tokens are checked against the keys at this URL.
+    EnforcedWithKeysAt(String),
+    /// Tokens are checked against the keys in this file.
+    EnforcedWithKeysIn(PathBuf),
+}
+
+/// An HTTP API, served; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HttpDoor {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    api: HttpApi,
+    routes: Routes,
+    lambda: Lambda,
+    port: u16,
+    /// By name; `None` while authorizers are off.
+    verifiers: Option<BTreeMap<String, Verifier>>,
+}
+
+impl HttpDoor {
+    /// `port` is the one that requests come in on.
+    pub fn new(mut api: HttpApi, lambda: Lambda, port: u16, authorizers: &Authorizers) -> Self {
+        let routes = Routes::new(std::mem::take(&mut api.routes));
+        let verifiers = match authorizers {
+            Authorizers::Off => None,
+            enforced => Some(
+                std::mem::take(&mut api.authorizers)
+                    .into_iter()
+                    .map(|(name, authorizer)| {
+                        let source = match enforced {
+                            Authorizers::EnforcedWithKeysAt(url) => KeySource::Url(url.clone()),
+                            Authorizers::EnforcedWithKeysIn(path) => KeySource::File(path.clone()),
+                            Authorizers::Enforced | Authorizers::Off => {
+                                KeySource::Discover(authorizer.issuer.clone())
+                            }
+                        };
+                        (name, Verifier::new(authorizer, Keys::new(source)))
+                    })
+                    .collect(),
+            ),
+        };
+        Self { shared: Arc::new(Shared { api, routes, lambda, port, verifiers }) }
+    }
+
+    /// Whether some route, `$default` included, takes this request.
+    pub fn has_route(&self, method: &Method, path: &str) -> bool {
+        self.shared.find(method, path).is_some()
+    }
+
+    pub async fn handle(&self, request: Request, peer: SocketAddr) -> Response {
+        let shared = &self.shared;
+        let request_id = new_request_id();
+        let (parts, body) = request.into_parts();
+        let cors = shared.api.cors.as_ref();
+        let mut response = match cors::answer_preflight(cors, &parts.method, &parts.headers) {
+            Some(response) => response,
+            None => {
+                let mut response =
+                    shared.answer(&parts, body, peer, &request_id).await.unwrap_or_else(|refused| *refused);
+                cors::decorate(cors, parts.headers.get(header::ORIGIN), &mut response);
+                response
+            }
+        };
+        if let Ok(id) = HeaderValue::try_from(request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+}
+
+/// The platform's answer to what no route takes.
+pub(crate) fn answer_not_found() -> Response {
+    answer::message(StatusCode::NOT_FOUND, "Not Found")
+}
+
+/// The platform's answer to what is not allowed.
+pub(crate) fn answer_forbidden() -> Response {
+    answer::message(StatusCode::FORBIDDEN, "Forbidden")
+}
+
+impl Shared {
+    fn find(&self, method: &Method, path: &str) -> Option<Match<'_>> {
+        let path = if self.api.stage == "$default" {
+            path
+        } else {
+            let below = path.strip_prefix('/')?.strip_prefix(self.api.stage.as_str())?;
+            if !below.is_empty() && !below.starts_with('/') {
+                return None;
+            }
+            below
+        };
+        self.routes.find(method.as_str(), path)
+    }
+
+    /// An early answer is an `Err`, boxed because it is large and rare.
+    async fn answer(
+        &self,
+        parts: &Parts,
+        body: Body,
+        peer: SocketAddr,
+        request_id: &str,
+    ) -> Result<Response, Box<Response>> {
+        let found = self.find(&parts.method, parts.uri.path()).ok_or_else(answer_not_found)?;
+        let now = Utc::now();
+        let identity = self.authorize(parts, &found, now.timestamp()).await?;
+        let body = read_body(parts, body).await?;
+        let event = event::build(&event::Source {
+            api: &self.api,
+            parts,
+            body: &body,
+            found: &found,
+            identity: identity.as_ref(),
+            request_id,
+            peer,
+            port: self.port,
+            now,
+        });
+        let event = event.map_err(|error| {
+            tracing::error!("{}: the event cannot be written: {error}", found.route.route_key);
+            answer_failure()
+        })?;
+        if event.len() > LARGEST_EVENT {
+            tracing::warn!("{}: the event is over 6 MB, which no function takes", found.route.route_key);
+            return Err(answer_too_large().into());
+        }
+        let function = &found.route.function;
+        let payload = match tokio::time::timeout(LONGEST, self.lambda.invoke(function, event)).await {
+            Ok(Ok(payload)) => payload,
+            // The cause is already in the log.
+            Ok(Err(error)) => return Err(answer_invoke_error(&error).into()),
+            Err(_) => {
+                tracing::warn!("{}: {function} gave no answer within 30 s", found.route.route_key);
+                return Err(answer_unavailable().into());
+            }
+        };
+        answer::infer(&payload).map_err(|malformed| {
+            tracing::error!("{}: {function} gave a malformed answer: {}", found.route.route_key, malformed.0);
+            answer_failure().into()
+        })
+    }
+
+    async fn authorize(
+        &self,
+        parts: &Parts,
+        found: &Match<'_>,
+        now: i64,
+    ) -> Result<Option<Identity>, Box<Response>> {
+        let (Some(verifiers), Some(name)) = (&self.verifiers, &found.route.authorizer) else {
+            return Ok(None);
+        };
+        let key = &found.route.route_key;
+        let Some(verifier) = verifiers.get(name) else {
+            tracing::error!("{key}: the authorizer {name} is not emulated, so nobody is let in");
+            return Err(answer_failure().into());
+        };
+        match verifier.verify(&parts.headers, &parts.uri, &found.route.scopes, now).await {
+            Ok(identity) => Ok(Some(identity)),
+            Err(refusal) => {
+                match &refusal {
+                    Refusal::NoKeys(why) => {
+                        tracing::error!("{key}: the authorizer {name} has no keys: {why}")
+                    }
+                    Refusal::InvalidToken(why) => tracing::info!("{key}: refused by {name}: {why}"),
+                    Refusal::NoToken | Refusal::InsufficientScope(_) => {}
+                }
+                Err(refusal.into_response().into())
+            }
+        }
+    }
+}
+
+async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Box<Response>> {
+    let declared = parts.headers.get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > LARGEST_REQUEST as u64) {
+        return Err(answer_too_large().into());
+    }
+    match to_bytes(body, LARGEST_REQUEST).await {
+        Ok(body) => Ok(body),
+        Err(error) if is_length_limit(&error) => Err(answer_too_large().into()),
+        // The client broke off or broke the framing.
+        Err(_) => Err(answer::message(StatusCode::BAD_REQUEST, "Bad Request").into()),
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<LengthLimitError>())
+}
+
+fn answer_invoke_error(error: &InvokeError) -> Response {
+    match error {
+        InvokeError::Crashed { .. } | InvokeError::Unreachable { .. } => {
+            answer::message(StatusCode::BAD_GATEWAY, "Bad Gateway")
+        }
+        InvokeError::Throttled => answer_unavailable(),
+        InvokeError::Function { .. } | InvokeError::TimedOut | InvokeError::ResponseTooLarge => {
+            answer_failure()
+        }
+    }
+}
+
+fn answer_failure() -> Response {
+    answer::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+}
+
+fn answer_unavailable() -> Response {
+    answer::message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+}
+
+fn answer_too_large() -> Response {
+    answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+}
+
+/// Shaped like the platform's: eleven bytes as base64.
+fn new_request_id() -> String {
+    STANDARD.encode(&uuid::Uuid::now_v7().as_bytes()[5..])
+}

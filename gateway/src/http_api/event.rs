@@ -1,0 +1,353 @@
+//! The event a function gets for a request: payload format 2.0, field for field.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use axum::http::header::{self, HeaderMap, HeaderName};
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::jwt::Identity;
+use super::routes::{Match, decode};
+use crate::project::HttpApi;
+use crate::template::ACCOUNT;
+
+/// Everything an event is made of.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    pub(super) api: &'a HttpApi,
+    pub(super) parts: &'a Parts,
+    pub(super) body: &'a Bytes,
+    pub(super) found: &'a Match<'a>,
+    pub(super) identity: Option<&'a Identity>,
+    pub(super) request_id: &'a str,
+    pub(super) peer: SocketAddr,
+    /// Where the request came in.
+    pub(super) port: u16,
+    pub(super) now: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    version: &'static str,
+    route_key: &'a str,
+    raw_path: &'a str,
+    raw_query_string: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cookies: Vec<&'a str>,
+    headers: BTreeMap<&'a str, Cow<'a, str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    query_string_parameters: BTreeMap<Cow<'a, str>, String>,
+    request_context: Context<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    path_parameters: &'a BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stage_variables: &'a BTreeMap<String, String>,
+    is_base64_encoded: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'a> {
+    account_id: &'static str,
+    api_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorizer: Option<Authorizer<'a>>,
+    domain_name: &'a str,
+    domain_prefix: &'a str,
+    http: Http<'a>,
+    request_id: &'a str,
+    route_key: &'a str,
+    stage: &'a str,
+    time: String,
+    time_epoch: i64,
+}
+
+#[derive(Serialize)]
+struct Authorizer<'a> {
+    jwt: &'a Identity,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Http<'a> {
+    method: &'a str,
+    path: &'a str,
+    protocol: String,
+    source_ip: String,
+    user_agent: Cow<'a, str>,
+}
+
+/// The event as JSON.
+pub(super) fn build(source: &Source<'_>) -> serde_json::Result<Bytes> {
+    let Source { api, parts, found, .. } = source;
+    // The platform decodes the path; functions that need it raw read the path parameters.
+    let path = decode(parts.uri.path());
+    let host = text(&parts.headers, &header::HOST);
+    let domain_name = host_name(&host);
+    let (body, is_base64_encoded) = encode_body(&parts.headers, source.body);
+    let event = Event {
+        version: "2.0",
+        route_key: &found.route.route_key,
+        raw_path: &path,
+        raw_query_string: parts.uri.query().unwrap_or_default(),
+        cookies: cookies(&parts.headers),
+        headers: headers(source),
+        query_string_parameters: query(parts.uri.query().unwrap_or_default()),
+        request_context: Context {
+            account_id: ACCOUNT,
+            api_id: &api.api_id,
+            authorizer: source.identity.map(|jwt| Authorizer { jwt }),
+            domain_name,
+            domain_prefix: domain_name.split('.').next().unwrap_or(domain_name),
+            http: Http {
+                method: parts.method.as_str(),
+                path: &path,
+                protocol: format!("{:?}", parts.version),
+                source_ip: source.peer.ip().to_canonical().to_string(),
+                user_agent: text(&parts.headers, &header::USER_AGENT),
+            },
+            request_id: source.request_id,
+            route_key: &found.route.route_key,
+            stage: &api.stage,
+            time: source.now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            time_epoch: source.now.timestamp_millis(),
+        },
+        body,
+        path_parameters: &found.parameters,
+        stage_variables: &api.stage_variables,
+        is_base64_encoded,
+    };
+    serde_json::to_vec(&event).map(Bytes::from)
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default()
+}
+
+/// Without the port.
+fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Headers that concern one connection, and cookies, which have a field of their own.
+fn is_kept(name: &HeaderName) -> bool {
+    !matches!(
+        *name,
+        header::COOKIE
+            | header::CONNECTION
+            | header::TRANSFER_ENCODING
+            | header::TE
+            | header::TRAILER
+            | header::UPGRADE
+            | header::PROXY_AUTHORIZATION
+    ) && name.as_str() != "keep-alive"
+}
+
+fn headers<'a>(source: &Source<'a>) -> BTreeMap<&'a str, Cow<'a, str>> {
+    let mut headers: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
+    for (name, value) in source.parts.headers.iter().filter(|(name, _)| is_kept(name)) {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        headers
+            .entry(name.as_str())
+            .and_modify(|joined| {
+                let joined = joined.to_mut();
+                joined.push(',');
+                joined.push_str(&value);
+            })
+            .or_insert(value);
+    }
+    let peer = source.peer.ip().to_canonical().to_string();
+    headers
+        .entry("x-forwarded-for")
+        .and_modify(|list| *list = format!("{list}, {peer}").into())
+        .or_insert_with(|| peer.into());
+    headers.insert("x-forwarded-port", source.port.to_string().into());
+    headers.insert("x-forwarded-proto", "http".into());
+    headers.entry("x-amzn-trace-id").or_insert_with(|| trace_id(source.now).into());
+    if !source.body.is_empty() {
+        headers.insert("content-length", source.body.len().to_string().into());
+    }
+    headers
+}
+
+fn trace_id(now: DateTime<Utc>) -> String {
+    let random = uuid::Uuid::now_v7().simple().to_string();
+    format!("Root=1-{:08x}-{}", now.timestamp(), &random[8..])
+}
+
+fn cookies(headers: &HeaderMap) -> Vec<&str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(';')).map(str::trim).filter(|cookie| !cookie.is_empty()).collect()
+}
+
+fn query(raw: &str) -> BTreeMap<Cow<'_, str>, String> {
+    let mut parameters: BTreeMap<Cow<'_, str>, String> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
+        parameters
+            .entry(name)
+            .and_modify(|joined| {
+                joined.push(',');
+                joined.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    parameters
+}
+
+/// Text goes as it is, everything else as base64.
+fn encode_body<'b>(headers: &HeaderMap, body: &'b Bytes) -> (Option<Cow<'b, str>>, bool) {
+    if body.is_empty() {
+        return (None, false);
+    }
+    let content_type = text(headers, &header::CONTENT_TYPE);
+    let encoded = headers.contains_key(header::CONTENT_ENCODING);
+    match std::str::from_utf8(body) {
+        Ok(body) if !encoded && is_textual(&content_type) => (Some(Cow::Borrowed(body)), false),
+        _ => (Some(Cow::Owned(STANDARD.encode(body))), true),
+    }
+}
+
+fn is_textual(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.is_empty()
+        || kind.starts_with("text/")
+        || kind.ends_with("+json")
+        || kind.ends_with("+xml")
+        || ["application/json", "application/javascript", "application/xml", "application/graphql"]
+            .contains(&kind.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http_api::routes::Routes;
+    use crate::project::HttpRoute;
+    use axum::http::Request;
+    use serde_json::{Value, json};
+
+    fn event(request: Request<()>, body: &'static [u8], identity: Option<&Identity>) -> Value {
+        let route = HttpRoute {
+            route_key: "ANY /live/m/{id}".to_owned(),
+            function: "F".to_owned(),
+            authorizer: None,
+            scopes: Vec::new(),
+        };
+        let routes = Routes::new(vec![route]);
+        let (parts, ()) = request.into_parts();
+        let api = HttpApi {
+            api_id: "abcdefghij".to_owned(),
+            stage: "live".to_owned(),
+            stage_variables: BTreeMap::from([("color".to_owned(), "blue".to_owned())]),
+            cors: None,
+            routes: Vec::new(),
+            authorizers: BTreeMap::new(),
+        };
+        let bytes = build(&Source {
+            api: &api,
+            found: &routes.find(parts.method.as_str(), parts.uri.path()).expect("a route"),
+            parts: &parts,
+            body: &Bytes::from_static(body),
+            identity,
+            request_id: "JKJaXmPLvHcESHA=",
+            peer: "127.0.0.1:5".parse().expect("an address"),
+            port: 3000,
+            now: DateTime::from_timestamp_millis(1_583_348_638_390).expect("a time"),
+        });
+        serde_json::from_slice(&bytes.expect("an event")).expect("JSON")
+    }
+
+    #[test]
+    fn every_field_is_there_and_none_that_the_platform_leaves_out() {
+        let request = Request::put("/live/m/a%20b?x=1&x=2&y=%C3%A9+z&e")
+            .header("Host", "api.localhost:3000")
+            .header("Accept", "a")
+            .header("Accept", "b")
+            .header("Cookie", "one=1; two=2")
+            .header("Cookie", "three=3")
+            .header("Connection", "keep-alive")
+            .header("X-Amzn-Trace-Id", "Root=1-5e5ff9de-abc")
+            .header("User-Agent", "curl/8")
+            .header("Content-Type", "application/json; charset=utf-8")
+            .body(())
+            .expect("a request");
+        let identity = Identity {
+            claims: BTreeMap::from([("sub".to_owned(), "alice".to_owned())]),
+            scopes: Some(vec!["read".to_owned()]),
+        };
+        let expected = json!({
+            "version": "2.0",
+            "routeKey": "ANY /live/m/{id}",
+            "rawPath": "/live/m/a b",
+            "rawQueryString": "x=1&x=2&y=%C3%A9+z&e",
+            "cookies": ["one=1", "two=2", "three=3"],
+            "headers": {
+                "host": "api.localhost:3000", "accept": "a,b", "user-agent": "curl/8",
+                "content-type": "application/json; charset=utf-8", "content-length": "2",
+                "x-amzn-trace-id": "Root=1-5e5ff9de-abc",
+                "x-forwarded-for": "127.0.0.1", "x-forwarded-port": "3000", "x-forwarded-proto": "http",
+            },
+            "queryStringParameters": {"x": "1,2", "y": "é z", "e": ""},
+            "requestContext": {
+                "accountId": "123456789012", "apiId": "abcdefghij",
+                "authorizer": {"jwt": {"claims": {"sub": "alice"}, "scopes": ["read"]}},
+                "domainName": "api.localhost", "domainPrefix": "api",
+                "http": {
+                    "method": "PUT", "path": "/live/m/a b", "protocol": "HTTP/1.1",
+                    "sourceIp": "127.0.0.1", "userAgent": "curl/8",
+                },
+                "requestId": "JKJaXmPLvHcESHA=", "routeKey": "ANY /live/m/{id}", "stage": "live",
+                "time": "04/Mar/2020:19:03:58 +0000", "timeEpoch": 1_583_348_638_390_i64,
+            },
+            "body": "{}",
+            "pathParameters": {"id": "a b"},
+            "stageVariables": {"color": "blue"},
+            "isBase64Encoded": false,
+        });
+        assert_eq!(event(request, b"{}", Some(&identity)), expected);
+
+        let bare = event(Request::get("/live/m/1").body(()).expect("a request"), b"", None);
+        let mut keys: Vec<_> = bare.as_object().expect("an object").keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        let expected = [
+            "headers",
+            "isBase64Encoded",
+            "pathParameters",
+            "rawPath",
+            "rawQueryString",
+            "requestContext",
+            "routeKey",
+            "stageVariables",
+            "version",
+        ];
+        assert_eq!(keys, expected);
+        assert_eq!(bare["requestContext"].get("authorizer"), None);
+    }
+
+    #[test]
+    fn what_is_not_text_comes_as_base64() {
+        let request =
+            |kind: &str| Request::post("/live/m/1").header("Content-Type", kind).body(()).expect("a request");
+        let body = |kind: &str, body: &'static [u8]| {
+            let event = event(request(kind), body, None);
+            (event["body"].as_str().unwrap_or_default().to_owned(), event["isBase64Encoded"] == true)
+        };
+        assert_eq!(body("image/png", b"abc"), ("YWJj".to_owned(), true));
+        assert_eq!(body("application/x-www-form-urlencoded", b"a=b"), ("YT1i".to_owned(), true));
+        assert_eq!(body("text/plain", b"abc"), ("abc".to_owned(), false));
+        assert_eq!(body("application/problem+json", b"{}"), ("{}".to_owned(), false));
+        // Bytes that are no UTF-8 fit into no JSON text, whatever their type claims.
+        assert_eq!(body("text/plain", b"\xff"), ("/w==".to_owned(), true));
+    }
+}

@@ -1,0 +1,264 @@
+//! The public keys of an issuer: fetched once, kept for a while, fetched again when an unknown one is named.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
+    RsaPublicKeyComponents,
+};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+/// As long as the platform keeps them.
+const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
+/// How often unknown keys and failures may make us ask again.
+const PAUSE: Duration = Duration::from_secs(1);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+const LARGEST: u64 = 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+}
+
+impl Algorithm {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "RS256" => Some(Self::Rs256),
+            "RS384" => Some(Self::Rs384),
+            "RS512" => Some(Self::Rs512),
+            _ => None,
+        }
+    }
+
+    fn parameters(self) -> &'static RsaParameters {
+        match self {
+            Self::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+            Self::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
+            Self::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
+        }
+    }
+}
+
+/// An RSA public key.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    id: Option<String>,
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+impl Key {
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let key = RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent };
+        key.verify(algorithm.parameters(), message, signature).is_ok()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeysError {
+    /// The issuer has no such key.
+    Unknown,
+    Unavailable(String),
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeySource {
+    /// The issuer's `/.well-known/openid-configuration` says where.
+    Discover(String),
+    Url(String),
+    File(PathBuf),
+}
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    source: Option<KeySource>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    keys: Arc<Vec<Key>>,
+    fetched: Option<Instant>,
+    asked: Option<Instant>,
+    failure: Option<String>,
+}
+
+impl Keys {
+    pub(super) fn new(source: KeySource) -> Self {
+        Self { source: Some(source), cache: Mutex::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn fixed(jwks: &str) -> Result<Self, String> {
+        let cache = Cache { keys: Arc::new(parse(jwks)?), ..Cache::default() };
+        Ok(Self { source: None, cache: Mutex::new(cache) })
+    }
+
+    /// The key with this id; without an id, the only one there is.
+    pub(super) async fn find(&self, id: Option<&str>) -> Result<Key, KeysError> {
+        // Held while fetching: whoever comes meanwhile waits for the same answer.
+        let mut cache = self.cache.lock().await;
+        let fresh = cache.fetched.is_some_and(|at| at.elapsed() < KEPT);
+        if fresh && let Some(key) = choose(&cache.keys, id) {
+            return Ok(key);
+        }
+        if let Some(source) = &self.source
+            && cache.asked.is_none_or(|at| at.elapsed() >= PAUSE)
+        {
+            cache.asked = Some(Instant::now());
+            match fetch(source.clone()).await {
+                Ok(keys) => {
+                    cache.keys = Arc::new(keys);
+                    cache.fetched = Some(Instant::now());
+                    cache.failure = None;
+                }
+                Err(why) => cache.failure = Some(why),
+            }
+        }
+        match (choose(&cache.keys, id), &cache.failure) {
+            (Some(key), _) => Ok(key),
+            (None, Some(why)) => Err(KeysError::Unavailable(why.clone())),
+            (None, None) => Err(KeysError::Unknown),
+        }
+    }
+}
+
+fn choose(keys: &[Key], id: Option<&str>) -> Option<Key> {
+    match (id, keys) {
+        (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)).cloned(),
+        (None, [only]) => Some(only.clone()),
+        (None, _) => None,
+    }
+}
+
+async fn fetch(source: KeySource) -> Result<Vec<Key>, String> {
+    // The client blocks; requests go on meanwhile.
+    let fetched = tokio::task::spawn_blocking(move || match source {
+        KeySource::File(path) => {
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            parse(&text)
+        }
+        KeySource::Url(url) => parse(&download(&url)?),
+        KeySource::Discover(issuer) => {
+            let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+            let configuration: Configuration =
+                serde_json::from_str(&download(&url)?).map_err(|error| format!("{url}: {error}"))?;
+            parse(&download(&configuration.jwks_uri)?)
+        }
+    });
+    fetched.await.map_err(|error| error.to_string())?
+}
+
+fn download(url: &str) -> Result<String, String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build().into();
+    let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
+    let body = response.body_mut().with_config().limit(LARGEST);
+    body.read_to_string().map_err(|error| format!("{url}: {error}"))
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<RawKey>,
+}
+
+#[derive(Deserialize)]
+struct RawKey {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+/// The RSA keys in a key set that may be used for signatures; others are none of our business.
+fn parse(text: &str) -> Result<Vec<Key>, String> {
+    let set: KeySet =
+        serde_json::from_str(text).map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
+    let decode = |text: Option<String>| URL_SAFE_NO_PAD.decode(text?.trim_end_matches('=')).ok();
+    let usable =
+        |key: &RawKey| key.kty == "RSA" && key.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
+    let keys = set
+        .keys
+        .into_iter()
+        .filter(usable)
+        .filter_map(|key| Some(Key { id: key.kid, modulus: decode(key.n)?, exponent: decode(key.e)? }));
+    Ok(keys.collect())
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::URL_SAFE_NO_PAD;
+    use base64::Engine as _;
+    use ring::rand::SystemRandom;
+    use ring::rsa::{KeyPair, PublicKeyComponents};
+    use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512};
+    use serde_json::{Value, json};
+
+    /// A throw-away key; nothing but these tests believes it.
+    fn key() -> KeyPair {
+        KeyPair::from_pkcs8(include_bytes!("fixtures/signing-key.der")).expect("a key")
+    }
+
+    pub(in crate::http_api) fn jwks(id: &str) -> String {
+        let public: PublicKeyComponents<Vec<u8>> = PublicKeyComponents::from(key().public());
+        let (n, e) = (URL_SAFE_NO_PAD.encode(&public.n), URL_SAFE_NO_PAD.encode(&public.e));
+        json!({"keys": [{"kty": "RSA", "kid": id, "use": "sig", "n": n, "e": e}, {"kty": "EC", "kid": "other"}]}).to_string()
+    }
+
+    pub(in crate::http_api) fn sign(algorithm: &str, id: Option<&str>, claims: &Value) -> String {
+        let padding: &dyn ring::signature::RsaEncoding = match algorithm {
+            "RS256" => &RSA_PKCS1_SHA256,
+            "RS384" => &RSA_PKCS1_SHA384,
+            _ => &RSA_PKCS1_SHA512,
+        };
+        let mut head = json!({"alg": algorithm, "typ": "JWT"});
+        if let Some(id) = id {
+            head["kid"] = json!(id);
+        }
+        let [head, claims] = [&head, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{head}.{claims}");
+        let key = key();
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(padding, &SystemRandom::new(), signed.as_bytes(), &mut signature).expect("a signature");
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_appears_later_is_found_and_a_broken_source_is_said() {
+        let folder = std::env::temp_dir().join(format!("jwks-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("keys.json");
+        let keys = Keys::new(KeySource::File(file.clone()));
+        let missing = keys.find(Some("new")).await.expect_err("no file yet");
+        assert!(matches!(missing, KeysError::Unavailable(why) if why.contains("keys.json")));
+
+        std::fs::write(&file, testing::jwks("new")).expect("written");
+        keys.cache.lock().await.asked = None;
+        assert!(keys.find(Some("new")).await.is_ok());
+        assert_eq!(keys.find(Some("newer")).await.expect_err("unknown"), KeysError::Unknown);
+        std::fs::write(&file, testing::jwks("newer")).expect("written");
+        keys.cache.lock().await.asked = None;
+        assert!(keys.find(Some("newer")).await.is_ok());
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+}

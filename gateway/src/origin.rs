@@ -1,0 +1,126 @@
+//! Who may write while nobody has to prove who they are: pages of this machine, and those the template names.
+//!
+//! Any web page can send requests to a local port, and with DNS rebinding can even pass for same-origin.
+
+use std::net::IpAddr;
+
+use axum::http::header::{self, HeaderMap};
+use axum::http::{Method, Uri};
+
+/// Whether an `Origin` is a page served from this machine.
+pub(crate) fn is_local(origin: &str) -> bool {
+    origin.parse::<Uri>().ok().is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(is_local_host)
+    })
+}
+
+fn is_local_host(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    let name = host.to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Refuses what a foreign page sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guard {
+    /// Origins the API's CORS configuration names literally; its wildcards do not count.
+    named: Vec<String>,
+}
+
+impl Guard {
+    pub(crate) fn new(allow_origins: &[String]) -> Self {
+        Self { named: allow_origins.iter().filter(|origin| !origin.contains('*')).cloned().collect() }
+    }
+
+    /// Why the request is refused, if it is.
+    pub(crate) fn refuse(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        upgrade: bool,
+    ) -> Option<String> {
+        let host = headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let host = host.as_deref().or_else(|| uri.authority().map(|authority| authority.as_str()));
+        if let Some(host) = host {
+            let authority = host.parse::<axum::http::uri::Authority>();
+            if !authority.is_ok_and(|authority| is_local_host(authority.host())) {
+                return Some(format!("Host {host} is not this machine"));
+            }
+        }
+        let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if reads && !upgrade {
+            return None;
+        }
+        let origin = String::from_utf8_lossy(headers.get(header::ORIGIN)?.as_bytes()).into_owned();
+        let known = is_local(&origin) || self.named.iter().any(|named| named.eq_ignore_ascii_case(&origin));
+        (!known).then(|| format!("Origin {origin} is neither local nor named in the template"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn local_origins_are_those_of_this_machine() {
+        for origin in [
+            "http://localhost",
+            "http://localhost:5173",
+            "https://LOCALHOST:1",
+            "http://app.localhost:3000",
+            "http://127.0.0.1:3000",
+            "http://127.1.2.3",
+            "http://[::1]:3000",
+        ] {
+            assert!(is_local(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "localhost",
+            "file://",
+            "http://localhost.evil.example",
+            "http://evil-localhost",
+            "http://192.168.0.1",
+            "http://127.0.0.1.evil.example",
+            "http://localhost@evil.example",
+            "chrome-extension://localhost",
+        ] {
+            assert!(!is_local(origin), "{origin}");
+        }
+    }
+
+    fn refused(method: &Method, host: &'static str, origin: Option<&'static str>, upgrade: bool) -> bool {
+        let guard = Guard::new(&["https://app.example".to_owned(), "https://*".to_owned()]);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static(host));
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+        }
+        guard.refuse(method, &Uri::from_static("/messages"), &headers, upgrade).is_some()
+    }
+
+    #[test]
+    fn foreign_pages_neither_write_nor_open_sockets() {
+        let host = "localhost:3000";
+        assert!(refused(&Method::POST, host, Some("https://evil.example"), false));
+        assert!(refused(&Method::POST, host, Some("null"), false));
+        assert!(refused(&Method::GET, host, Some("https://evil.example"), true));
+        assert!(!refused(&Method::GET, host, Some("https://evil.example"), false));
+        assert!(!refused(&Method::DELETE, host, Some("http://localhost:5173"), false));
+        assert!(!refused(&Method::POST, host, Some("https://app.example"), false));
+        assert!(!refused(&Method::POST, host, None, true));
+    }
+
+    #[test]
+    fn a_rebound_name_is_refused_even_for_reading() {
+        assert!(refused(&Method::GET, "evil.example:3000", None, false));
+        assert!(refused(&Method::GET, "not a host", None, false));
+        assert!(!refused(&Method::GET, "[::1]:3000", None, false));
+        assert!(!refused(&Method::GET, "127.0.0.1", None, false));
+    }
+}

@@ -1,0 +1,85 @@
+//! Functions that run elsewhere, behind an endpoint that speaks the Lambda Invoke API.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use bytes::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::instances::package_name;
+use crate::lambda::InvokeError;
+use crate::project::Function;
+use crate::runtime_api::{RESPONSE_LIMIT, ReportedError};
+
+/// Lambda's longest run; the far side may compile first, so a function's own limit would be too short.
+const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// One function behind the endpoint.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    client: Client<HttpConnector, Body>,
+    url: String,
+    label: String,
+}
+
+impl Remote {
+    pub(crate) fn new(base: &str, function: &Function) -> Self {
+        let label = package_name(function);
+        let url = format!("{}/2015-03-31/functions/{label}/invocations", base.trim_end_matches('/'));
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), url, label }
+    }
+
+    pub(crate) async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let result = match tokio::time::timeout(TIME_LIMIT, self.send(payload)).await {
+            Ok(result) => result,
+            Err(_) => Err(InvokeError::TimedOut),
+        };
+        if let Err(error) = &result {
+            tracing::error!("[{}] {error}", self.label);
+        }
+        result
+    }
+
+    async fn send(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let request = Request::post(&self.url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(payload))
+            .map_err(|error| self.unreachable(&error))?;
+        let response = self.client.request(request).await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let failed = response.headers().contains_key("x-amz-function-error");
+        let body = axum::body::to_bytes(Body::new(response.into_body()), RESPONSE_LIMIT)
+            .await
+            .map_err(|_| InvokeError::ResponseTooLarge)?;
+        if failed {
+            let reported: ReportedError = serde_json::from_slice(&body).unwrap_or_default();
+            return Err(InvokeError::Function {
+                error_type: reported.error_type,
+                message: reported.error_message,
+            });
+        }
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => Err(InvokeError::Throttled),
+            status if status.is_success() => Ok(body),
+            status => {
+                let said: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+                Err(InvokeError::Unreachable { cause: format!("{} answered {status}: {said}", self.url) })
+            }
+        }
+    }
+
+    fn unreachable(&self, error: &dyn std::error::Error) -> InvokeError {
+        let mut cause = format!("{}: {error}", self.url);
+        let mut source = error.source();
+        while let Some(error) = source {
+            cause = format!("{cause}: {error}");
+            source = error.source();
+        }
+        InvokeError::Unreachable { cause }
+    }
+}

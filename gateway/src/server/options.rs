@@ -1,0 +1,63 @@
+//! What a gateway can be told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::http_api::Authorizers;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub template: PathBuf,
+    /// Over the defaults in the template.
+    pub parameters: BTreeMap<String, String>,
+    /// For every function, over everything else.
+    pub environment: BTreeMap<String, String>,
+    /// 0 takes a free one.
+    pub port: u16,
+    /// Instances of one function at most.
+    pub concurrency: usize,
+    /// By the function's logical id; `None` builds them.
+    pub executables: Option<BTreeMap<String, PathBuf>>,
+    /// Invokes functions here instead of running them.
+    pub lambda_url: Option<String>,
+    /// Used only if the project asks for a store.
+    pub store: Store,
+    pub authorizers: Authorizers,
+    /// Closes WebSockets that are idle for 10 minutes or older than 2 hours.
+    pub aws_limits: bool,
+    /// As on the command line.
+    pub faults: Vec<String>,
+    /// Faults can be changed here while the gateway runs.
+    pub admin_port: Option<u16>,
+    pub verbosity: u8,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    Url(String),
+    /// A private one whose data stays in the project's `.local/store`.
+    #[default]
+    Kept,
+    /// A private one whose data goes with it.
+    Ephemeral,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            template: PathBuf::from("template.yaml"),
+            parameters: BTreeMap::new(),
+            environment: BTreeMap::new(),
+            port: 0,
+            concurrency: 10,
+            executables: None,
+            lambda_url: None,
+            store: Store::default(),
+            authorizers: Authorizers::default(),
+            aws_limits: false,
+            faults: Vec::new(),
+            admin_port: None,
+            verbosity: 0,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What is printed once everything runs: what is where, and a line to try.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use gateway::project::{HttpApi, Integration, Project};
+use gateway::server::{Gateway, RunningStore};
+
+/// Emphasis for a terminal, nothing for a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    pub(crate) colored: bool,
+}
+
+impl Style {
+    fn bold(self, text: &str) -> String {
+        if self.colored { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn dim(self, text: &str) -> String {
+        if self.colored { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) -> String {
+    let project = gateway.project();
+    let port = gateway.port();
+    let mut text = String::from("\n");
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {} {value}", style.bold(&format!("{name:<13}")));
+    };
+    if let Some(api) = &project.http_api {
+        line("HTTP", &format!("http://localhost:{port}{}", stage_path(api)));
+    }
+    if project.websocket_api.is_some() {
+        line("WebSocket", &format!("ws://localhost:{port}"));
+        line("@connections", &format!("http://localhost:{port}/@connections/{{connection id}}"));
+    }
+    if gateway.page().is_some() {
+        line("Page", &format!("http://localhost:{port}/"));
+    }
+    match gateway.store() {
+        Some(RunningStore::Given(url)) => line("Store", &format!("{} (REDIS_URL)", without_password(url))),
+        Some(RunningStore::Own(valkey)) => {
+            line("Store", &format!("{} ({})", valkey.url(), valkey.program().origin))
+        }
+        None => {}
+    }
+    if let Some(url) = remote {
+        line("Functions", &format!("invoked at {url}"));
+    }
+    text.push('\n');
+    text.push_str(&describe_routes(project, style));
+    if remote.is_some() {
+        text.push_str(&describe_environment(gateway, style));
+    }
+    if let Some(command) = example(project, port) {
+        let _ = writeln!(text, "\n  Try {}", style.bold(&command));
+    }
+    let _ = writeln!(text, "  {}", style.dim("Ctrl-C stops everything."));
+    text
+}
+
+fn stage_path(api: &HttpApi) -> String {
+    if api.stage == "$default" { String::new() } else { format!("/{}", api.stage) }
+}
+
+fn describe_routes(project: &Project, style: Style) -> String {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    if let Some(api) = &project.http_api {
+        rows.extend(api.routes.iter().map(|route| {
+            let key = match route.route_key.split_once(' ') {
+                Some((method, path)) => format!("{method:<6} {path}"),
+                None => route.route_key.clone(),
+            };
+            (key, route.function.clone())
+        }));
+    }
+    if let Some(api) = &project.websocket_api {
+        let mut by_target: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (key, route) in &api.routes {
+            let target = match &route.integration {
+                Integration::Lambda(function) => function.clone(),
+                Integration::Mock { response: Some(response) } => format!("MOCK {response}"),
+                Integration::Mock { response: None } => "MOCK, silent".to_owned(),
+            };
+            by_target.entry(target).or_default().push(key);
+        }
+        rows.extend(
+            by_target.into_iter().map(|(target, keys)| (format!("WS     {}", keys.join(", ")), target)),
+        );
+    }
+    let width = rows.iter().map(|(key, _)| key.chars().count()).max().unwrap_or_default();
+    rows.iter().fold(String::new(), |mut text, (key, target)| {
+        let _ = writeln!(text, "  {key:<width$}  {}", style.dim(target));
+        text
+    })
+}
+
+/// Functions that somebody else starts must be given this by them.
+fn describe_environment(gateway: &Gateway, style: Style) -> String {
+    let mut variables = BTreeMap::new();
+    for function in gateway.project().functions.values() {
+        variables.extend(function.environment.iter());
+    }
+    variables.extend(gateway.environment());
+    let mut text = format!("\n  {}\n", style.bold("The functions must be started with"));
+    for (name, value) in variables {
+        let _ = writeln!(text, "  export {name}='{}'", value.replace('\'', r"'\''"));
+    }
+    text
+}
+
+fn example(project: &Project, port: u16) -> Option<String> {
+    let api = project.http_api.as_ref()?;
+    let simple = |method: &str| {
+        let paths =
+            api.routes.iter().filter_map(|route| route.route_key.strip_prefix(method)?.strip_prefix(' '));
+        paths.into_iter().find(|path| !path.contains('{'))
+    };
+    let (method, path) = simple("GET")
+        .or_else(|| simple("ANY"))
+        .map(|path| ("", path))
+        .or_else(|| Some(("-X POST -H 'content-type: application/json' -d '{}' ", simple("POST")?)))?;
+    Some(format!("curl {method}http://localhost:{port}{}{path}", stage_path(api)))
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::template;
+
+    #[test]
+    fn the_line_to_try_comes_from_the_template() {
+        let read = |routes: &str| {
+            let text = format!(
+                "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: f\n      Events:\n{routes}"
+            );
+            template::parse(&text, "t", std::path::Path::new("/"), &BTreeMap::new()).expect("good").project
+        };
+        let event = |name: &str, method: &str, path: &str| {
+            format!(
+                "        {name}: {{ Type: HttpApi, Properties: {{ Method: {method}, Path: '{path}' }} }}\n"
+            )
+        };
+        let project = read(&(event("A", "POST", "/things") + &event("B", "GET", "/things/{id}")));
+        let expected =
+            "curl -X POST -H 'content-type: application/json' -d '{}' http://localhost:3000/things";
+        assert_eq!(example(&project, 3000).as_deref(), Some(expected));
+        let project = read(&(event("A", "POST", "/things") + &event("B", "GET", "/things")));
+        assert_eq!(example(&project, 3000).as_deref(), Some("curl http://localhost:3000/things"));
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(without_password("redis://me:secret@host:1"), "redis://…@host:1");
+        assert_eq!(without_password("redis://host:1"), "redis://host:1");
+    }
+}

@@ -1,0 +1,163 @@
+//! APIs while their routes are being gathered, and the choice of those that are served.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Reader, identifiers};
+use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi};
+
+#[derive(Debug, Default)]
+pub(super) struct Apis {
+    http: Vec<HttpDraft>,
+    websocket: Vec<WebSocketDraft>,
+}
+
+#[derive(Debug)]
+pub(super) struct HttpDraft {
+    pub(super) id: String,
+    pub(super) line: usize,
+    pub(super) api: HttpApi,
+    pub(super) default_authorizer: Option<String>,
+    /// What routes need where they name no scopes, by authorizer.
+    pub(super) default_scopes: BTreeMap<String, Vec<String>>,
+    /// Route key to the line it came from.
+    lines: BTreeMap<String, usize>,
+    repeated: Vec<(usize, String)>,
+}
+
+/// What a route says about who may call it; nothing said means the API's default.
+#[derive(Debug, Default)]
+pub(super) struct RouteAuth {
+    pub(super) authorizer: Option<String>,
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct WebSocketDraft {
+    pub(super) id: String,
+    pub(super) line: usize,
+    pub(super) api: WebSocketApi,
+    /// Logical id of a route to its key.
+    pub(super) route_ids: BTreeMap<String, String>,
+    /// Keys of routes with a `RouteResponseSelectionExpression`.
+    pub(super) response_selected: BTreeSet<String>,
+    /// Route key to the line it came from.
+    pub(super) lines: BTreeMap<String, usize>,
+}
+
+impl HttpDraft {
+    pub(super) fn new(id: &str, line: usize) -> Self {
+        let api = HttpApi {
+            api_id: identifiers::api_id(id),
+            stage: "$default".to_owned(),
+            stage_variables: BTreeMap::new(),
+            cors: None,
+            routes: Vec::new(),
+            authorizers: BTreeMap::new(),
+        };
+        Self {
+            id: id.to_owned(),
+            line,
+            api,
+            default_authorizer: None,
+            default_scopes: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            repeated: Vec::new(),
+        }
+    }
+
+    pub(super) fn add_route(&mut self, line: usize, route_key: String, function: String, auth: RouteAuth) {
+        if self.lines.contains_key(&route_key) {
+            self.repeated.push((line, route_key));
+            return;
+        }
+        self.lines.insert(route_key.clone(), line);
+        let authorizer =
+            auth.authorizer.or_else(|| self.default_authorizer.clone()).filter(|name| name != "NONE");
+        let scopes = auth.scopes.or_else(|| self.default_scopes.get(authorizer.as_deref()?).cloned());
+        let scopes = if authorizer.is_some() { scopes.unwrap_or_default() } else { Vec::new() };
+        self.api.routes.push(HttpRoute { route_key, function, authorizer, scopes });
+    }
+}
+
+impl Apis {
+    pub(super) fn add_http(&mut self, draft: HttpDraft) {
+        self.http.push(draft);
+    }
+
+    pub(super) fn add_websocket(&mut self, draft: WebSocketDraft) {
+        self.websocket.push(draft);
+    }
+
+    pub(super) fn ensure_implicit(&mut self, id: &str) {
+        if self.http(id).is_none() {
+            self.http.push(HttpDraft::new(id, 1));
+        }
+    }
+
+    /// By what `!Ref` gives, or by logical id.
+    pub(super) fn http(&mut self, name: &str) -> Option<&mut HttpDraft> {
+        self.http.iter_mut().find(|draft| draft.id == name || draft.api.api_id == name)
+    }
+
+    pub(super) fn websocket(&mut self, name: &str) -> Option<&mut WebSocketDraft> {
+        self.websocket.iter_mut().find(|draft| draft.id == name || draft.api.api_id == name)
+    }
+}
+
+impl Reader<'_> {
+    /// One API of each kind is served: the first that has routes.
+    pub(super) fn choose(
+        &mut self,
+        apis: Apis,
+        functions: &BTreeMap<String, Function>,
+    ) -> (Option<HttpApi>, Option<WebSocketApi>) {
+        let (mut http, mut websocket) = (None, None);
+        for mut draft in apis.http {
+            for (line, key) in std::mem::take(&mut draft.repeated) {
+                self.warn(line, format!("{key} stands in {} twice: the first is served", draft.id));
+            }
+            let lines = &draft.lines;
+            draft.api.routes.retain(|route| {
+                let known = functions.contains_key(&route.function);
+                if !known {
+                    let line = lines.get(&route.route_key).copied().unwrap_or(draft.line);
+                    self.warn(
+                        line,
+                        format!("{} is left out: there is no function {}", route.route_key, route.function),
+                    );
+                }
+                known
+            });
+            self.keep_first(&mut http, draft.api.routes.is_empty(), &draft.id, draft.line, draft.api);
+        }
+        for mut draft in apis.websocket {
+            let lines = &draft.lines;
+            draft.api.routes.retain(|key, route| {
+                let missing = match &route.integration {
+                    Integration::Lambda(function) if !functions.contains_key(function) => Some(function),
+                    _ => route
+                        .authorizer
+                        .as_ref()
+                        .map(|one| &one.function)
+                        .filter(|name| !functions.contains_key(*name)),
+                };
+                if let Some(function) = missing {
+                    let line = lines.get(key).copied().unwrap_or(draft.line);
+                    self.warn(line, format!("{key} is left out: there is no function {function}"));
+                }
+                missing.is_none()
+            });
+            self.keep_first(&mut websocket, draft.api.routes.is_empty(), &draft.id, draft.line, draft.api);
+        }
+        (http, websocket)
+    }
+
+    fn keep_first<A>(&mut self, kept: &mut Option<A>, empty: bool, id: &str, line: usize, api: A) {
+        match (empty, &kept) {
+            (true, _) => self.warn(line, format!("{id} has no route and is not served")),
+            (false, Some(_)) => self
+                .warn(line, format!("{id} is not served: one API of each kind is, and it is not the first")),
+            (false, None) => *kept = Some(api),
+        }
+    }
+}

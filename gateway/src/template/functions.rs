@@ -1,0 +1,161 @@
+//! `AWS::Serverless::Function`: what runs, and which HTTP routes its events ask for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::apis::{Apis, RouteAuth};
+use super::yaml::{Node, Value};
+use super::{IMPLICIT_API, Reader, Resource};
+use crate::project::Function;
+
+/// Lambda's own defaults.
+const TIMEOUT_SECONDS: u64 = 3;
+const MEMORY_MB: u32 = 128;
+
+impl Reader<'_> {
+    pub(super) fn read_functions(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Function> {
+        resources
+            .iter()
+            .filter(|resource| resource.kind == "AWS::Serverless::Function")
+            .filter_map(|resource| Some((resource.id.to_owned(), self.read_function(resource)?)))
+            .collect()
+    }
+
+    fn read_function(&mut self, resource: &Resource<'_>) -> Option<Function> {
+        let properties = &resource.properties;
+        let skip = |reader: &mut Self, why: &str| {
+            reader.warn(resource.line, format!("{} is left out: {why}", resource.id))
+        };
+        if self.text(properties, "PackageType").is_some_and(|kind| kind == "Image") {
+            skip(self, "container images are not run, only Rust packages");
+            return None;
+        }
+        if let Some(runtime) =
+            self.text(properties, "Runtime").filter(|runtime| !runtime.starts_with("provided"))
+        {
+            skip(self, &format!("its runtime is {runtime}, only Rust packages (provided.al2023) are run"));
+            return None;
+        }
+        let Some(code_uri) =
+            self.property(properties, "CodeUri").and_then(|node| node.as_text().map(str::to_owned))
+        else {
+            skip(self, "its CodeUri names no folder");
+            return None;
+        };
+        let environment = properties.get("Environment").map(|node| self.scope.resolve_top(node));
+        let environment = match environment {
+            Some(Ok(Some(node))) => self.text_map(&node, "Variables"),
+            Some(Err(problem)) => {
+                self.warn(problem.line, format!("Environment is left out: {}", problem.text));
+                BTreeMap::new()
+            }
+            _ => BTreeMap::new(),
+        };
+        Some(Function {
+            name: resource.id.to_owned(),
+            code_uri: normalize(&self.folder.join(code_uri)),
+            handler: self.text(properties, "Handler").unwrap_or_else(|| "bootstrap".to_owned()),
+            environment,
+            timeout: Duration::from_secs(self.number(properties, "Timeout").unwrap_or(TIMEOUT_SECONDS)),
+            memory_mb: self.number(properties, "MemorySize").unwrap_or(MEMORY_MB),
+        })
+    }
+
+    pub(super) fn read_events(&mut self, resource: &Resource<'_>, apis: &mut Apis) {
+        let Some(events) = resource.properties.get("Events") else { return };
+        for (name, event) in events.entries() {
+            let event = match self.scope.resolve_top(event) {
+                Ok(Some(event)) => event,
+                Ok(None) => continue,
+                Err(problem) => {
+                    self.warn(
+                        problem.line,
+                        format!("{}: event {name} is left out: {}", resource.id, problem.text),
+                    );
+                    continue;
+                }
+            };
+            match event.get("Type").and_then(Node::as_text) {
+                Some("HttpApi") => self.read_http_event(resource, event.line, event.get("Properties"), apis),
+                Some(other) => {
+                    self.warn(event.line, format!("{}: events of type {other} are not served", resource.id));
+                }
+                None => self.warn(event.line, format!("{}: event {name} has no Type", resource.id)),
+            }
+        }
+    }
+
+    fn read_http_event(
+        &mut self,
+        resource: &Resource<'_>,
+        line: usize,
+        properties: Option<&Node>,
+        apis: &mut Apis,
+    ) {
+        let nothing = Node { line, value: Value::Map(Vec::new()) };
+        let properties = properties.unwrap_or(&nothing);
+        let path = self.text(properties, "Path");
+        let method = self.text(properties, "Method");
+        let route_key = match (path, method) {
+            (Some(path), Some(method)) => route_key(&method, &path),
+            (Some(path), None) => route_key("ANY", &path),
+            // SAM makes this the route for all that no other takes.
+            (None, _) => "$default".to_owned(),
+        };
+        let api = match properties.get("ApiId") {
+            Some(_) => match self.text(properties, "ApiId") {
+                Some(api) => api,
+                None => return,
+            },
+            None => {
+                apis.ensure_implicit(IMPLICIT_API);
+                IMPLICIT_API.to_owned()
+            }
+        };
+        if self.text(properties, "PayloadFormatVersion").is_some_and(|version| version != "2.0") {
+            self.warn(line, format!("{}: events have payload format 2.0 here, no other", resource.id));
+        }
+        let auth = match self.property(properties, "Auth") {
+            Some(auth) => RouteAuth {
+                authorizer: self.text(&auth, "Authorizer"),
+                scopes: auth
+                    .get("AuthorizationScopes")
+                    .is_some()
+                    .then(|| self.texts(&auth, "AuthorizationScopes")),
+            },
+            None => RouteAuth::default(),
+        };
+        match apis.http(&api) {
+            Some(draft) => draft.add_route(line, route_key, resource.id.to_owned(), auth),
+            None => {
+                self.warn(line, format!("{route_key} is left out: its ApiId is no HTTP API of this template"))
+            }
+        }
+    }
+}
+
+/// `GET /messages`, whatever the case and slashes it was written with.
+pub(super) fn route_key(method: &str, path: &str) -> String {
+    let method = method.trim().to_ascii_uppercase();
+    let method =
+        if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" { "ANY".to_owned() } else { method };
+    let path = path.trim();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{method} {slash}{path}")
+}
+
+/// Without `.` and `..`, so that the folder can be compared with what cargo reports.
+fn normalize(path: &std::path::Path) -> std::path::PathBuf {
+    use std::path::Component;
+    let mut result = std::path::PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                result.pop();
+            }
+            other => result.push(other),
+        }
+    }
+    result
+}

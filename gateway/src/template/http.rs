@@ -1,0 +1,139 @@
+//! HTTP APIs: `AWS::Serverless::HttpApi` and what raw resources share with it: CORS and JWT authorizers.
+
+use std::collections::BTreeMap;
+
+use super::apis::{Apis, HttpDraft};
+use super::yaml::{Node, Value};
+use super::{Reader, Resource};
+use crate::project::{Cors, JwtAuthorizer};
+
+const BEARER: &str = "$request.header.Authorization";
+
+impl Reader<'_> {
+    pub(super) fn read_http_api(&mut self, resource: &Resource<'_>, apis: &mut Apis) {
+        let properties = &resource.properties;
+        let mut draft = HttpDraft::new(resource.id, resource.line);
+        if let Some(stage) = self.text(properties, "StageName") {
+            draft.api.stage = stage;
+        }
+        draft.api.stage_variables = self.text_map(properties, "StageVariables");
+        draft.api.cors = self.read_cors(properties);
+        for key in ["DefinitionBody", "DefinitionUri"] {
+            if let Some(node) = properties.get(key) {
+                self.warn(
+                    node.line,
+                    format!("{}: {key} is not read, only the HttpApi events of functions are", resource.id),
+                );
+            }
+        }
+        if let Some(auth) = properties.get("Auth").cloned() {
+            self.read_auth(resource.id, &auth, &mut draft);
+        }
+        apis.add_http(draft);
+    }
+
+    pub(super) fn read_cors(&mut self, properties: &Node) -> Option<Cors> {
+        let node = self.property(properties, "CorsConfiguration")?;
+        match &node.value {
+            Value::Text(text) if text == "false" => None,
+            Value::Text(text) => {
+                let origin = if text == "true" { "*" } else { text };
+                Some(Cors { allow_origins: vec![origin.to_owned()], ..Cors::default() })
+            }
+            Value::Map(_) => Some(Cors {
+                allow_origins: self.texts(&node, "AllowOrigins"),
+                allow_methods: self.texts(&node, "AllowMethods"),
+                allow_headers: self.texts(&node, "AllowHeaders"),
+                expose_headers: self.texts(&node, "ExposeHeaders"),
+                allow_credentials: node.get("AllowCredentials").is_some_and(Node::is_true),
+                max_age_seconds: self.number(&node, "MaxAge"),
+            }),
+            _ => {
+                self.warn(node.line, format!("CorsConfiguration is left out: {} says nothing", node.kind()));
+                None
+            }
+        }
+    }
+
+    fn read_auth(&mut self, api: &str, auth: &Node, draft: &mut HttpDraft) {
+        let auth = match self.scope.resolve_top(auth) {
+            Ok(Some(auth)) => auth,
+            Ok(None) => return,
+            Err(problem) => {
+                return self.warn(problem.line, format!("{api}: Auth is left out: {}", problem.text));
+            }
+        };
+        draft.default_authorizer = self.text(&auth, "DefaultAuthorizer");
+        let authorizers = auth.get("Authorizers").map(|node| self.scope.resolve_top(node));
+        let Some(Ok(Some(authorizers))) = authorizers else { return };
+        for (name, node) in authorizers.entries() {
+            let Some(node) =
+                self.property(&authorizers, name).map(|resolved| Node { line: node.line, ..resolved })
+            else {
+                continue;
+            };
+            let Some(jwt) = node.get("JwtConfiguration") else {
+                self.warn(
+                    node.line,
+                    format!("{api}: authorizer {name} is not emulated, only JWT authorizers are"),
+                );
+                continue;
+            };
+            let scopes = self.texts(&node, "AuthorizationScopes");
+            draft.default_scopes.insert(name.clone(), scopes);
+            let identity_source = self.text(&node, "IdentitySource");
+            let authorizer = self.read_jwt(jwt, identity_source);
+            draft.api.authorizers.insert(name.clone(), authorizer);
+        }
+    }
+
+    /// Keys are lowercase in SAM and capitalized in the raw resource.
+    pub(super) fn read_jwt(&mut self, jwt: &Node, identity_source: Option<String>) -> JwtAuthorizer {
+        let issuer = self.text(jwt, "issuer").or_else(|| self.text(jwt, "Issuer")).unwrap_or_default();
+        let mut audience = self.texts(jwt, "audience");
+        audience.extend(self.texts(jwt, "Audience"));
+        if issuer.is_empty() {
+            self.warn(jwt.line, "the JWT authorizer has no issuer and lets nobody in where it is enforced");
+        }
+        JwtAuthorizer {
+            issuer,
+            audience,
+            identity_source: identity_source.unwrap_or_else(|| BEARER.to_owned()),
+        }
+    }
+
+    /// An `AWS::ApiGatewayV2::Api` of protocol HTTP; its routes come with [`Self::read_raw_routes`].
+    pub(super) fn read_raw_http_api(&mut self, resource: &Resource<'_>, apis: &mut Apis) {
+        let mut draft = HttpDraft::new(resource.id, resource.line);
+        draft.api.cors = self.read_cors(&resource.properties);
+        if let Some(target) = self.text(&resource.properties, "Target") {
+            let route_key =
+                self.text(&resource.properties, "RouteKey").unwrap_or_else(|| "$default".to_owned());
+            let function = super::identifiers::function_in(&target).to_owned();
+            draft.add_route(resource.line, route_key, function, super::apis::RouteAuth::default());
+        }
+        if let Some(node) = resource.properties.get("Body") {
+            self.warn(node.line, format!("{}: Body is not read, only Route resources are", resource.id));
+        }
+        apis.add_http(draft);
+    }
+
+    /// JWT authorizers made as resources of their own, by logical id.
+    pub(super) fn read_raw_jwt_authorizers(
+        &mut self,
+        resources: &[Resource<'_>],
+    ) -> BTreeMap<String, JwtAuthorizer> {
+        let mut authorizers = BTreeMap::new();
+        for resource in resources.iter().filter(|resource| resource.kind == "AWS::ApiGatewayV2::Authorizer") {
+            let properties = &resource.properties;
+            if self.text(properties, "AuthorizerType").is_none_or(|kind| kind != "JWT") {
+                continue;
+            }
+            let source = self.texts(properties, "IdentitySource").into_iter().next();
+            if let Some(jwt) = self.property(properties, "JwtConfiguration") {
+                authorizers.insert(resource.id.to_owned(), self.read_jwt(&jwt, source));
+            }
+        }
+        authorizers
+    }
+}

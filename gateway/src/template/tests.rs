@@ -1,0 +1,228 @@
+use super::*;
+use crate::project::Integration;
+
+fn read_text(text: &str) -> Template {
+    parse(text, "template.yaml", Path::new("/project"), &BTreeMap::new()).expect("the template is good")
+}
+
+fn error(text: &str) -> String {
+    parse(text, "template.yaml", Path::new("/project"), &BTreeMap::new()).expect_err("it is bad").to_string()
+}
+
+#[test]
+fn the_skeleton_is_understood_whole() {
+    let Template { project, warnings } = read_text(include_str!("fixtures/skeleton.yaml"));
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(
+        project.functions.keys().collect::<Vec<_>>(),
+        ["Connect", "CreateMessage", "Default", "Signaling"]
+    );
+    let create = &project.functions["CreateMessage"];
+    assert_eq!(create.code_uri, Path::new("/project/functions/create-message"));
+    assert_eq!((create.timeout.as_secs(), create.memory_mb), (10, 256));
+    assert_eq!(create.environment["REDIS_URL"], "rediss://Cache.Endpoint.Address.invalid:6379");
+
+    let http = project.http_api.expect("an HTTP API");
+    assert_eq!(http.stage, "$default");
+    let [route] = http.routes.as_slice() else { panic!("one route: {:?}", http.routes) };
+    assert_eq!((route.route_key.as_str(), route.function.as_str()), ("POST /messages", "CreateMessage"));
+    assert_eq!(route.authorizer.as_deref(), Some("Jwt"));
+    assert_eq!(http.authorizers["Jwt"].issuer, "https://cognito-idp.us-east-1.amazonaws.com/UserPool");
+    assert_eq!(http.authorizers["Jwt"].audience, ["UserPoolClient"]);
+
+    let websocket = project.websocket_api.expect("a WebSocket API");
+    assert_eq!(
+        (websocket.stage.as_str(), websocket.route_selection_expression.as_str()),
+        ("live", "$request.body.type")
+    );
+    let two_way: Vec<_> =
+        websocket.routes.iter().filter(|(_, route)| route.two_way).map(|(key, _)| key).collect();
+    assert_eq!(two_way, ["$default", "ping"]);
+    assert!(
+        matches!(&websocket.routes["end_call"].integration, Integration::Lambda(name) if name == "Signaling")
+    );
+    let Integration::Mock { response } = &websocket.routes["ping"].integration else { panic!("a MOCK") };
+    assert_eq!(response.as_deref(), Some(r#"{"type":"pong"}"#));
+    let Integration::Mock { response: None } = &websocket.routes["new_message"].integration else {
+        panic!("a MOCK")
+    };
+    assert_eq!(websocket.routes.len(), 8);
+}
+
+#[test]
+fn parameters_win_over_defaults_and_turn_conditions() {
+    let given = BTreeMap::from([
+        ("RedisUrl".to_owned(), "redis://elsewhere".to_owned()),
+        ("JwtIssuer".to_owned(), "https://issuer.example".to_owned()),
+        ("SubnetIds".to_owned(), "a, b".to_owned()),
+    ]);
+    let text = include_str!("fixtures/skeleton.yaml");
+    let project = parse(text, "t", Path::new("/p"), &given).expect("good").project;
+    assert_eq!(project.functions["Connect"].environment["REDIS_URL"], "redis://elsewhere");
+    assert_eq!(project.http_api.expect("one").authorizers["Jwt"].issuer, "https://issuer.example");
+}
+
+#[test]
+fn a_parameter_that_does_not_exist_is_an_error() {
+    let given = BTreeMap::from([("Nope".to_owned(), String::new())]);
+    let result = parse("Parameters: {}\nResources: {}", "t.yaml", Path::new("/p"), &given);
+    assert_eq!(result.expect_err("bad").to_string(), "t.yaml:1: the template has no parameter Nope");
+}
+
+#[test]
+fn long_forms_and_nested_functions_come_to_the_same() {
+    let template = read_text(
+        r#"
+Parameters:
+  Names: { Type: CommaDelimitedList, Default: 'a, b,c' }
+  Count: { Type: Number, Default: 3 }
+Mappings: { Sizes: { us-east-1: { big: '7' } } }
+Conditions:
+  Many: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: Count }, '1'] }] }
+  Both: !And [!Condition Many, { Condition: Many }, !Or [!Equals [a, b], !Equals [a, a]]]
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: ./x/../f
+      Environment:
+        Variables:
+          JOINED: { 'Fn::Join': ['-', { Ref: Names }] }
+          SELECTED: !Select [1, !Split ['/', 'x/y/z']]
+          CHOSEN: !If [Both, !Sub ['${A}${!literal}${AWS::Region}', { A: !Ref Count }], no]
+          MAPPED: !FindInMap [Sizes, !Ref AWS::Region, big]
+          ARN: { 'Fn::GetAtt': [F, Arn] }
+          GONE: !Ref AWS::NoValue
+          SELF: !Ref F
+"#,
+    );
+    assert_eq!(template.warnings, ["template.yaml:12: F.GONE"; 0]);
+    let function = &template.project.functions["F"];
+    assert_eq!(function.code_uri, Path::new("/project/f"));
+    let expected = [
+        ("ARN", "arn:aws:lambda:us-east-1:123456789012:function:F"),
+        ("CHOSEN", "3${literal}us-east-1"),
+        ("JOINED", "a-b-c"),
+        ("MAPPED", "7"),
+        ("SELECTED", "y"),
+        ("SELF", "F"),
+    ];
+    let found: Vec<_> =
+        function.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn http_events_make_routes_with_sams_defaults() {
+    let template = read_text(
+        r#"
+Globals:
+  Function: { Timeout: 7, Environment: { Variables: { SHARED: a, OWN: b } } }
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      StageName: live
+      CorsConfiguration: { AllowOrigins: ['https://*.example.com'], AllowMethods: [GET], MaxAge: 60, AllowCredentials: true }
+      Auth:
+        DefaultAuthorizer: Jwt
+        Authorizers:
+          Jwt: { AuthorizationScopes: [read], JwtConfiguration: { issuer: 'https://i', audience: [a] } }
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f
+      Environment: { Variables: { OWN: c } }
+      Events:
+        Any: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: '/a/{proxy+}', Method: any } }
+        Open: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: /b, Method: get, Auth: { Authorizer: NONE } } }
+        Scoped: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: /c, Method: PUT, Auth: { AuthorizationScopes: [write] } } }
+"#,
+    );
+    assert_eq!(template.warnings, Vec::<String>::new());
+    let environment = &template.project.functions["F"].environment;
+    assert_eq!((environment["SHARED"].as_str(), environment["OWN"].as_str()), ("a", "c"));
+    let api = template.project.http_api.expect("an API");
+    assert_eq!(api.stage, "live");
+    let cors = api.cors.expect("CORS");
+    assert_eq!((cors.max_age_seconds, cors.allow_credentials), (Some(60), true));
+    let routes: Vec<_> = api
+        .routes
+        .iter()
+        .map(|route| (route.route_key.as_str(), route.authorizer.as_deref(), route.scopes.join(" ")))
+        .collect();
+    let expected = [
+        ("ANY /a/{proxy+}", Some("Jwt"), "read".to_owned()),
+        ("GET /b", None, String::new()),
+        ("PUT /c", Some("Jwt"), "write".to_owned()),
+    ];
+    assert_eq!(routes, expected);
+}
+
+#[test]
+fn an_event_without_an_api_gets_the_implicit_one_and_without_a_path_the_default_route() {
+    let template = read_text(
+        "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: f\n      Events:\n        All: { Type: HttpApi }\n",
+    );
+    let api = template.project.http_api.expect("an API");
+    assert_eq!(api.routes[0].route_key, "$default");
+}
+
+#[test]
+fn raw_apis_are_read_with_authorizers_and_stages() {
+    let template = read_text(
+        r#"
+Resources:
+  Gate: { Type: AWS::Serverless::Function, Properties: { CodeUri: gate } }
+  Work: { Type: AWS::Serverless::Function, Properties: { CodeUri: work } }
+  Socket: { Type: AWS::ApiGatewayV2::Api, Properties: { Name: s, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action } }
+  SocketStage: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: !Ref Socket, StageName: prod } }
+  Guard: { Type: AWS::ApiGatewayV2::Authorizer, Properties: { ApiId: !Ref Socket, Name: guard, AuthorizerType: REQUEST, AuthorizerUri: !Sub 'arn:x:lambda:path/2015-03-31/functions/${Gate.Arn}/invocations', IdentitySource: [route.request.querystring.token] } }
+  WorkIntegration: { Type: AWS::ApiGatewayV2::Integration, Properties: { ApiId: !Ref Socket, IntegrationType: AWS_PROXY, IntegrationUri: !Sub 'arn:x:lambda:path/2015-03-31/functions/${Work.Arn}/invocations' } }
+  ConnectRoute: { Type: AWS::ApiGatewayV2::Route, Properties: { ApiId: !Ref Socket, RouteKey: $connect, AuthorizationType: CUSTOM, AuthorizerId: !Ref Guard, Target: !Join [/, [integrations, !Ref WorkIntegration]] } }
+"#,
+    );
+    assert_eq!(template.warnings, Vec::<String>::new());
+    let api = template.project.websocket_api.expect("an API");
+    assert_eq!(api.stage, "prod");
+    let authorizer = api.routes["$connect"].authorizer.as_ref().expect("guarded");
+    assert_eq!((authorizer.name.as_str(), authorizer.function.as_str()), ("guard", "Gate"));
+    assert_eq!(authorizer.identity_sources, ["route.request.querystring.token"]);
+}
+
+#[test]
+fn what_is_not_understood_is_named_with_its_line_and_skipped() {
+    let Template { project, warnings } = read_text(include_str!("fixtures/mean.yaml"));
+    assert_eq!(warnings, include_str!("fixtures/mean.warnings").lines().collect::<Vec<_>>());
+    assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Good"]);
+    assert_eq!(
+        project.functions["Good"].environment,
+        BTreeMap::from([("KEPT".to_owned(), "yes".to_owned())])
+    );
+    let routes = project.http_api.expect("an API").routes;
+    assert_eq!(routes.iter().map(|route| route.route_key.as_str()).collect::<Vec<_>>(), ["GET /good"]);
+    let routes = project.websocket_api.expect("an API").routes;
+    assert_eq!(routes.keys().collect::<Vec<_>>(), ["$default"]);
+}
+
+#[test]
+fn what_cannot_be_served_is_an_error_with_its_line() {
+    assert_eq!(error(""), "template.yaml:1: the template is empty");
+    assert_eq!(error("a: 1"), "template.yaml:1: the template has no Resources");
+    let broken = error("Resources:\n  A: [1\nB: 2");
+    assert!(broken.starts_with("template.yaml:3: this is not YAML: "), "{broken}");
+    assert_eq!(error("Resources:\n  A: 1\n  A: 2"), "template.yaml:3: A stands here twice");
+    assert_eq!(
+        error("Parameters:\n  P: { Type: String }\nResources: {}"),
+        "template.yaml:2: parameter P has no default: give it a value (--parameter P=…)"
+    );
+    assert_eq!(
+        error(
+            "Conditions:\n  A: !Condition B\n  B: !Not [!Condition A]\nResources:\n  R: { Type: T, Condition: A }"
+        ),
+        "template.yaml:3: condition A needs itself"
+    );
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]";
+    assert_eq!(error(bomb), "template.yaml:6: the template is too large");
+    assert_eq!(error(&"[".repeat(210)), "template.yaml:1: this is nested too deeply");
+}

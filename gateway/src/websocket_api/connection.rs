@@ -1,0 +1,327 @@
+//! One open connection: its frames in and out, its limits and its end.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error as SocketError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use super::WebSocketDoor;
+use super::events::Facts;
+
+pub(crate) const FRAME_LIMIT: usize = 32 * 1024;
+pub(crate) const MESSAGE_LIMIT: usize = 128 * 1024;
+
+/// How long a closing handshake may take before the connection is dropped.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// A client that sends nothing for this long has seen that the connection is closed.
+const DRAIN_PAUSE: Duration = Duration::from_millis(200);
+/// What one queued frame costs besides its text.
+const FRAME_OVERHEAD: usize = 64;
+/// Small, as there may be thousands of idle connections.
+const READ_BUFFER: usize = 4 * 1024;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// A connection as others reach it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) facts: Facts,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    queued: AtomicUsize,
+    outgoing_limit: usize,
+    last_active: AtomicI64,
+    order: Mutex<Option<oneshot::Sender<Order>>>,
+}
+
+/// The other end of a `Connection`, for its task.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    order: oneshot::Receiver<Order>,
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Text(Utf8Bytes),
+    Close(CloseFrame),
+}
+
+/// What ends a connection from this side.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// With a close frame, after everything queued.
+    Close(CloseFrame),
+    /// At once and without a word, as if the network had failed.
+    Cut,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+enum Ending {
+    /// The client sent a close frame; its answer is on its way.
+    ByClient,
+    /// A close frame is to be sent.
+    ByUs(CloseFrame),
+    /// There is nobody to talk to any more.
+    Lost,
+}
+
+/// What the queue of a connection has no room for.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+impl Connection {
+    pub(crate) fn new(facts: Facts, outgoing_limit: usize) -> (Arc<Self>, Inbox) {
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (order, orders) = oneshot::channel();
+        let last_active = AtomicI64::new(facts.connected_at.timestamp_millis());
+        let connection = Self {
+            facts,
+            outgoing,
+            queued: AtomicUsize::new(0),
+            outgoing_limit,
+            last_active,
+            order: Mutex::new(Some(order)),
+        };
+        (Arc::new(connection), Inbox { outgoing: queue, order: orders })
+    }
+
+    /// Queues a text frame; a client that does not read gets no more than fits.
+    pub(crate) fn send(&self, text: Utf8Bytes) -> Result<(), Full> {
+        let size = text.len() + FRAME_OVERHEAD;
+        let queued = self.queued.fetch_add(size, Ordering::Relaxed);
+        if queued + size > self.outgoing_limit {
+            self.queued.fetch_sub(size, Ordering::Relaxed);
+            return Err(Full);
+        }
+        self.touch();
+        // The task may have ended just now; then nobody is left to tell.
+        let _ = self.outgoing.send(Outgoing::Text(text));
+        Ok(())
+    }
+
+    /// Ends the connection; only the first order counts.
+    pub(crate) fn end(&self, order: Order) {
+        let sender = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            let _ = sender.send(order);
+        }
+    }
+
+    pub(crate) fn last_active(&self) -> DateTime<Utc> {
+        let millis = self.last_active.load(Ordering::Relaxed);
+        DateTime::from_timestamp_millis(millis).unwrap_or(self.facts.connected_at)
+    }
+
+    fn touch(&self) {
+        self.last_active.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+    }
+
+    fn idle_for(&self) -> Duration {
+        (Utc::now() - self.last_active()).to_std().unwrap_or_default()
+    }
+}
+
+/// Serves an accepted connection from its upgrade to its `$disconnect`.
+pub(crate) async fn serve(
+    door: WebSocketDoor,
+    connection: Arc<Connection>,
+    mut inbox: Inbox,
+    upgrade: OnUpgrade,
+) {
+    let Ok(upgraded) = upgrade.await else {
+        // The client went away while `$connect` ran.
+        door.forget(&connection);
+        door.disconnect(&connection, CloseCode::Abnormal.into(), "").await;
+        return;
+    };
+    let config = WebSocketConfig::default()
+        .max_frame_size(Some(FRAME_LIMIT))
+        .max_message_size(Some(MESSAGE_LIMIT))
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(READ_BUFFER);
+    let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+    let (mut sink, mut stream) = socket.split();
+    let mut in_flight = FuturesUnordered::new();
+    let mut closed_by_client = None;
+    let mut alarm = Alarm::new(&door);
+
+    let ending = {
+        let mut writing = std::pin::pin!(write(&mut sink, &mut inbox.outgoing, &connection));
+        loop {
+            tokio::select! {
+                frame = stream.next(), if in_flight.len() < door.options().in_flight => {
+                    connection.touch();
+                    match frame {
+                        Some(Ok(Message::Text(body))) => in_flight.push(door.dispatch(&connection, body)),
+                        Some(Ok(Message::Close(frame))) => {
+                            closed_by_client = Some(frame);
+                            break Ending::ByClient;
+                        }
+                        Some(Ok(Message::Binary(_))) => break by_us(CloseCode::Unsupported, "Unsupported data"),
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => break on_error(&error),
+                        None => break Ending::Lost,
+                    }
+                },
+                Some(()) = in_flight.next(), if !in_flight.is_empty() => {},
+                order = &mut inbox.order => break match order {
+                    Ok(Order::Close(frame)) => Ending::ByUs(frame),
+                    Ok(Order::Cut) | Err(_) => Ending::Lost,
+                },
+                _ = &mut writing => break Ending::Lost,
+                () = alarm.ring() => if let Some(reason) = alarm.check(&connection) {
+                    break by_us(CloseCode::Away, reason);
+                },
+            }
+        }
+    };
+    door.forget(&connection);
+    let (code, reason) = describe(&ending, closed_by_client.flatten());
+    let closing = close(ending, sink, stream, &mut inbox.outgoing, &connection);
+    // What is in flight goes on, as functions do not notice that a client has left.
+    let finishing = async { while in_flight.next().await.is_some() {} };
+    tokio::join!(closing, finishing, door.disconnect(&connection, code, &reason));
+}
+
+fn by_us(code: CloseCode, reason: &'static str) -> Ending {
+    Ending::ByUs(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
+}
+
+fn on_error(error: &SocketError) -> Ending {
+    match error {
+        SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
+            by_us(CloseCode::Size, "Message too long")
+        }
+        SocketError::Utf8(_) => by_us(CloseCode::Invalid, "Invalid text"),
+        SocketError::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => Ending::Lost,
+        SocketError::Protocol(_) => by_us(CloseCode::Protocol, "Protocol error"),
+        _ => Ending::Lost,
+    }
+}
+
+/// The code and reason `$disconnect` is told.
+fn describe(ending: &Ending, by_client: Option<CloseFrame>) -> (u16, String) {
+    match (ending, by_client) {
+        (Ending::ByClient, Some(frame)) => (frame.code.into(), frame.reason.to_string()),
+        (Ending::ByClient, None) => {
+            (CloseCode::Status.into(), "Client-side close frame status not set".to_owned())
+        }
+        (Ending::ByUs(frame), _) => (frame.code.into(), frame.reason.to_string()),
+        (Ending::Lost, _) => (CloseCode::Abnormal.into(), String::new()),
+    }
+}
+
+/// Sends what is queued, until a close frame was sent or the client is gone.
+async fn write(
+    sink: &mut SplitSink<Socket, Message>,
+    outgoing: &mut mpsc::UnboundedReceiver<Outgoing>,
+    connection: &Connection,
+) -> Result<(), SocketError> {
+    while let Some(first) = outgoing.recv().await {
+        let mut next = Some(first);
+        // What is queued together leaves together.
+        while let Some(item) = next {
+            match item {
+                Outgoing::Text(text) => {
+                    let size = text.len() + FRAME_OVERHEAD;
+                    sink.feed(Message::Text(text)).await?;
+                    connection.queued.fetch_sub(size, Ordering::Relaxed);
+                }
+                Outgoing::Close(frame) => return sink.send(Message::Close(Some(frame))).await,
+            }
+            next = outgoing.try_recv().ok();
+        }
+        sink.flush().await?;
+    }
+    Ok(())
+}
+
+/// Ends the transport; bounded, whatever the client does.
+async fn close(
+    ending: Ending,
+    mut sink: SplitSink<Socket, Message>,
+    mut stream: SplitStream<Socket>,
+    outgoing: &mut mpsc::UnboundedReceiver<Outgoing>,
+    connection: &Connection,
+) {
+    let handshake = async {
+        match ending {
+            Ending::Lost => return,
+            // Reading on sends the answering close frame.
+            Ending::ByClient => {}
+            Ending::ByUs(frame) => {
+                let _ = connection.outgoing.send(Outgoing::Close(frame));
+                if write(&mut sink, outgoing, connection).await.is_err() {
+                    return;
+                }
+            }
+        }
+        while let Some(Ok(_)) = stream.next().await {}
+        // After a broken or too large frame nothing can be read as frames; but closing with bytes unread resets
+        // the connection, and the client may then never see the close frame.
+        if let Ok(mut socket) = sink.reunite(stream) {
+            let transport = socket.get_mut();
+            let _ = transport.shutdown().await;
+            let mut scratch = [0; 1024];
+            while let Ok(Ok(1..)) = timeout(DRAIN_PAUSE, transport.read(&mut scratch)).await {}
+        }
+    };
+    let _ = timeout(CLOSE_LIMIT, handshake).await;
+}
+
+/// Rings when an idle or lifetime limit may have passed.
+struct Alarm {
+    idle: Option<Duration>,
+    ends: Option<Instant>,
+    next: Option<Instant>,
+}
+
+impl Alarm {
+    fn new(door: &WebSocketDoor) -> Self {
+        let now = Instant::now();
+        let idle = door.options().idle_limit;
+        let ends = door.options().lifetime.map(|lifetime| now + lifetime);
+        Self { idle, ends, next: idle.map(|idle| now + idle).into_iter().chain(ends).min() }
+    }
+
+    async fn ring(&self) {
+        match self.next {
+            Some(next) => sleep_until(next).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The reason to close now; otherwise sets the next time to look.
+    fn check(&mut self, connection: &Connection) -> Option<&'static str> {
+        let now = Instant::now();
+        if self.ends.is_some_and(|ends| now >= ends) {
+            return Some("Going away");
+        }
+        let mut left = None;
+        if let Some(idle) = self.idle {
+            let quiet = connection.idle_for();
+            if quiet >= idle {
+                return Some("Going away");
+            }
+            left = Some(now + (idle - quiet).max(Duration::from_millis(1)));
+        }
+        self.next = left.into_iter().chain(self.ends).min();
+        None
+    }
+}

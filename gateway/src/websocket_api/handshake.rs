@@ -1,0 +1,115 @@
+//! The opening of a connection: checks the upgrade, asks the authorizer and `$connect`, then lets it in.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use chrono::Utc;
+use hyper::upgrade::OnUpgrade;
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+
+use super::connection::{self, Connection};
+use super::events::{self, Facts, Identity, Kind, Parameters};
+use super::{Answer, WebSocketDoor, authorizer};
+use crate::project::Integration;
+
+/// Runs the whole opening and answers the request; an accepted connection is served from here on.
+pub(super) async fn open(door: WebSocketDoor, mut request: Request, peer: SocketAddr) -> Response {
+    let mut accepted = match create_response_with_body(&request, Body::empty) {
+        Ok(response) => response,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}")),
+    };
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return refuse(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
+    };
+    let mut facts = gather_facts(&door, &request, peer);
+    let parameters = Parameters::read(request.headers(), request.uri(), peer.ip(), &facts.domain_name);
+    match ask(&door, &mut facts, &parameters).await {
+        Ok(Some(protocol)) => {
+            accepted.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        Ok(None) => {}
+        Err(refusal) => return refusal,
+    }
+    let (connection, inbox) = Connection::new(facts, door.inner.options.outgoing_limit);
+    door.remember(&connection);
+    let serving = connection::serve(door.clone(), connection, inbox, upgrade);
+    door.inner.tasks.spawn(serving);
+    accepted.into_response()
+}
+
+fn gather_facts(door: &WebSocketDoor, request: &Request, peer: SocketAddr) -> Facts {
+    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let api = &door.inner.api;
+    let domain_name = door.inner.options.domain_name.as_deref().or_else(|| text(header::HOST));
+    Facts {
+        api_id: api.api_id.clone(),
+        stage: api.stage.clone(),
+        domain_name: domain_name.unwrap_or("localhost").to_owned(),
+        connection_id: events::new_connection_id(),
+        connected_at: Utc::now(),
+        identity: Identity { user_agent: text(header::USER_AGENT).map(str::to_owned), source_ip: peer.ip() },
+        authorizer: None,
+    }
+}
+
+/// Asks the authorizer, then `$connect`; gives the subprotocol the function chose.
+async fn ask(
+    door: &WebSocketDoor,
+    facts: &mut Facts,
+    parameters: &Parameters,
+) -> Result<Option<HeaderValue>, Response> {
+    let Some(route) = door.inner.api.routes.get("$connect") else { return Ok(None) };
+    let request_id = events::new_request_id();
+    if let Some(gate) = &route.authorizer {
+        let authorized =
+            authorizer::authorize(gate, &door.inner.lambda, facts, &request_id, parameters).await;
+        let context = authorized.map_err(|refusal| refuse(refusal.status(), refusal.message()))?;
+        facts.authorizer = Some(context);
+    }
+    let Integration::Lambda(function) = &route.integration else { return Ok(None) };
+    let event = events::write(facts, "$connect", &request_id, Kind::Connect { parameters });
+    let failed = || {
+        let (connection_id, message) = (&facts.connection_id, "Internal server error");
+        let body = format!(
+            r#"{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#
+        );
+        answer(StatusCode::BAD_GATEWAY, body)
+    };
+    let answered: Bytes = door.invoke(function, event).await.map_err(|_| failed())?;
+    let answered: Answer = serde_json::from_slice(&answered).map_err(|error| {
+        tracing::error!("the answer of {function} to $connect is unusable: {error}");
+        failed()
+    })?;
+    match StatusCode::from_u16(answered.status_code) {
+        Ok(status) if status.is_success() => Ok(chosen_protocol(&answered)),
+        // An informational status would not end the exchange.
+        Ok(status) if !status.is_informational() => Err(status.into_response()),
+        _ => {
+            tracing::error!("{function} answered $connect with the status {}", answered.status_code);
+            Err(failed())
+        }
+    }
+}
+
+fn chosen_protocol(answer: &Answer) -> Option<HeaderValue> {
+    let headers = answer.headers.as_ref()?;
+    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))?;
+    value.as_str().map(HeaderValue::from_str).and_then(Result::ok)
+}
+
+pub(super) fn internal_server_error() -> Response {
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    answer(status, format!(r#"{{"message":{}}}"#, Value::from(message)))
+}
+
+fn answer(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

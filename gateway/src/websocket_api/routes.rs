@@ -1,0 +1,146 @@
+//! Which route a message takes: evaluates route selection expressions.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// A route selection expression, e.g. `$request.body.action` or `${request.body.kind}/${request.body.name}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Selection {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    /// A path into the message's body.
+    Body(Vec<Step>),
+    /// Something that a message does not have.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Field(String),
+    Item(usize),
+}
+
+impl Selection {
+    pub(crate) fn parse(expression: &str) -> Self {
+        if let Some(variable) = expression.strip_prefix('$')
+            && !variable.starts_with('{')
+        {
+            return Self { parts: vec![parse_variable(variable)] };
+        }
+        let mut parts = Vec::new();
+        let mut rest = expression;
+        while let Some((text, after)) = rest.split_once("${") {
+            let Some((variable, after)) = after.split_once('}') else { break };
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            parts.push(parse_variable(variable));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Self { parts }
+    }
+
+    /// The route key a message asks for; `None` if it is not JSON or lacks what the expression names.
+    ///
+    /// `$connect` and `$disconnect` are not to be had this way.
+    pub(crate) fn select(&self, message: &str) -> Option<String> {
+        let body: Value = serde_json::from_str(message).ok()?;
+        let values: Option<Vec<Cow<'_, str>>> = self.parts.iter().map(|part| evaluate(part, &body)).collect();
+        values.map(|values| values.concat()).filter(|key| !key.starts_with('$'))
+    }
+}
+
+fn parse_variable(variable: &str) -> Part {
+    let Some(path) = variable.strip_prefix("request.body") else { return Part::Unknown };
+    let mut steps = Vec::new();
+    for name in path.split('.').skip(1) {
+        let (field, items) = name.split_once('[').unwrap_or((name, ""));
+        if !field.is_empty() {
+            steps.push(Step::Field(field.to_owned()));
+        }
+        for item in items.split('[').filter(|item| !item.is_empty()) {
+            match item.trim_end_matches(']').parse() {
+                Ok(index) => steps.push(Step::Item(index)),
+                Err(_) => return Part::Unknown,
+            }
+        }
+    }
+    Part::Body(steps)
+}
+
+fn evaluate<'a>(part: &'a Part, body: &'a Value) -> Option<Cow<'a, str>> {
+    let steps = match part {
+        Part::Text(text) => return Some(text.into()),
+        Part::Body(steps) => steps,
+        Part::Unknown => return None,
+    };
+    let value = steps.iter().try_fold(body, |value, step| match step {
+        Step::Field(name) => value.get(name),
+        Step::Item(index) => value.get(index),
+    })?;
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.into()),
+        other => Some(other.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(expression: &str, message: &str) -> Option<String> {
+        Selection::parse(expression).select(message)
+    }
+
+    #[test]
+    fn a_field_of_the_body_is_the_route_key() {
+        assert_eq!(select("$request.body.action", r#"{"action":"send"}"#).as_deref(), Some("send"));
+        assert_eq!(select("${request.body.action}", r#"{"action":"send"}"#).as_deref(), Some("send"));
+    }
+
+    #[test]
+    fn paths_may_be_deep() {
+        let message = r#"{"a":{"b":[{"c":"deep"}]}}"#;
+        assert_eq!(select("$request.body.a.b[0].c", message).as_deref(), Some("deep"));
+        assert_eq!(select("$request.body.a.b[1].c", message), None);
+    }
+
+    #[test]
+    fn expressions_may_combine_fields() {
+        let message = r#"{"kind":"chat","name":"send"}"#;
+        assert_eq!(
+            select("${request.body.kind}/${request.body.name}", message).as_deref(),
+            Some("chat/send")
+        );
+    }
+
+    #[test]
+    fn values_that_are_no_strings_are_stringified() {
+        assert_eq!(select("$request.body.action", r#"{"action":1}"#).as_deref(), Some("1"));
+        assert_eq!(select("$request.body.action", r#"{"action":1.5}"#).as_deref(), Some("1.5"));
+        assert_eq!(select("$request.body.action", r#"{"action":true}"#).as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn what_has_no_route_key_selects_nothing() {
+        for message in ["", "hello", "{", "[]", "1", "null", r#""action""#, "{}", r#"{"action":null}"#] {
+            assert_eq!(select("$request.body.action", message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn reserved_routes_cannot_be_selected() {
+        for key in ["$connect", "$disconnect", "$default"] {
+            assert_eq!(select("$request.body.action", &format!(r#"{{"action":"{key}"}}"#)), None);
+        }
+    }
+}
