@@ -11,6 +11,8 @@ export class Chat {
   #composer = find("composer");
   /** Kept by message id, or by day: a node that stays keeps its focus and its unsaved edit. */
   #nodes = new Map();
+  /** Whoever reads the end goes on reading the end: when a message comes, and when a call takes its room. */
+  #atEnd = true;
 
   constructor(me, actions) {
     this.#me = me;
@@ -21,6 +23,8 @@ export class Chat {
     };
     submitOnEnter(this.#draft);
     fitToText(this.#draft);
+    this.#list.onscroll = () => (this.#atEnd = distanceToEnd(this.#list) < 80);
+    new ResizeObserver(() => this.#follow()).observe(this.#list);
   }
 
   /** Another conversation: nothing of the old one stays. */
@@ -29,6 +33,7 @@ export class Chat {
     this.#list.replaceChildren();
     this.#draft.value = "";
     this.#draft.placeholder = `Write to ${peer}`;
+    this.#atEnd = true;
   }
 
   focus() {
@@ -37,8 +42,8 @@ export class Chat {
 
   show(messages) {
     const list = this.#list;
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-    const own = messages.at(-1)?.sender_id === this.#me && !this.#nodes.has(messages.at(-1).id);
+    const last = messages.at(-1);
+    if (last?.sender_id === this.#me && !this.#nodes.has(last.id)) this.#atEnd = true;
     const wanted = new Map();
     for (const message of messages) {
       const day = new Date(message.created_at).toDateString();
@@ -54,7 +59,11 @@ export class Chat {
       else list.insertBefore(node, place);
     }
     this.#nodes = wanted;
-    if (atEnd || own) list.scrollTop = list.scrollHeight;
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.#atEnd) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   async #send() {
@@ -114,6 +123,10 @@ export class Chat {
     fitToText(text);
     text.focus();
   }
+}
+
+function distanceToEnd({ scrollHeight, scrollTop, clientHeight }) {
+  return scrollHeight - scrollTop - clientHeight;
 }
 
 function renderDay({ created_at: created }) {

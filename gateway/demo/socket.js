@@ -6,6 +6,9 @@ const PATIENCE = 10_000;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
 
+// Errors that trying again does not mend.
+const REFUSALS = ["invalid_user_key", "forbidden"];
+
 /**
  * Dispatches `state` whenever `state` changes, `frame` with each frame, `refused` when the server does not
  * take this user.
@@ -84,12 +87,14 @@ export class Socket extends EventTarget {
       this.#pings ??= setInterval(() => this.#ping(), PING_INTERVAL);
       this.#enter("online");
     }
-    if (frame.type === "error" && frame.request_type === "register") {
-      this.close();
-      this.dispatchEvent(new CustomEvent("refused", { detail: frame.error }));
-    } else {
-      this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
-    }
+    if (frame.type === "error" && frame.request_type === "register") return this.#refused(frame);
+    this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
+  }
+
+  #refused({ code, error }) {
+    if (!REFUSALS.includes(code)) return this.#lose(this.#socket, { reason: error });
+    this.close();
+    this.dispatchEvent(new CustomEvent("refused", { detail: error }));
   }
 
   #ping() {

@@ -45,6 +45,12 @@ impl Person {
         self.tab.click("#composer button").await;
     }
 
+    /// Sends what the composer holds, which must be this.
+    pub(crate) async fn send_draft(&self, text: &str) {
+        self.tab.until("document.querySelector('#draft').value === arguments[0]", vec![json!(text)]).await;
+        self.tab.click("#composer button").await;
+    }
+
     /// Edits the own message that reads like this.
     pub(crate) async fn edit(&self, content: &str, edited: &str) {
         self.mark(content).await;
@@ -122,6 +128,13 @@ impl Person {
     pub(crate) async fn expect_live_call(&self) {
         self.expect_call("active").await;
         self.tab.expect_live_video("#remote-video").await;
+    }
+
+    /// The call ended, or waits for the peer to come, and the person reads why.
+    pub(crate) async fn expect_told_of_absence(&self, peer: &str) {
+        let told = "['#notices', '#call-status'].some((id) =>
+            document.querySelector(id).textContent.includes(`${arguments[0]} is not`))";
+        self.tab.until(told, vec![json!(peer)]).await;
     }
 
     /// Out of the call, free for the next, the camera released.
