@@ -33,7 +33,9 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
             )));
         }
     }
-    let output = cargo(folder).output().await.map_err(|error| {
+    // Not `output()`: that would swallow what cargo says while it works.
+    let output = async { cargo(folder).spawn()?.wait_with_output().await };
+    let output = output.await.map_err(|error| {
         BuildError(format!("cargo cannot be run ({error}): install Rust with rustup, then start again"))
     })?;
     if !output.status.success() {

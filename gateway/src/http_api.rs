@@ -257,7 +257,7 @@ fn answer_unavailable() -> Response {
     answer::message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
 }
 
-fn answer_too_large() -> Response {
+pub(crate) fn answer_too_large() -> Response {
     answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
 }
 

@@ -122,17 +122,18 @@ impl Pool {
     }
 
     pub(crate) async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, InvokeError> {
-        let (answer, outcome) = self.offer(payload.clone());
-        match self.wait(&answer, outcome).await {
-            Some(result) => result,
-            // The instance ended in the moment it was chosen; the event was never delivered.
-            None => {
-                let (answer, outcome) = self.offer(payload);
-                let lost =
-                    || InvokeError::Crashed { cause: "the instance ended before it took the event".into() };
-                self.wait(&answer, outcome).await.unwrap_or_else(|| Err(lost()))
-            }
+        let (id, outcome) = self.offer(payload.clone());
+        if let Some(result) = self.wait(&id, outcome).await {
+            return result;
         }
+        // The instance ended in the moment it was chosen; the event was never delivered.
+        let (id, outcome) = self.offer(payload);
+        self.wait(&id, outcome).await.unwrap_or_else(|| {
+            let error =
+                InvokeError::Crashed { cause: "two instances ended before they took the event".into() };
+            tracing::error!("[{}] {error}", self.label);
+            Err(error)
+        })
     }
 
     /// Hands the event to an idle instance or queues it; returns its id and where the outcome arrives.
@@ -235,6 +236,11 @@ impl Pool {
     /// An instance has answered and will poll again.
     pub(crate) fn returning(&self, number: u64) {
         self.lock().set_phase(number, Phase::Returning);
+    }
+
+    /// Whether an instance has answered and not polled again.
+    pub(crate) fn is_returning(&self, number: u64) -> bool {
+        self.lock().members.get(&number).is_some_and(|member| member.phase == Phase::Returning)
     }
 
     /// Takes an instance out of service if it has no work; false if it got some meanwhile.

@@ -101,7 +101,7 @@ struct Inner {
 #[derive(Debug)]
 enum Backend {
     Local(Arc<Pool>),
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 impl Lambda {
@@ -124,7 +124,7 @@ impl Lambda {
             .into_iter()
             .map(|(id, function)| {
                 let backend = match &options.remote {
-                    Some(base) => Backend::Remote(Remote::new(base, &function)),
+                    Some(base) => Backend::Remote(Box::new(Remote::new(base, &function))),
                     None => {
                         let executable = options.executables.get(&id).cloned();
                         Backend::Local(Pool::new(function, executable, Arc::clone(&settings)))

@@ -44,6 +44,7 @@ struct Instance {
     listener: TcpListener,
     output: Vec<JoinHandle<()>>,
     last_words: LastWords,
+    label: Arc<str>,
 }
 
 /// The last line a process wrote to its standard error, often the reason why it ended.
@@ -78,13 +79,13 @@ async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
     if let Some(stderr) = child.stderr.take() {
         output.push(tasks.spawn(show(stderr, Arc::clone(&pool.label), Some(Arc::clone(&last_words)))));
     }
-    Ok(Instance { desk, child, listener, output, last_words })
+    Ok(Instance { desk, child, listener, output, last_words, label: Arc::clone(&pool.label) })
 }
 
 impl Instance {
     /// Serves the process until it ends or must end; returns the cause.
     async fn keep(self, stop: CancellationToken) -> String {
-        let Self { desk, mut child, listener, output, last_words } = self;
+        let Self { desk, mut child, listener, output, last_words, label } = self;
         let listener = listener.tap_io(|stream| {
             // Without it, small answers wait for the acknowledgment of the packet before.
             let _ = stream.set_nodelay(true);
@@ -93,12 +94,19 @@ impl Instance {
         let mut wake = Instant::now();
         loop {
             tokio::select! {
+                biased;
                 _ = &mut server => return "its runtime API ended".into(),
+                // Before the process's end, which often follows at once and tells less.
+                cause = desk.init_error() => {
+                    kill(&mut child).await;
+                    desk.fail(InvokeError::Crashed { cause: cause.clone() });
+                    return cause;
+                }
                 status = child.wait() => {
                     for task in output {
                         let _ = timeout(LAST_WORDS, task).await;
                     }
-                    let cause = desk.init_error().unwrap_or_else(|| describe(status, &last_words));
+                    let cause = describe(status, &last_words);
                     desk.fail(InvokeError::Crashed { cause: cause.clone() });
                     return cause;
                 }
@@ -118,6 +126,12 @@ impl Instance {
                         desk.fail(InvokeError::TimedOut);
                         kill(&mut child).await;
                         return "its instance timed out".into();
+                    }
+                    Due::Stuck => {
+                        kill(&mut child).await;
+                        let cause = "it did not ask for another event after its answer";
+                        tracing::error!("[{label}] an instance was killed: {cause}");
+                        return cause.into();
                     }
                     Due::InitTimedOut => {
                         kill(&mut child).await;

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -29,6 +30,7 @@ pub(crate) struct Desk {
     pool: Arc<Pool>,
     number: u64,
     started: Instant,
+    init_error: watch::Sender<Option<String>>,
     state: Mutex<DeskState>,
 }
 
@@ -40,7 +42,6 @@ struct DeskState {
     /// How long it took to its first poll; reported once.
     init: Option<Duration>,
     polled: bool,
-    init_error: Option<String>,
     process: Option<u32>,
 }
 
@@ -62,6 +63,8 @@ pub(crate) enum Due {
     TimedOut,
     /// Kill it: it never polled.
     InitTimedOut,
+    /// Kill it: it answered and never polled again.
+    Stuck,
     /// Kill it: it has had no work for long and is out of service already.
     Reaped,
 }
@@ -77,15 +80,9 @@ pub(crate) struct ReportedError {
 impl Desk {
     pub(crate) fn new(pool: Arc<Pool>, number: u64) -> Arc<Self> {
         let now = Instant::now();
-        let state = DeskState {
-            running: None,
-            since: now,
-            init: None,
-            polled: false,
-            init_error: None,
-            process: None,
-        };
-        Arc::new(Self { pool, number, started: now, state: Mutex::new(state) })
+        let state = DeskState { running: None, since: now, init: None, polled: false, process: None };
+        let init_error = watch::Sender::new(None);
+        Arc::new(Self { pool, number, started: now, init_error, state: Mutex::new(state) })
     }
 
     pub(crate) fn router(self: &Arc<Self>) -> Router {
@@ -107,18 +104,22 @@ impl Desk {
         if let Some(running) = &state.running {
             return if now >= running.deadline { Due::TimedOut } else { Due::Later(running.deadline) };
         }
-        if !state.polled {
-            let limit = self.started + init_limit;
-            return if now >= limit { Due::InitTimedOut } else { Due::Later(limit) };
-        }
-        let reap_at = state.since + self.pool.settings.idle;
-        drop(state);
-        if now >= reap_at && self.pool.retire(self.number) {
-            return Due::Reaped;
-        }
         // An event that arrives while nobody looks cannot run out of time before one whole time limit has passed.
         let unseen = now + self.pool.function.timeout.max(Duration::from_millis(1));
-        Due::Later(if reap_at > now { unseen.min(reap_at) } else { unseen })
+        if !state.polled {
+            let limit = self.started + init_limit;
+            return if now >= limit { Due::InitTimedOut } else { Due::Later(unseen.min(limit)) };
+        }
+        let since = state.since;
+        drop(state);
+        if now >= since + self.pool.function.timeout && self.pool.is_returning(self.number) {
+            return Due::Stuck;
+        }
+        let reap_at = since + self.pool.settings.idle;
+        if now < reap_at {
+            return Due::Later(unseen.min(reap_at));
+        }
+        if self.pool.retire(self.number) { Due::Reaped } else { Due::Later(unseen) }
     }
 
     /// Fails what the instance works on, if anything.
@@ -129,8 +130,12 @@ impl Desk {
         }
     }
 
-    pub(crate) fn init_error(&self) -> Option<String> {
-        self.lock().init_error.clone()
+    /// Waits for the instance to report that it cannot start.
+    pub(crate) async fn init_error(&self) -> String {
+        let mut reports = self.init_error.subscribe();
+        // The sender lives as long as this, so the wait cannot fail.
+        let cause = reports.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+        cause.unwrap_or_default()
     }
 
     fn begin(&self, invocation: Invocation) -> Response {
@@ -249,7 +254,7 @@ async fn error(
 async fn init_error(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -> Response {
     let reported = parse_error(&headers, &read(body).await.unwrap_or_default());
     let cause = format!("init error: {}: {}", reported.error_type, reported.error_message);
-    desk.lock().init_error = Some(cause);
+    desk.init_error.send_replace(Some(cause));
     accepted()
 }
 

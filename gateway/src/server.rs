@@ -29,14 +29,13 @@ use crate::settings::Settings;
 use crate::template::{self, Template, TemplateError};
 use crate::valkey::{self, Valkey, ValkeyError};
 use crate::websocket_api::{WebSocketDoor, WebSocketOptions};
+use listen::Listeners;
 
 pub use options::{Options, Store};
 
 /// How long requests in progress may take when the gateway stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What is read of a push; over 128 KB it is refused, and a little over that is enough to know.
-const PUSH_BODY_LIMIT: usize = 1024 * 1024;
+const LARGEST_PUSH: usize = 10 * 1024 * 1024;
 
 /// Why the gateway did not start, in a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +73,7 @@ pub struct Gateway {
     lambda: Lambda,
     websocket: Option<WebSocketDoor>,
     faults: Faults,
+    admin_port: Option<u16>,
     serving: TaskTracker,
     shutdown: DropGuard,
 }
@@ -101,10 +101,11 @@ impl Gateway {
         // First what fails fast: a taken port should not be found out after a long build.
         let listeners = listen::bind(options.port).await.map_err(StartError::Port)?;
         let port = listeners.port();
-        let admin = match options.admin_port {
+        let admin_listeners = match options.admin_port {
             Some(port) => Some(listen::bind(port).await.map_err(StartError::Port)?),
             None => None,
         };
+        let admin_port = admin_listeners.as_ref().map(Listeners::port);
         let faults = Faults::parse(options.faults.iter().map(String::as_str)).map_err(StartError::Faults)?;
         let template = std::path::absolute(&options.template).unwrap_or_else(|_| options.template.clone());
         let folder = template.parent().unwrap_or(Path::new("/")).to_owned();
@@ -116,6 +117,9 @@ impl Gateway {
         let mut settings = Settings::read(&folder).map_err(StartError::Settings)?;
         if options.authorizers != Authorizers::Off {
             settings.close();
+        }
+        if let (true, Store::Url(url)) = (settings.needs_store(), &options.store) {
+            valkey::check(url).await.map_err(StartError::Store)?;
         }
         let executables = match options.executables {
             Some(executables) => executables,
@@ -143,12 +147,21 @@ impl Gateway {
             remote: options.lambda_url,
             ..lambda::Options::default()
         });
-        let mut sockets = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
-        if options.aws_limits {
-            sockets = sockets.with_aws_limits();
+        let websocket = project.websocket_api.clone().map(|api| {
+            let limits = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
+            let limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            WebSocketDoor::new(api, lambda.clone(), limits)
+        });
+        let shutdown = CancellationToken::new();
+        let serving = TaskTracker::new();
+        if let Some(listeners) = admin_listeners {
+            listeners.serve(
+                &faults::admin(faults.clone(), lambda.clone(), websocket.clone()),
+                &serving,
+                &shutdown,
+            );
         }
-        let websocket =
-            project.websocket_api.clone().map(|api| WebSocketDoor::new(api, lambda.clone(), sockets));
+
         let doors = Doors {
             http: project
                 .http_api
@@ -158,14 +171,8 @@ impl Gateway {
             guard: (options.authorizers == Authorizers::Off).then(|| guard(&project)),
             page: settings.page.as_deref().map(Page::new),
         };
-        let shutdown = CancellationToken::new();
-        let serving = TaskTracker::new();
         let app = Router::new().fallback(dispatch).with_state(Arc::new(doors));
         listeners.serve(&app, &serving, &shutdown);
-        if let Some(listeners) = admin {
-            let app = faults::admin(faults.clone(), lambda.clone(), websocket.clone());
-            listeners.serve(&app, &serving, &shutdown);
-        }
         serving.close();
         Ok(Self {
             port,
@@ -176,6 +183,7 @@ impl Gateway {
             lambda,
             websocket,
             faults,
+            admin_port,
             serving,
             shutdown: shutdown.drop_guard(),
         })
@@ -207,6 +215,7 @@ impl Gateway {
         &self.lambda
     }
 
+    /// For counting and cutting connections in tests.
     pub fn websocket(&self) -> Option<&WebSocketDoor> {
         self.websocket.as_ref()
     }
@@ -216,6 +225,11 @@ impl Gateway {
         &self.faults
     }
 
+    /// Where faults can be changed, if anywhere.
+    pub fn admin_port(&self) -> Option<u16> {
+        self.admin_port
+    }
+
     /// The folder of the static page, if there is one.
     pub fn page(&self) -> Option<&Path> {
         self.page.as_deref()
@@ -223,10 +237,11 @@ impl Gateway {
 
     /// Finishes what is in progress, then stops sockets, functions and store, in this order.
     pub async fn stop(self) {
-        drop(self.shutdown);
+        // Sockets first: their `$disconnect`s still push and write through this port.
         if let Some(websocket) = &self.websocket {
             websocket.stop().await;
         }
+        drop(self.shutdown);
         let _ = tokio::time::timeout(STOP_TIMEOUT, self.serving.wait()).await;
         self.lambda.stop().await;
         if let Some(RunningStore::Own(mut valkey)) = self.store {
@@ -238,10 +253,7 @@ impl Gateway {
 async fn open_store(store: Store, folder: &Path) -> Result<RunningStore, ValkeyError> {
     let tools = folder.join(".local");
     let dir = match store {
-        Store::Url(url) => {
-            valkey::check(&url).await?;
-            return Ok(RunningStore::Given(url));
-        }
+        Store::Url(url) => return Ok(RunningStore::Given(url)),
         Store::Kept => Some(tools.join("store")),
         Store::Ephemeral => None,
     };
@@ -291,12 +303,8 @@ impl Doors {
             if upgrade {
                 return websocket.upgrade(request, peer).await;
             }
-            if let Some(id) = connection_id(uri.path(), websocket.stage()) {
-                let (method, id) = (method.clone(), id.to_owned());
-                return match axum::body::to_bytes(request.into_body(), PUSH_BODY_LIMIT).await {
-                    Ok(body) => connections_api::handle(websocket, &method, &id, body).await,
-                    Err(_) => connections_api::too_large(),
-                };
+            if connection_id(uri.path(), websocket.stage()).is_some() {
+                return manage_connection(websocket, request).await;
             }
         }
         let routed = self.http.as_ref().is_some_and(|http| http.has_route(method, uri.path()));
@@ -310,6 +318,16 @@ impl Doors {
             Some(http) => http.handle(request, peer).await,
             None => http_api::answer_not_found(),
         }
+    }
+}
+
+async fn manage_connection(websocket: &WebSocketDoor, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let id = connection_id(parts.uri.path(), websocket.stage()).unwrap_or_default();
+    // Anything over the platform's 128 KB is refused there; more than this is not even read.
+    match axum::body::to_bytes(body, LARGEST_PUSH).await {
+        Ok(body) => connections_api::handle(websocket, &parts.method, id, body).await,
+        Err(_) => connections_api::too_large(),
     }
 }
 

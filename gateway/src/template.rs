@@ -98,6 +98,8 @@ struct Resource<'t> {
 struct Reader<'t> {
     scope: Scope<'t>,
     resources: Vec<Resource<'t>>,
+    /// `Globals.HttpApi`, which also shapes the API that SAM makes by itself.
+    http_globals: Option<Node>,
     folder: PathBuf,
     warnings: Vec<Problem>,
 }
@@ -108,10 +110,16 @@ impl<'t> Reader<'t> {
             return Err(Problem::new(root.line, "the template has no Resources"));
         };
         let scope = Scope::new(root, parameters)?;
-        let mut reader =
-            Self { scope, resources: Vec::new(), folder: folder.to_owned(), warnings: Vec::new() };
+        let globals = root.get("Globals");
+        let mut reader = Self {
+            scope,
+            resources: Vec::new(),
+            http_globals: globals.and_then(|globals| globals.get("HttpApi")).cloned(),
+            folder: folder.to_owned(),
+            warnings: Vec::new(),
+        };
         for (id, node) in declared.entries() {
-            if let Some(resource) = reader.read_resource(id, node, root.get("Globals"))? {
+            if let Some(resource) = reader.read_resource(id, node, globals)? {
                 reader.resources.push(resource);
             }
         }

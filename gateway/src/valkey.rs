@@ -20,7 +20,7 @@ pub use program::{NoProgram, Program, find};
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a store whose gateway was killed may take to go.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Runs the server and, beside it, a watchdog that ends it when our end of the pipe closes: then even a

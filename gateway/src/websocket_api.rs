@@ -264,6 +264,9 @@ fn read_reply(answer: &[u8]) -> Result<String, String> {
         return Err(format!("its status is {}", answer.status_code));
     }
     let body = answer.body.unwrap_or_default();
+    if body.len() > MESSAGE_LIMIT {
+        return Err(format!("it has {} bytes, more than a message may have", body.len()));
+    }
     if !answer.is_base64_encoded {
         return Ok(body);
     }

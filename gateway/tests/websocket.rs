@@ -1,5 +1,7 @@
 //! The WebSocket door as a client and its functions see it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::Duration;

@@ -7,13 +7,14 @@ use std::time::Duration;
 /// What a function knows of its surroundings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `REDIS_URL`: `redis://` or, with TLS, `rediss://`, then `[[user]:password@]host[:port][/db]`. A cluster
-    /// is recognized by asking the server; `?cluster=true` (or `false`) saves the question.
+    /// `REDIS_URL`: `redis://` or, with TLS, `rediss://`, then `[[user]:password@]host[:port][/db]`, then as a
+    /// query:
+    /// - `cluster=true` or `false`; without it the server is asked.
+    /// - `iam=NAME`: log in to this ElastiCache serverless cache as the function's role and the URL's user;
+    ///   `iam-group=ID` the same for a replication group.
     pub redis_url: Secret,
     /// `REDIS_TLS_CA`: the certificate authority to trust instead of the web's, as PEM text.
     pub redis_tls_ca: Option<String>,
-    /// `REDIS_IAM_CACHE` and `REDIS_IAM_USER`: log in to ElastiCache as the function's role.
-    pub redis_iam: Option<IamCache>,
     /// `MANAGEMENT_ENDPOINT`: the WebSocket API's callback URL, without `/@connections`.
     pub management_endpoint: String,
     /// `AWS_REGION`, which Lambda sets; requests to the callback URL are signed for it.
@@ -38,17 +39,6 @@ pub struct Credentials {
     pub secret_access_key: Secret,
     /// Present with a role's keys.
     pub session_token: Option<Secret>,
-}
-
-/// An ElastiCache cache that is logged in to with IAM.
-#[derive(Clone, Debug)]
-pub struct IamCache {
-    /// `REDIS_IAM_CACHE`: the cache's name.
-    pub name: String,
-    /// `REDIS_IAM_USER`: the cache user's id, which is its name too.
-    pub user: String,
-    /// `REDIS_IAM_SERVERLESS`: a serverless cache, or else a replication group. Default true.
-    pub serverless: bool,
 }
 
 /// Text that never shows in a log.
@@ -96,18 +86,9 @@ impl Config {
     fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = &|name: &str| get(name).filter(|value| !value.is_empty());
         let need = |name: &'static str| get(name).ok_or(ConfigError { name, problem: "is not set" });
-        let redis_iam = match get("REDIS_IAM_CACHE") {
-            Some(name) => Some(IamCache {
-                name,
-                user: need("REDIS_IAM_USER")?,
-                serverless: parse(get, "REDIS_IAM_SERVERLESS", "must be true or false")?.unwrap_or(true),
-            }),
-            None => None,
-        };
         Ok(Self {
             redis_url: Secret(need("REDIS_URL")?),
             redis_tls_ca: get("REDIS_TLS_CA"),
-            redis_iam,
             management_endpoint: need("MANAGEMENT_ENDPOINT")?,
             region: need("AWS_REGION")?,
             credentials: Credentials {
@@ -122,6 +103,12 @@ impl Config {
             ),
         })
     }
+}
+
+/// `AWS_LAMBDA_LOG_FORMAT`, which Lambda sets. Asked for on its own, since logging starts before all else.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn logs_are_json() -> bool {
+    std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format == "JSON")
 }
 
 fn parse<T: FromStr>(

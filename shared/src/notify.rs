@@ -75,8 +75,8 @@ impl Deadline {
 }
 
 impl Notifier {
-    /// Prepares the one client of this process and opens its connection, best effort.
-    pub async fn open(config: &Config, store: Store) -> Self {
+    /// Prepares the one client of this process.
+    pub fn open(config: &Config, store: Store) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();

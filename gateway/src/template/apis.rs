@@ -88,12 +88,6 @@ impl Apis {
         self.websocket.push(draft);
     }
 
-    pub(super) fn ensure_implicit(&mut self, id: &str) {
-        if self.http(id).is_none() {
-            self.http.push(HttpDraft::new(id, 1));
-        }
-    }
-
     /// By what `!Ref` gives, or by logical id.
     pub(super) fn http(&mut self, name: &str) -> Option<&mut HttpDraft> {
         self.http.iter_mut().find(|draft| draft.id == name || draft.api.api_id == name)

@@ -108,7 +108,9 @@ impl Reader<'_> {
                 None => return,
             },
             None => {
-                apis.ensure_implicit(IMPLICIT_API);
+                if apis.http(IMPLICIT_API).is_none() {
+                    self.read_implicit_api(apis);
+                }
                 IMPLICIT_API.to_owned()
             }
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::apis::{Apis, HttpDraft};
 use super::yaml::{Node, Value};
-use super::{Reader, Resource};
+use super::{IMPLICIT_API, Reader, Resource};
 use crate::project::{Cors, JwtAuthorizer};
 
 const BEARER: &str = "$request.header.Authorization";
@@ -30,6 +30,16 @@ impl Reader<'_> {
             self.read_auth(resource.id, &auth, &mut draft);
         }
         apis.add_http(draft);
+    }
+
+    /// The API that SAM makes for events which name none.
+    pub(super) fn read_implicit_api(&mut self, apis: &mut Apis) {
+        let properties = self.http_globals.clone().unwrap_or(Node { line: 1, value: Value::Map(Vec::new()) });
+        let line = properties.line;
+        self.read_http_api(
+            &Resource { id: IMPLICIT_API, kind: "AWS::Serverless::HttpApi", line, properties },
+            apis,
+        );
     }
 
     pub(super) fn read_cors(&mut self, properties: &Node) -> Option<Cors> {

@@ -162,10 +162,11 @@ Resources:
 #[test]
 fn an_event_without_an_api_gets_the_implicit_one_and_without_a_path_the_default_route() {
     let template = read_text(
-        "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: f\n      Events:\n        All: { Type: HttpApi }\n",
+        "Globals:\n  HttpApi: { CorsConfiguration: true }\nResources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: f\n      Events:\n        All: { Type: HttpApi }\n",
     );
     let api = template.project.http_api.expect("an API");
     assert_eq!(api.routes[0].route_key, "$default");
+    assert_eq!(api.cors.expect("the globals' CORS").allow_origins, ["*"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error as SocketError};
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error as SocketError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -72,7 +72,7 @@ pub(crate) enum Order {
 #[derive(Debug)]
 enum Ending {
     /// The client sent a close frame; its answer is on its way.
-    ByClient,
+    ByClient(Option<CloseFrame>),
     /// A close frame is to be sent.
     ByUs(CloseFrame),
     /// There is nobody to talk to any more.
@@ -156,7 +156,6 @@ pub(crate) async fn serve(
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
     let (mut sink, mut stream) = socket.split();
     let mut in_flight = FuturesUnordered::new();
-    let mut closed_by_client = None;
     let mut alarm = Alarm::new(&door);
 
     let ending = {
@@ -167,10 +166,7 @@ pub(crate) async fn serve(
                     connection.touch();
                     match frame {
                         Some(Ok(Message::Text(body))) => in_flight.push(door.dispatch(&connection, body)),
-                        Some(Ok(Message::Close(frame))) => {
-                            closed_by_client = Some(frame);
-                            break Ending::ByClient;
-                        }
+                        Some(Ok(Message::Close(frame))) => break Ending::ByClient(frame),
                         Some(Ok(Message::Binary(_))) => break by_us(CloseCode::Unsupported, "Unsupported data"),
                         Some(Ok(_)) => {}
                         Some(Err(error)) => break on_error(&error),
@@ -190,7 +186,7 @@ pub(crate) async fn serve(
         }
     };
     door.forget(&connection);
-    let (code, reason) = describe(&ending, closed_by_client.flatten());
+    let (code, reason) = describe(&ending);
     let closing = close(ending, sink, stream, &mut inbox.outgoing, &connection);
     // What is in flight goes on, as functions do not notice that a client has left.
     let finishing = async { while in_flight.next().await.is_some() {} };
@@ -207,23 +203,18 @@ fn on_error(error: &SocketError) -> Ending {
             by_us(CloseCode::Size, "Message too long")
         }
         SocketError::Utf8(_) => by_us(CloseCode::Invalid, "Invalid text"),
-        SocketError::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => Ending::Lost,
+        SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
         SocketError::Protocol(_) => by_us(CloseCode::Protocol, "Protocol error"),
         _ => Ending::Lost,
     }
 }
 
 /// The code and reason `$disconnect` is told.
-fn describe(ending: &Ending, by_client: Option<CloseFrame>) -> (u16, String) {
-    match (ending, by_client) {
-        (Ending::ByClient, Some(frame)) => (frame.code.into(), frame.reason.to_string()),
-        (Ending::ByClient, None) => {
-            (CloseCode::Status.into(), "Client-side close frame status not set".to_owned())
-        }
-        (Ending::ByUs(frame), _) => (frame.code.into(), frame.reason.to_string()),
-        (Ending::Lost, _) => (CloseCode::Abnormal.into(), String::new()),
+fn describe(ending: &Ending) -> (u16, String) {
+    match ending {
+        Ending::ByClient(Some(frame)) | Ending::ByUs(frame) => (frame.code.into(), frame.reason.to_string()),
+        Ending::ByClient(None) => (CloseCode::Status.into(), "Client-side close frame status not set".into()),
+        Ending::Lost => (CloseCode::Abnormal.into(), String::new()),
     }
 }
 
@@ -264,7 +255,7 @@ async fn close(
         match ending {
             Ending::Lost => return,
             // Reading on sends the answering close frame.
-            Ending::ByClient => {}
+            Ending::ByClient(_) => {}
             Ending::ByUs(frame) => {
                 let _ = connection.outgoing.send(Outgoing::Close(frame));
                 if write(&mut sink, outgoing, connection).await.is_err() {

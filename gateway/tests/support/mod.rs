@@ -1,5 +1,5 @@
 //! The echo project, built and served with just the WebSocket door; and a client for it.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -2,7 +2,6 @@
 
 use futures_util::future::{try_join_all, try_join3};
 use redis::Cmd;
-use uuid::Uuid;
 
 use super::connections::{Connection, entries};
 use super::redis::script;
@@ -92,7 +91,7 @@ impl Store {
             Change::DeletedBefore => "deleted_before",
         };
         // Random, so that an entry lost in a failover is not mistaken for the one that took its number.
-        let tag = Uuid::now_v7().as_u64_pair().1 >> 2;
+        let tag = getrandom::u64().map_err(|error| Error::Internal(error.into()))?;
         let mut command = script(
             APPEND,
             &[&keys::user_timeline(user), &keys::user_events(user), &keys::user_connections(user)],

@@ -9,7 +9,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::config::{Config, IamCache};
+use crate::config::Config;
 use crate::error::Cause;
 
 /// The longest a token is valid for.
@@ -21,13 +21,21 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// Makes tokens for one user of one cache.
 #[derive(Debug)]
 pub(super) struct Iam {
-    cache: IamCache,
+    cache: Cache,
+    user: String,
     region: String,
     identity: Identity,
 }
 
+/// What is logged in to, by name.
+#[derive(Debug)]
+pub(super) enum Cache {
+    Serverless(String),
+    ReplicationGroup(String),
+}
+
 impl Iam {
-    pub(super) fn from_config(config: &Config) -> Option<Self> {
+    pub(super) fn new(cache: Cache, user: String, config: &Config) -> Self {
         let keys = &config.credentials;
         let session_token = keys.session_token.as_ref().map(|token| token.expose().to_owned());
         let credentials = Credentials::new(
@@ -37,25 +45,18 @@ impl Iam {
             None,
             "lambda-environment",
         );
-        let (region, identity) = (config.region.clone(), credentials.into());
-        config.redis_iam.clone().map(|cache| Self { cache, region, identity })
-    }
-
-    pub(super) fn user(&self) -> &str {
-        &self.cache.user
+        Self { cache, user, region: config.region.clone(), identity: credentials.into() }
     }
 
     pub(super) fn token(&self, now: SystemTime) -> Result<String, Cause> {
         let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
+        let (name, kind) = match &self.cache {
+            Cache::Serverless(name) => (name, "&ResourceType=ServerlessCache"),
+            Cache::ReplicationGroup(name) => (name, ""),
+        };
         // ElastiCache signs the lowercase name.
-        let mut url = format!(
-            "http://{}/?Action=connect&User={}",
-            self.cache.name.to_lowercase(),
-            encode(&self.cache.user)
-        );
-        if self.cache.serverless {
-            url.push_str("&ResourceType=ServerlessCache");
-        }
+        let mut url =
+            format!("http://{}/?Action=connect&User={}{kind}", name.to_lowercase(), encode(&self.user));
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(VALIDITY);
@@ -84,13 +85,10 @@ mod tests {
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-    fn token(serverless: bool, session: Option<&str>) -> String {
+    fn token(cache: Cache, session: Option<&str>) -> String {
         let credentials = Credentials::new("AKIDEXAMPLE", SECRET, session.map(str::to_owned), None, "test");
-        let iam = Iam {
-            cache: IamCache { name: "My-Cache".into(), user: "app-user".into(), serverless },
-            region: "eu-west-1".into(),
-            identity: credentials.into(),
-        };
+        let iam =
+            Iam { cache, user: "app-user".into(), region: "eu-west-1".into(), identity: credentials.into() };
         // 2026-01-02T03:04:05Z
         iam.token(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)).expect("a token")
     }
@@ -103,7 +101,7 @@ mod tests {
     #[test]
     fn tokens_equal_botocores() {
         assert_eq!(
-            parts(&token(true, Some("AQoDYXdzEPT//token+="))),
+            parts(&token(Cache::Serverless("My-Cache".into()), Some("AQoDYXdzEPT//token+="))),
             parts(
                 "my-cache/?Action=connect&User=app-user&ResourceType=ServerlessCache\
                  &X-Amz-Algorithm=AWS4-HMAC-SHA256\
@@ -114,7 +112,7 @@ mod tests {
             )
         );
         assert_eq!(
-            parts(&token(false, None)),
+            parts(&token(Cache::ReplicationGroup("My-Cache".into()), None)),
             parts(
                 "my-cache/?Action=connect&User=app-user&X-Amz-Algorithm=AWS4-HMAC-SHA256\
                  &X-Amz-Credential=AKIDEXAMPLE%2F20260102%2Feu-west-1%2Felasticache%2Faws4_request\

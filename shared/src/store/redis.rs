@@ -8,12 +8,12 @@ use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
-    Pipeline, RedisError, TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
+    IntoConnectionInfo, Pipeline, RedisError, TlsCertificates,
 };
 use tokio::sync::Mutex;
 
-use super::iam::Iam;
+use super::iam::{Cache, Iam};
 use crate::config::Config;
 use crate::error::Error;
 
@@ -43,7 +43,8 @@ pub(super) struct Redis {
 #[derive(Debug)]
 struct Server {
     info: ConnectionInfo,
-    certificates: TlsCertificates,
+    /// Present where the URL asks for TLS.
+    certificates: Option<TlsCertificates>,
     iam: Option<Iam>,
     /// `?cluster=true` or `false` in the URL; else the server is asked.
     cluster: Option<bool>,
@@ -71,20 +72,25 @@ enum Request<'a> {
 impl Redis {
     pub(super) fn new(config: &Config) -> Result<Self, RedisError> {
         let url = config.redis_url.expose();
-        let cluster = redis::parse_redis_url(url).and_then(|url| {
-            url.query_pairs().find(|(name, _)| name == "cluster").map(|(_, value)| value == "true")
-        });
+        let query = |wanted: &str| {
+            let url = redis::parse_redis_url(url)?;
+            url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+        };
         let info = url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. }) {
+        let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        if tls {
             // redis picks no provider of its own; installing one twice is harmless.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let root_cert = config.redis_tls_ca.as_ref().map(|pem| pem.clone().into_bytes());
+        let user = info.redis_settings().username().unwrap_or_default().to_owned();
+        let cache =
+            query("iam").map(Cache::Serverless).or_else(|| query("iam-group").map(Cache::ReplicationGroup));
         let server = Server {
             info,
-            certificates: TlsCertificates { client_tls: None, root_cert },
-            iam: Iam::from_config(config),
-            cluster,
+            certificates: tls.then_some(TlsCertificates { client_tls: None, root_cert }),
+            iam: cache.map(|cache| Iam::new(cache, user, config)),
+            cluster: query("cluster").map(|value| value == "true"),
         };
         Ok(Self { server: Arc::new(server), live: Arc::default() })
     }
@@ -159,7 +165,7 @@ impl Server {
             let token = iam.token(SystemTime::now()).map_err(|error| {
                 RedisError::from((ErrorKind::AuthenticationFailed, "no IAM token", error.to_string()))
             })?;
-            let redis = info.redis_settings().clone().set_username(iam.user()).set_password(token);
+            let redis = info.redis_settings().clone().set_password(token);
             info = info.set_redis_settings(redis);
         }
         if self.cluster == Some(true) {
@@ -168,7 +174,10 @@ impl Server {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let client = Client::build_with_tls(info.clone(), self.certificates.clone())?;
+        let client = match &self.certificates {
+            Some(certificates) => Client::build_with_tls(info.clone(), certificates.clone())?,
+            None => Client::open(info.clone())?,
+        };
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         if self.cluster.is_none() && is_cluster(&mut connection).await? {
             return self.connect_cluster(info).await;
@@ -183,8 +192,8 @@ impl Server {
             .response_timeout(RESPONSE_TIMEOUT)
             .overall_response_timeout(Some(RESPONSE_TIMEOUT))
             .tcp_settings(TcpSettings::default().set_nodelay(true));
-        if self.certificates.root_cert.is_some() {
-            cluster = cluster.certs(self.certificates.clone());
+        if let Some(certificates) = &self.certificates {
+            cluster = cluster.certs(certificates.clone());
         }
         Ok(Link::Cluster(cluster.build()?.get_async_connection().await?))
     }

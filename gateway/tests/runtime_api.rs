@@ -1,0 +1,180 @@
+//! The Runtime API itself, with the test in the role of a function's runtime; and what the log says.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use gateway::lambda::{InvokeError, Lambda, Options};
+use hyper_util::client::legacy::Client as Http;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::json;
+use support::{eventually, functions, options, spawn, within};
+
+/// A function that does what the test says.
+struct Played {
+    lambda: Lambda,
+    address_file: PathBuf,
+    http: Http<HttpConnector, Body>,
+}
+
+impl Played {
+    fn start(name: &str, timeout: Duration) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manual-runtime.sh");
+        let address_file =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_file(&address_file);
+        let mut functions = functions();
+        functions.values_mut().for_each(|function| function.timeout = timeout);
+        let lambda = Lambda::start(Options {
+            functions,
+            executables: [("Echo".to_owned(), script)].into(),
+            environment: [("ADDRESS_FILE".to_owned(), address_file.display().to_string())].into(),
+            concurrency: 1,
+            ..Options::default()
+        });
+        Self { lambda, address_file, http: Http::builder(TokioExecutor::new()).build_http() }
+    }
+
+    fn invoke(&self, event: &'static str) -> tokio::task::JoinHandle<Result<bytes::Bytes, InvokeError>> {
+        let lambda = self.lambda.clone();
+        spawn(async move { lambda.invoke("Echo", event.into()).await })
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &str) -> (StatusCode, HeaderMap, String) {
+        let read = || std::fs::read_to_string(&self.address_file).ok();
+        let address = eventually("the function's start", read).await;
+        let uri = format!("http://{}/2018-06-01/runtime{path}", address.trim());
+        let request = Request::builder().method(method).uri(uri).body(Body::from(body.to_owned())).unwrap();
+        let response = within("an answer", self.http.request(request)).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(Body::new(body), 1 << 20).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn next(&self) -> (HeaderMap, String) {
+        let (status, headers, body) = self.send(Method::GET, "/invocation/next", "").await;
+        assert_eq!(status, StatusCode::OK);
+        (headers, body)
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers[name].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn an_event_comes_with_its_headers_and_takes_one_answer() {
+    let played = Played::start("answer", Duration::from_secs(7));
+    let invoked = played.invoke(r#"{"a":1}"#);
+    let (headers, event) = played.next().await;
+    assert_eq!(event, r#"{"a":1}"#);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let left = text(&headers, "lambda-runtime-deadline-ms").parse::<i64>().unwrap() - now;
+    assert!((1..=7000).contains(&left), "{left}");
+    let arn = text(&headers, "lambda-runtime-invoked-function-arn");
+    assert_eq!(arn, "arn:aws:lambda:us-east-1:123456789012:function:Echo");
+    assert!(text(&headers, "lambda-runtime-trace-id").starts_with("Root=1-"));
+
+    let (status, _, _) = played.send(Method::POST, "/invocation/other/response", "1").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "an answer to another event");
+    let path = format!("/invocation/{}/response", text(&headers, "lambda-runtime-aws-request-id"));
+    assert_eq!(played.send(Method::POST, &path, "[2]").await.0, StatusCode::ACCEPTED);
+    assert_eq!(invoked.await.unwrap().unwrap(), "[2]");
+    assert_eq!(played.send(Method::POST, &path, "[3]").await.0, StatusCode::BAD_REQUEST, "a second answer");
+    played.lambda.stop().await;
+}
+
+#[tokio::test]
+async fn polling_without_an_answer_fails_the_event() {
+    let played = Played::start("silent", Duration::from_secs(10));
+    let (first, second) = (played.invoke("1"), played.invoke("2"));
+    played.next().await;
+    let (headers, _) = played.next().await;
+    let failed = tokio::select! { result = first => result, result = second => result };
+    let Err(InvokeError::Function { error_type, .. }) = failed.unwrap() else {
+        panic!("an error was expected")
+    };
+    assert_eq!(error_type, "Runtime.NoResponse");
+    assert!(headers.contains_key("lambda-runtime-aws-request-id"));
+    played.lambda.stop().await;
+}
+
+#[tokio::test]
+async fn an_instance_that_never_polls_again_is_killed() {
+    let played = Played::start("stuck", Duration::from_millis(500));
+    let invoked = played.invoke("1");
+    let (headers, _) = played.next().await;
+    let path = format!("/invocation/{}/error", text(&headers, "lambda-runtime-aws-request-id"));
+    let error = r#"{"errorType":"Odd","errorMessage":"no luck"}"#;
+    assert_eq!(played.send(Method::POST, &path, error).await.0, StatusCode::ACCEPTED);
+    let expected = InvokeError::Function { error_type: "Odd".into(), message: "no luck".into() };
+    assert_eq!(invoked.await.unwrap(), Err(expected));
+    assert_eq!(played.lambda.instances("Echo"), 1);
+    eventually("its end", || (played.lambda.instances("Echo") == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_init_error_is_the_cause_that_callers_see() {
+    let played = Played::start("init", Duration::from_secs(5));
+    let invoked = played.invoke("1");
+    let error = r#"{"errorType":"Config","errorMessage":"REDIS_URL is missing"}"#;
+    assert_eq!(played.send(Method::POST, "/init/error", error).await.0, StatusCode::ACCEPTED);
+    let Err(InvokeError::Crashed { cause }) = invoked.await.unwrap() else { panic!("a crash was expected") };
+    assert_eq!(cause, "init error: Config: REDIS_URL is missing");
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_shows_output_reports_and_each_failure_once() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    // The test's runtime has this one thread.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let lambda = Lambda::start(Options { verbosity: 1, ..options() });
+    let ask = async |wishes: serde_json::Value| {
+        let event = json!({ "queryStringParameters": wishes }).to_string();
+        lambda.invoke("Echo", event.into()).await
+    };
+    ask(json!({})).await.unwrap();
+    ask(json!({ "exit": 3 })).await.unwrap_err();
+    let log = eventually("the whole log", || {
+        let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        (log.contains("crashed:") && log.contains("REPORT")).then_some(log)
+    })
+    .await;
+    let having = |part: &str| log.lines().filter(|line| line.contains(part)).collect::<Vec<_>>();
+    assert!(having("[echo] echo starts").len() == 1, "{log}");
+    let reports = having("[echo] REPORT RequestId: ");
+    assert!(reports.len() == 1 && reports[0].contains("Init Duration: "), "{log}");
+    assert!(!cfg!(target_os = "linux") || reports[0].contains("Max Memory Used: "), "{log}");
+    let failures = having("ERROR");
+    assert_eq!(failures.len(), 1, "{log}");
+    let cause = "[echo] crashed: its process ended (exit status: 3), last saying: told to exit";
+    assert!(failures[0].ends_with(cause), "{log}");
+}
