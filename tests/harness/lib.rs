@@ -1,8 +1,11 @@
 //! What tests run against: the functions, built once, a private store, and gateways in this process.
+//!
+//! What gateways and functions log stands beside the test's executable, in a file with its name and `.log`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use gateway::server::{Gateway, Options, Store};
 use gateway::valkey::{self, Valkey};
@@ -90,6 +93,9 @@ fn ground() -> &'static Ground {
 }
 
 fn prepare() -> Ground {
+    let executable = std::env::current_exe().expect("a test is a file");
+    let log = File::create(executable.with_extension("log")).expect("a log beside it");
+    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("gateway")
