@@ -1,4 +1,4 @@
-// The REST half of the API: messages, and the ICE servers of a call.
+// The REST half of the API: messages.
 
 const TIME_LIMIT = 15_000;
 
@@ -33,16 +33,6 @@ export class Api {
 
   async deleteMessage(id) {
     await this.#request("DELETE", `/messages/${id}`);
-  }
-
-  /** For `RTCPeerConnection`. None on failure: on one machine or one network, calls work without. */
-  async loadIceServers(user) {
-    try {
-      const { answer } = await this.#request("GET", `/ice-servers?${new URLSearchParams({ user })}`);
-      return answer.iceServers;
-    } catch {
-      return [];
-    }
   }
 
   async #request(method, path, body) {

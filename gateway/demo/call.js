@@ -23,7 +23,6 @@ export class Call extends EventTarget {
 
   #id;
   #send;
-  #loadIceServers;
   #polite;
   #connection = null;
   /** Their offer, until it is answered. */
@@ -38,11 +37,10 @@ export class Call extends EventTarget {
   #clock;
 
   /** With `offer`, the frame that rang; without, we are the caller. `send` takes a frame. */
-  constructor({ me, peer, send, loadIceServers, offer }) {
+  constructor({ me, peer, send, offer }) {
     super();
     Object.assign(this, { me, peer });
     this.#send = send;
-    this.#loadIceServers = loadIceServers;
     this.#polite = offer !== undefined;
     this.#offer = offer?.data;
     // An id tells a call from the one before it. Older clients have none.
@@ -141,12 +139,13 @@ export class Call extends EventTarget {
   }
 
   async #open() {
-    const [{ stream, notice }, iceServers] = await Promise.all([openMedia(), this.#loadIceServers()]);
+    const { stream, notice } = await openMedia();
     if (this.state === "ended") return stopMedia(stream);
     this.localStream = stream;
     this.#tell(notice);
 
-    const connection = new RTCPeerConnection({ iceServers });
+    // On one machine or one network a call needs no ICE servers.
+    const connection = new RTCPeerConnection();
     this.#connection = connection;
     connection.onnegotiationneeded = () => this.#guard(() => this.#makeOffer());
     connection.onicecandidate = ({ candidate }) => {

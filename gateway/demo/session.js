@@ -32,7 +32,10 @@ export class Session {
     this.#me = me;
     this.#api = new Api(record);
     this.#messages = new Messages(me);
-    this.#people = new People(me, (peer) => this.#visit(peer));
+    this.#people = new People(me, (peer) => {
+      this.#visit(peer);
+      this.#chat.focus();
+    });
     this.#chat = new Chat(me, {
       send: (content) => this.#attempt(async () => this.#learn(await this.#api.createMessage(me, this.#peer, content))),
       edit: ({ id }, content) => this.#attempt(async () => this.#learn(await this.#api.updateMessage(id, content))),
@@ -68,7 +71,6 @@ export class Session {
     const query = new URLSearchParams(peer === null ? { user: this.#me } : { user: this.#me, with: peer });
     history.pushState(null, "", `?${query}`);
     this.#open(peer);
-    if (peer !== null) this.#chat.focus();
   }
 
   #open(peer) {
@@ -171,7 +173,6 @@ export class Session {
       peer,
       offer,
       send: (frame) => this.#signal(frame),
-      loadIceServers: () => this.#api.loadIceServers(this.#me),
     });
     this.#call = call;
     call.addEventListener("change", () => this.#follow(call));

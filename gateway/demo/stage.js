@@ -15,7 +15,11 @@ export class Stage {
   #clock;
 
   constructor() {
-    find("accept").onclick = () => this.#call.accept();
+    find("accept").onclick = () => {
+      this.#call.accept();
+      // The button that had the focus is gone.
+      find("stage").focus();
+    };
     find("decline").onclick = () => this.#call.decline();
     find("hang-up").onclick = () => this.#call.hangUp();
     find("mute").onclick = () => this.#call.enable("audio", !this.#call.isEnabled("audio"));

@@ -85,7 +85,8 @@ fn whoever_calls_an_absent_user_is_told() {
 fn two_who_call_each_other_at_once_meet_in_one_call() {
     tell(async |browsers| {
         // Both have called before either hears of it.
-        let slow = Served::start(Options { faults: vec!["frames:offer:delay=2s".into()], ..Options::default() });
+        let slow =
+            Served::start(Options { faults: vec!["frames:offer:delay=2s".into()], ..Options::default() });
         let [alice, bob] = two_people(browsers, &slow, ["alice-meets", "bob-meets"]).await;
         tokio::join!(alice.call(), bob.call());
         alice.expect_live_call().await;

@@ -64,7 +64,8 @@ fn a_name_that_the_server_refuses_is_asked_for_again() {
         let tab = browsers.open("too-long").await;
         // 43 signs are fine for the form, but 129 bytes are too many for the server.
         tab.goto(&format!("{}?user={}", harness::shared().url(), "\u{20ac}".repeat(43))).await;
-        tab.until("document.querySelector('#sign-in-error').textContent.includes('128 bytes')", Vec::new()).await;
+        tab.until("document.querySelector('#sign-in-error').textContent.includes('128 bytes')", Vec::new())
+            .await;
         tab.until("document.querySelector('#name').checkVisibility()", Vec::new()).await;
     });
 }

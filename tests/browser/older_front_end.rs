@@ -16,9 +16,7 @@ fn older_front_ends_chat() {
         bob.expect_messages(&["older-alice-chats: Hello"]).await;
         bob.send("Hello back").await;
         for person in [&alice, &bob] {
-            person
-                .expect_messages(&["older-alice-chats: Hello", "older-bob-chats: Hello back"])
-                .await;
+            person.expect_messages(&["older-alice-chats: Hello", "older-bob-chats: Hello back"]).await;
             // The bare hint that follows each message is swallowed: neither relayed nor refused.
             assert_eq!(person.count("new_message").await, json!(2));
             assert_eq!(person.count("error").await, json!(0));
@@ -53,7 +51,11 @@ fn older_front_ends_call_hang_up_and_call_again() {
         bob.hang_up().await;
         alice.expect_idle().await;
 
-        // Each answered every end_call with one of its own; none of these echoes arrived anywhere.
+        // Each answered every end_call with one of its own, and then spoke on; none of these echoes came.
+        alice.send("Goodbye").await;
+        bob.expect_messages(&["older-alice: Goodbye"]).await;
+        bob.send("Goodbye").await;
+        alice.expect_messages(&["older-alice: Goodbye", "older-bob: Goodbye"]).await;
         assert_eq!(alice.count("end_call").await, json!(1));
         assert_eq!(bob.count("end_call").await, json!(2));
         alice.expect_no_failure().await;

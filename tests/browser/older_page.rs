@@ -41,7 +41,8 @@ impl Older {
     }
 
     pub(crate) async fn expect_messages(&self, lines: &[&str]) {
-        let shown = "JSON.stringify([...document.querySelectorAll('#messages li')].map((it) => it.textContent))
+        let shown =
+            "JSON.stringify([...document.querySelectorAll('#messages li')].map((it) => it.textContent))
             === JSON.stringify(arguments[0])";
         self.tab.until(shown, vec![json!(lines)]).await;
     }

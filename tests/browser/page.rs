@@ -66,7 +66,8 @@ impl Person {
 
     /// The conversation shows exactly these messages, in this order.
     pub(crate) async fn expect_messages(&self, contents: &[&str]) {
-        let shown = "JSON.stringify([...document.querySelectorAll('#messages .content')].map((it) => it.textContent))
+        let shown =
+            "JSON.stringify([...document.querySelectorAll('#messages .content')].map((it) => it.textContent))
             === JSON.stringify(arguments[0])";
         self.tab.until(shown, vec![json!(contents)]).await;
     }
@@ -84,7 +85,9 @@ impl Person {
     }
 
     pub(crate) async fn expect_notice(&self, text: &str) {
-        self.tab.until("document.querySelector('#notices').textContent.includes(arguments[0])", vec![json!(text)]).await;
+        self.tab
+            .until("document.querySelector('#notices').textContent.includes(arguments[0])", vec![json!(text)])
+            .await;
     }
 
     pub(crate) async fn call(&self) {
