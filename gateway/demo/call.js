@@ -5,6 +5,8 @@ import { openMedia, stopMedia } from "./media.js";
 // The server holds an offer as long, for a callee who is not there yet.
 const RING_TIME = 60_000;
 const CONNECT_TIME = 30_000;
+// How much later than its successor a frame may come.
+const OVERTAKING_TIME = 5_000;
 
 /**
  * Dispatches `change` whenever something about it changes.
@@ -33,6 +35,7 @@ export class Call extends EventTarget {
   #described = false;
   #makingOffer = false;
   #settingAnswer = false;
+  #answeredAt = -Infinity;
   #restarted = false;
   #clock;
 
@@ -118,6 +121,11 @@ export class Call extends EventTarget {
     if (this.me < this.peer) this.#yield();
   }
 
+  /** Whether an offer of another call may be an old one: they rang too, then answered us, and the answer came first. */
+  outlives(offer) {
+    return offer.sender === this.peer && performance.now() - this.#answeredAt < OVERTAKING_TIME;
+  }
+
   /** Our own call becomes the answer to theirs. */
   #yield() {
     this.#polite = true;
@@ -190,7 +198,10 @@ export class Call extends EventTarget {
     const collision = isOffer && (this.#makingOffer || !(stable || this.#settingAnswer));
     if (collision && !this.#polite) return;
 
-    if (this.state === "calling") this.#enter("connecting");
+    if (this.state === "calling") {
+      this.#answeredAt = performance.now();
+      this.#enter("connecting");
+    }
     this.#offer = null;
     this.#described = true;
     this.#settingAnswer = !isOffer;

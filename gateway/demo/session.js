@@ -159,6 +159,7 @@ export class Session {
     const current = this.#call;
     if (current?.peer === peer && current.state === "calling") return current.meet(frame);
     if (current?.owns(frame)) return current.receive(frame);
+    if (current?.outlives(frame)) return;
     if (current && current.peer !== peer) {
       return this.#signal({ type: "end_call", target: peer, call_id: frame.call_id, reason: "busy" });
     }

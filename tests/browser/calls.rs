@@ -84,16 +84,23 @@ fn whoever_calls_an_absent_user_is_told() {
 #[test]
 fn two_who_call_each_other_at_once_meet_in_one_call() {
     tell(async |browsers| {
-        // Both have called before either hears of it.
+        // Each has called before either hears of the other's call.
         let slow =
-            Served::start(Options { faults: vec!["frames:offer:delay=2s".into()], ..Options::default() });
-        let [alice, bob] = two_people(browsers, &slow, ["alice-meets", "bob-meets"]).await;
-        tokio::join!(alice.call(), bob.call());
-        alice.expect_live_call().await;
-        bob.expect_live_call().await;
-        alice.hang_up().await;
-        alice.expect_idle().await;
-        bob.expect_idle().await;
+            Served::start(Options { faults: vec!["frames:offer:delay=3s".into()], ..Options::default() });
+        for [first, second] in [["alice-meets", "bob-meets"], ["bob-meets-too", "alice-meets-too"]] {
+            let [one, other] = two_people(browsers, &slow, [first, second]).await;
+            one.call().await;
+            other.call().await;
+            one.expect_live_call().await;
+            other.expect_live_call().await;
+            // The call that was given up for the other one disturbs nobody.
+            one.expect_offer_from(second).await;
+            other.expect_offer_from(first).await;
+            one.expect_live_call().await;
+            one.hang_up().await;
+            one.expect_idle().await;
+            other.expect_idle().await;
+        }
     });
 }
 
