@@ -1,8 +1,10 @@
 //! What a function builds once per cold start. Pushing needs the AWS SDK, so functions that never push leave it out.
 
+use futures_util::future::join;
+
 use crate::config::Config;
 use crate::error::Cause;
-use crate::notify::Notifier;
+use crate::notify::{self, Notifier};
 use crate::store::Store;
 
 /// A function's settings and store.
@@ -43,8 +45,10 @@ impl PushingApp {
     /// # Errors
     /// A setting that is missing or malformed.
     pub async fn from_env() -> Result<Self, Cause> {
-        let App { config, store } = App::from_env().await?;
-        let notifier = Notifier::open(&config, store.clone());
+        let config = Config::from_env()?;
+        let (store, client) = join(Store::open(&config), notify::connect(&config)).await;
+        let store = store?;
+        let notifier = Notifier::new(client, store.clone());
         Ok(Self { config, store, notifier })
     }
 }

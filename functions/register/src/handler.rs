@@ -35,8 +35,7 @@ async fn register(app: &PushingApp, connection: &ConnectionId, frame: &Frame<'_>
     if registration.known && registration.moved_from.is_none() {
         return Ok(());
     }
-    for oldest in store.confirm(connection, &user, &registration).await? {
-        notifier.close(&oldest, deadline).await;
-    }
+    let oldest = store.confirm(connection, &user, &registration).await?;
+    notifier.close_all(&oldest, deadline).await;
     Ok(())
 }
