@@ -54,7 +54,7 @@ impl App {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.served.port
+        self.served.port()
     }
 
     /// Somebody nobody knows yet.
