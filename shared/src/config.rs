@@ -109,6 +109,12 @@ impl Config {
     }
 }
 
+/// `AWS_LAMBDA_LOG_FORMAT`, which Lambda sets. Asked for on its own, since logging starts before all else.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn logs_are_json() -> bool {
+    std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format == "JSON")
+}
+
 fn parse<T: FromStr>(
     get: impl Fn(&str) -> Option<String>,
     name: &'static str,
