@@ -1,5 +1,7 @@
 //! The project, served by a gateway of this process, and a client for it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full};
@@ -42,6 +44,31 @@ impl App {
     /// A gateway of this test's own, deployed: the functions were not told that anybody is welcome.
     pub(crate) async fn not_open() -> Self {
         Self::of(harness::not_open())
+    }
+
+    /// A gateway of this test's own whose functions reach their store this way.
+    pub(crate) async fn through(store_url: &str) -> Self {
+        Self::of(harness::through(store_url))
+    }
+
+    /// How many instances of a function there are.
+    pub(crate) fn instances(&self, function: &str) -> usize {
+        self.served.instances(function)
+    }
+
+    /// Awaits that no function is working on anything.
+    pub(crate) async fn idle(&self) {
+        let waiting = async {
+            while !self.served.is_idle() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        in_time("the end of the functions' work", waiting).await;
+    }
+
+    /// Makes a fault happen from now on.
+    pub(crate) fn inject(&self, fault: &str) {
+        self.served.inject(fault);
     }
 
     /// Kills an instance of a function, a busy one first; false where there is none.

@@ -24,6 +24,22 @@ impl Served {
     pub(super) fn kill(&self, function: &str) -> bool {
         self.gateway.lambda().kill(function)
     }
+
+    /// How many instances of a function there are.
+    pub(super) fn instances(&self, function: &str) -> usize {
+        self.gateway.lambda().instances(function)
+    }
+
+    /// Whether no function is working on anything.
+    pub(super) fn is_idle(&self) -> bool {
+        let mut functions = self.gateway.project().functions.keys();
+        functions.all(|function| self.gateway.lambda().busy(function) == 0)
+    }
+
+    /// Makes a fault happen from now on.
+    pub(super) fn inject(&self, fault: &str) {
+        self.gateway.faults().set(fault).unwrap_or_else(|why| panic!("{why}"));
+    }
 }
 
 /// What gateways are started with. They run on threads of their own: those of a test end with it.
@@ -51,6 +67,12 @@ pub(super) fn with_faults(faults: &[&str]) -> &'static Served {
 /// A gateway of one's own whose functions are not told that anybody is welcome.
 pub(super) fn not_open() -> &'static Served {
     let environment = BTreeMap::from([("ALLOW_ANONYMOUS".to_owned(), String::new())]);
+    keep(start(Options { environment, ..Options::default() }))
+}
+
+/// A gateway of one's own whose functions find their store here, which the gateway need not reach.
+pub(super) fn through(store_url: &str) -> &'static Served {
+    let environment = BTreeMap::from([("REDIS_URL".to_owned(), store_url.to_owned())]);
     keep(start(Options { environment, ..Options::default() }))
 }
 
