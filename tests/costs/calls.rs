@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::meter::{DEVICES, Meter, assert_pushed, connect};
+use crate::meter::{DEVICES, Meter, assert_pushed};
 
 #[tokio::test]
 async fn a_signal_costs_the_same_however_many_devices_get_it() {
     let meter = Meter::start().await;
     for count in DEVICES {
         let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-        let (mut hers, mut his) = (connect(&alice, count).await, connect(&bob, count).await);
+        let (mut hers, mut his) = (meter.connect(&alice, count).await, meter.connect(&bob, count).await);
 
         for (kind, round_trips) in [("offer", 3), ("candidate", 2)] {
             let bill = meter.measure_unseen(hers[0].signal(kind, &alice, &bob, json!("v=0"))).await;
@@ -35,7 +35,7 @@ async fn a_signal_costs_the_same_however_many_devices_get_it() {
 async fn signals_to_nobody_cost_no_more() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let mut devices = connect(&alice, 1).await;
+    let mut devices = meter.connect(&alice, 1).await;
     let told: [(&str, usize, &[&str]); 4] =
         [("offer", 3, &["error"]), ("candidate", 2, &[]), ("answer", 3, &["error"]), ("end_call", 2, &[])];
     for (kind, round_trips, answered) in told {
@@ -48,7 +48,7 @@ async fn signals_to_nobody_cost_no_more() {
 async fn a_candidate_without_a_call_costs_another_look() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let (mut hers, mut his) = (connect(&alice, 1).await, connect(&bob, 2).await);
+    let (mut hers, mut his) = (meter.connect(&alice, 1).await, meter.connect(&bob, 2).await);
     for round_trips in [3, 2] {
         let bill = meter.measure_unseen(hers[0].signal("candidate", &alice, &bob, json!(null))).await;
         bill.assert(round_trips);
@@ -60,8 +60,8 @@ async fn a_candidate_without_a_call_costs_another_look() {
 async fn candidates_that_overtook_their_offer_cost_nothing_more() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let (mut hers, mut his) = (connect(&alice, 1).await, connect(&bob, 2).await);
-    meter.app.inject("frames:offer:delay=100ms");
+    let (mut hers, mut his) = (meter.connect(&alice, 1).await, meter.connect(&bob, 2).await);
+    meter.inject("frames:offer:delay=100ms");
     let calling = async {
         for kind in ["offer", "candidate", "candidate"] {
             hers[0].signal(kind, &alice, &bob, json!(null)).await;
@@ -78,9 +78,9 @@ async fn candidates_that_overtook_their_offer_cost_nothing_more() {
 #[tokio::test]
 async fn a_signal_to_gone_connections_costs_one_round_trip_more_and_once() {
     let meter = Meter::start().await;
-    meter.app.inject("disconnect:lost=1");
+    meter.inject("disconnect:lost=1");
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let (mut hers, gone) = (connect(&alice, 1).await, connect(&bob, 3).await);
+    let (mut hers, gone) = (meter.connect(&alice, 1).await, meter.connect(&bob, 3).await);
     for device in gone {
         device.cut().await;
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::meter::{DEVICES, Meter, assert_pushed, connect};
+use crate::meter::{DEVICES, Meter, assert_pushed};
 
 #[tokio::test]
 async fn a_connection_costs_nothing_until_it_registers() {
@@ -17,7 +17,7 @@ async fn a_register_costs_a_second_round_trip_only_when_it_is_new() {
     let meter = Meter::start().await;
     for count in DEVICES {
         let alice = meter.app.user("alice");
-        let mut others = connect(&alice, count - 1).await;
+        let mut others = meter.connect(&alice, count - 1).await;
         let mut device = [meter.app.connect().await];
         let register = json!({ "type": "register", "userKey": alice.key });
         // The second enters the connection for good, once `registered` is the first frame it got.
@@ -37,7 +37,7 @@ async fn a_register_costs_a_second_round_trip_only_when_it_is_new() {
 async fn a_move_to_another_user_costs_one_round_trip_more() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let mut devices = connect(&alice, 1).await;
+    let mut devices = meter.connect(&alice, 1).await;
     let register = json!({ "type": "register", "userKey": bob.key });
     // Leaving the one user is followed by a look whether the connection has come back to them meanwhile.
     meter.measure_unseen(devices[0].send(register)).await.assert(3);
@@ -47,7 +47,7 @@ async fn a_move_to_another_user_costs_one_round_trip_more() {
 #[tokio::test]
 async fn frames_that_ask_for_nothing_cost_nothing() {
     let meter = Meter::start().await;
-    let mut devices = connect(&meter.app.user("alice"), 1).await;
+    let mut devices = meter.connect(&meter.app.user("alice"), 1).await;
     let chatting = async {
         for kind in ["new_message", "update_message", "delete_message"] {
             devices[0].send(json!({ "type": kind })).await;

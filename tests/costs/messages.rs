@@ -2,15 +2,15 @@
 
 use hyper::Method;
 
-use crate::meter::{DEVICES, Meter, assert_pushed, connect};
+use crate::meter::{DEVICES, Meter, assert_pushed};
 
 #[tokio::test]
 async fn a_message_costs_the_same_however_many_devices_hear_of_it() {
     let meter = Meter::start().await;
     for count in DEVICES {
         let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-        let mut devices = connect(&alice, count).await;
-        devices.extend(connect(&bob, count).await);
+        let mut devices = meter.connect(&alice, count).await;
+        devices.extend(meter.connect(&bob, count).await);
 
         let (message, bill) = meter.measure(alice.post_message(&bob, "hello")).await;
         bill.assert(2);
@@ -47,7 +47,7 @@ async fn a_message_to_oneself_and_one_that_nobody_hears_cost_no_less_and_no_more
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
     let (_, bill) = meter.measure(alice.post_message(&bob, "hello")).await;
     bill.assert(2);
-    let mut devices = connect(&alice, 2).await;
+    let mut devices = meter.connect(&alice, 2).await;
     let (_, bill) = meter.measure(alice.post_message(&alice, "remember")).await;
     bill.assert(2);
     assert_pushed(&mut devices, &["new_message"]).await;
@@ -57,7 +57,7 @@ async fn a_message_to_oneself_and_one_that_nobody_hears_cost_no_less_and_no_more
 async fn what_is_refused_costs_little() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let mut devices = connect(&alice, 1).await;
+    let mut devices = meter.connect(&alice, 1).await;
     let message = alice.post_message(&bob, "hello").await;
     alice.delete_message(&message).await;
     assert_pushed(&mut devices, &["new_message", "delete_message"]).await;
@@ -96,11 +96,11 @@ async fn what_is_refused_costs_little() {
 #[tokio::test]
 async fn gone_connections_cost_one_round_trip_together_and_once() {
     let meter = Meter::start().await;
-    meter.app.inject("disconnect:lost=1");
+    meter.inject("disconnect:lost=1");
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let mut devices = connect(&bob, 1).await;
+    let mut devices = meter.connect(&bob, 1).await;
     for user in [&alice, &bob] {
-        for device in connect(user, 2).await {
+        for device in meter.connect(user, 2).await {
             device.cut().await;
         }
     }

@@ -1,9 +1,8 @@
 //! The project, served by a gateway of this process, and a client for it.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::FutureExt;
+use gateway::server::Gateway;
 use http_body_util::{BodyExt, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
@@ -46,29 +45,15 @@ impl App {
         Self::of(harness::not_open())
     }
 
-    /// A gateway of this test's own whose functions reach their store this way.
-    pub(crate) async fn through(store_url: &str) -> Self {
-        Self::of(harness::through(store_url))
+    /// How many instances of a function have ended; `None` if it never ran.
+    pub(crate) fn ended(&self, function: &str) -> Option<u64> {
+        let lambda = self.gateway().lambda();
+        let (started, running) = (lambda.started(function), lambda.instances(function) as u64);
+        (started > 0).then(|| started - running)
     }
 
-    /// How many instances of a function there are.
-    pub(crate) fn instances(&self, function: &str) -> usize {
-        self.served.instances(function)
-    }
-
-    /// Awaits that no function is working on anything.
-    pub(crate) async fn idle(&self) {
-        let waiting = async {
-            while !self.served.is_idle() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        in_time("the end of the functions' work", waiting).await;
-    }
-
-    /// Makes a fault happen from now on.
-    pub(crate) fn inject(&self, fault: &str) {
-        self.served.inject(fault);
+    pub(crate) fn gateway(&self) -> &Gateway {
+        &self.served.gateway
     }
 
     /// Kills an instance of a function, a busy one first; false where there is none.
@@ -76,7 +61,7 @@ impl App {
         self.served.kill(function)
     }
 
-    fn of(served: &'static Served) -> Self {
+    pub(crate) fn of(served: &'static Served) -> Self {
         Self { served, client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()) }
     }
 

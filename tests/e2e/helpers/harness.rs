@@ -16,29 +16,13 @@ use tokio::runtime::Runtime;
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(super) port: u16,
-    gateway: Gateway,
+    pub(super) gateway: Gateway,
 }
 
 impl Served {
     /// Kills a function's instance, a busy one first; false where there is none.
     pub(super) fn kill(&self, function: &str) -> bool {
         self.gateway.lambda().kill(function)
-    }
-
-    /// How many instances of a function there are.
-    pub(super) fn instances(&self, function: &str) -> usize {
-        self.gateway.lambda().instances(function)
-    }
-
-    /// Whether no function is working on anything.
-    pub(super) fn is_idle(&self) -> bool {
-        let mut functions = self.gateway.project().functions.keys();
-        functions.all(|function| self.gateway.lambda().busy(function) == 0)
-    }
-
-    /// Makes a fault happen from now on.
-    pub(super) fn inject(&self, fault: &str) {
-        self.gateway.faults().set(fault).unwrap_or_else(|why| panic!("{why}"));
     }
 }
 
@@ -70,12 +54,6 @@ pub(super) fn not_open() -> &'static Served {
     keep(start(Options { environment, ..Options::default() }))
 }
 
-/// A gateway of one's own whose functions find their store here, which the gateway need not reach.
-pub(super) fn through(store_url: &str) -> &'static Served {
-    let environment = BTreeMap::from([("REDIS_URL".to_owned(), store_url.to_owned())]);
-    keep(start(Options { environment, ..Options::default() }))
-}
-
 /// A gateway of one's own on another store.
 pub(super) fn on_store(url: String) -> &'static Served {
     keep(start(Options { store: Store::Url(url), ..Options::default() }))
@@ -94,11 +72,13 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn keep(served: Served) -> &'static Served {
+/// To the end of this process.
+pub(crate) fn keep(served: Served) -> &'static Served {
     Box::leak(Box::new(served))
 }
 
-fn start(options: Options) -> Served {
+/// Starts a gateway with these options, but for the project and, where none is given, the store.
+pub(crate) fn start(options: Options) -> Served {
     static GROUND: OnceLock<Ground> = OnceLock::new();
     let ground = GROUND.get_or_init(|| outside(prepare));
     let store = match options.store {

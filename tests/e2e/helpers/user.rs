@@ -16,11 +16,6 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// Where this user is.
-    pub(crate) fn app(&self) -> &App {
-        &self.app
-    }
-
     /// Opens a WebSocket and registers on it.
     pub(crate) async fn connect(&self) -> Device {
         let mut device = self.app.connect().await;
