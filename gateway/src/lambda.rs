@@ -166,6 +166,14 @@ impl Lambda {
         }
     }
 
+    /// How many instances of `function` were ever started; as many as there are, if none has ended.
+    pub fn started(&self, function: &str) -> u64 {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.started(),
+            _ => 0,
+        }
+    }
+
     /// How many instances of `function` are working on an event.
     pub fn busy(&self, function: &str) -> usize {
         match self.inner.functions.get(function) {

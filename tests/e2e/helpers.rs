@@ -2,7 +2,7 @@
 
 mod app;
 mod device;
-mod harness;
+pub(crate) mod harness;
 mod random;
 mod reply;
 mod user;

@@ -17,6 +17,7 @@ mod notifications;
 mod overtaking;
 mod platform;
 mod register;
+mod resilience;
 mod signaling;
 mod template;
 mod update_message;

@@ -56,6 +56,11 @@ impl Served {
         self.gateway.as_ref().is_some_and(|gateway| gateway.lambda().kill(function))
     }
 
+    /// What runs here.
+    pub fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().expect("it is started")
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

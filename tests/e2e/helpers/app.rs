@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use gateway::server::Gateway;
 use http_body_util::{BodyExt, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
@@ -44,12 +45,23 @@ impl App {
         Self::of(harness::not_open())
     }
 
+    /// How many instances of a function have ended; `None` if it never ran.
+    pub(crate) fn ended(&self, function: &str) -> Option<u64> {
+        let lambda = self.gateway().lambda();
+        let (started, running) = (lambda.started(function), lambda.instances(function) as u64);
+        (started > 0).then(|| started - running)
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.served.gateway()
+    }
+
     /// Kills an instance of a function, a busy one first; false where there is none.
     pub(crate) fn try_kill(&self, function: &str) -> bool {
         self.served.kill(function)
     }
 
-    fn of(served: &'static Served) -> Self {
+    pub(crate) fn of(served: &'static Served) -> Self {
         Self { served, client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()) }
     }
 

@@ -32,6 +32,7 @@ pub(crate) async fn start_store() -> Valkey {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn start(options: Options) -> &'static Served {
+/// A gateway of one's own, to the end of this process.
+pub(crate) fn start(options: Options) -> &'static Served {
     Box::leak(Box::new(Served::start(options)))
 }
