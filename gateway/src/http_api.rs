@@ -23,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::Utc;
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt as _, LengthLimitError};
 
 use crate::lambda::{InvokeError, Lambda};
 use crate::project::HttpApi;
@@ -34,6 +34,9 @@ use routes::{Match, Routes};
 /// What the platform takes, and what it hands on to a function.
 const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
 const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+/// What is read of a request that is too large, before it is answered.
+const LARGEST_DISCARDED: usize = 10 * LARGEST_REQUEST;
+const LONGEST_DISCARDING: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 
@@ -223,6 +226,7 @@ async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Box<Response>> {
     let declared = parts.headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > LARGEST_REQUEST as u64) {
+        discard(body).await;
         return Err(answer_too_large().into());
     }
     match to_bytes(body, LARGEST_REQUEST).await {
@@ -231,6 +235,20 @@ async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Box<Response>> {
         // The client broke off or broke the framing.
         Err(_) => Err(answer::message(StatusCode::BAD_REQUEST, "Bad Request").into()),
     }
+}
+
+/// Reads on for a while: a client that is still sending when the connection closes never sees the answer.
+async fn discard(mut body: Body) {
+    let reading = async {
+        let mut rest = LARGEST_DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            rest = rest.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if rest == 0 {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LONGEST_DISCARDING, reading).await;
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {
