@@ -1,8 +1,10 @@
 //! The project over real HTTP, WebSocket and Redis: what clients can rely on, and what they cannot break.
 
+mod authorization;
 mod create_message;
 mod cross_origin;
 mod delete_message;
+mod development_issuer;
 mod devices;
 mod end_call;
 mod frames;
@@ -13,10 +15,12 @@ mod helpers;
 mod list_messages;
 mod lost_connections;
 mod notifications;
+mod open_mode;
 mod overtaking;
 mod platform;
 mod register;
 mod signaling;
 mod template;
+mod tickets;
 mod update_message;
 mod user_keys;

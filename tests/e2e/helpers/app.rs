@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use gateway::server::{Gateway, Options};
 use http_body_util::{BodyExt, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
@@ -14,6 +15,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::harness::{self, Served};
+use super::issuer::Issuer;
 use super::{Device, Message, Reply, User, in_time};
 
 /// A gateway and a client of the test's own; cheap to clone.
@@ -37,6 +39,34 @@ impl App {
     /// A gateway of this test's own on a store of its own.
     pub(crate) async fn on_store(url: String) -> Self {
         Self::of(harness::on_store(url))
+    }
+
+    /// The gateway that asks for tokens of the issuer, which all tests share.
+    pub(crate) async fn guarded() -> Self {
+        Self::of(harness::guarded())
+    }
+
+    /// A gateway of this test's own that asks for tokens of the issuer, but for what `change` does about it.
+    pub(crate) async fn guarded_with(change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = harness::asking_for_tokens();
+        change(&mut options);
+        Self::of(harness::with(options))
+    }
+
+    /// A gateway of this test's own, in open mode but for what `change` does about it.
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options::default();
+        change(&mut options);
+        Self::of(harness::with(options))
+    }
+
+    /// The issuer whose tokens guarded gateways take.
+    pub(crate) fn issuer() -> &'static Issuer {
+        harness::issuer()
+    }
+
+    pub(crate) fn gateway(&self) -> &'static Gateway {
+        self.served.gateway()
     }
 
     /// Kills an instance of a function, a busy one first.

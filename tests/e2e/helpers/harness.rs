@@ -7,10 +7,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use gateway::http_api::Authorizers;
 use gateway::server::{Gateway, Options, Store};
 use gateway::valkey::{self, Valkey};
 use gateway::{executables, template};
 use tokio::runtime::Runtime;
+
+use super::issuer::{AUDIENCE, Issuer};
 
 /// A gateway that lives as long as this process; its store and functions end with it.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
     /// Kills a function's instance, a busy one first; false where there is none.
     pub(super) fn kill(&self, function: &str) -> bool {
         self.gateway.lambda().kill(function)
@@ -32,6 +39,7 @@ struct Ground {
     runtime: Runtime,
     executables: BTreeMap<String, PathBuf>,
     store: Valkey,
+    issuer: Issuer,
 }
 
 /// The gateway that all tests share.
@@ -53,6 +61,34 @@ pub(super) fn on_store(url: String) -> &'static Served {
     keep(start(Options { store: Store::Url(url), ..Options::default() }))
 }
 
+/// The gateway that asks for tokens, which all tests share.
+pub(super) fn guarded() -> &'static Served {
+    static GUARDED: OnceLock<Served> = OnceLock::new();
+    GUARDED.get_or_init(|| start(asking_for_tokens()))
+}
+
+/// A gateway of one's own, started like this.
+pub(super) fn with(options: Options) -> &'static Served {
+    keep(start(options))
+}
+
+/// What a gateway is told that asks for tokens of the [`issuer`].
+pub(crate) fn asking_for_tokens() -> Options {
+    let parameters = [("JwtIssuer", issuer().url.as_str()), ("JwtAudience", AUDIENCE)];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Options { parameters, authorizers: Authorizers::Enforced, ..Options::default() }
+}
+
+/// The issuer whose tokens are taken.
+pub(super) fn issuer() -> &'static Issuer {
+    &ground().issuer
+}
+
+/// What gateways and functions of this process have logged so far.
+pub(crate) fn read_log() -> String {
+    std::fs::read_to_string(log_file()).expect("a log file")
+}
+
 /// A store of one's own, which survives a restart.
 pub(crate) async fn start_store() -> Valkey {
     let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
@@ -71,8 +107,7 @@ fn keep(served: Served) -> &'static Served {
 }
 
 fn start(options: Options) -> Served {
-    static GROUND: OnceLock<Ground> = OnceLock::new();
-    let ground = GROUND.get_or_init(|| outside(prepare));
+    let ground = ground();
     let store = match options.store {
         Store::Url(url) => Store::Url(url),
         _ => Store::Url(ground.store.url()),
@@ -88,9 +123,19 @@ fn start(options: Options) -> Served {
     Served { port: gateway.port(), gateway }
 }
 
+fn ground() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| outside(prepare))
+}
+
+fn log_file() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e.log")
+}
+
 fn prepare() -> Ground {
-    let log = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e.log")).expect("a log file");
-    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
+    let log = File::create(log_file()).expect("a log file");
+    let lines = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
+    lines.with_ansi(false).with_writer(Mutex::new(log)).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("gateway")
@@ -108,7 +153,8 @@ fn prepare() -> Ground {
         let store = Valkey::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         (executables, store)
     });
-    Ground { runtime, executables, store }
+    let issuer = Issuer::start(&runtime);
+    Ground { runtime, executables, store, issuer }
 }
 
 /// Runs this on a thread that is not part of any runtime, as starting or blocking on one demands.
