@@ -53,7 +53,7 @@ fn body(generator: &mut Generator, fields: &[(&str, Value)]) -> Vec<u8> {
     .into_bytes();
     if generator.chance(10) && !body.is_empty() {
         let place = generator.below(body.len());
-        body[place] = 0x80 | body[place];
+        body[place] |= 0x80;
     }
     body
 }

@@ -1,6 +1,7 @@
 //! The project over real HTTP, WebSocket and Redis: what clients can rely on, and what they cannot break.
 
 mod authorization;
+mod closed_mode;
 mod create_message;
 mod cross_origin;
 mod delete_message;

@@ -1,5 +1,8 @@
 //! `register`: whom a connection speaks for.
 
+use std::cell::Cell;
+
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::helpers::{App, Device, User};
@@ -127,21 +130,31 @@ async fn registrations_sent_at_once_are_all_answered() {
 async fn registered_comes_first_even_while_messages_pour_in() {
     let app = App::open().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let pouring = async {
-        for turn in 0..60 {
-            alice.post_message(&bob, &turn.to_string()).await;
+    let registered_all = Cell::new(false);
+    let pour = async || {
+        let mut poured = 0;
+        while !registered_all.get() {
+            alice.post_message(&bob, "hello").await;
+            poured += 1;
         }
+        poured
     };
-    let registering = async {
+    let register_several = async || {
         let mut devices = Vec::new();
-        for _ in 0..12 {
+        for _ in 0..9 {
             devices.push(register_first(&app, &bob).await);
         }
         devices
     };
-    let ((), devices) = futures_util::future::join(pouring, registering).await;
+    let registering = async {
+        let (one, other) = join(register_several(), register_several()).await;
+        registered_all.set(true);
+        one.into_iter().chain(other)
+    };
+    let (poured, devices) = join(join_all([pour(), pour(), pour()]), registering).await;
+    let last: u64 = poured.iter().sum();
     for (mut device, registered) in devices {
-        for expected in event_number(&registered) + 1..=60 {
+        for expected in event_number(&registered) + 1..=last {
             let seen = device
                 .expect_where("every event since", |frame| {
                     frame["type"] == "new_message" && event_number(frame) == expected

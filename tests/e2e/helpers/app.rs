@@ -69,9 +69,14 @@ impl App {
         self.served.gateway()
     }
 
-    /// Kills an instance of a function, a busy one first.
-    pub(crate) fn kill(&self, function: &str) {
-        assert!(self.served.kill(function), "{function} has no instance");
+    /// A gateway of this test's own, deployed: the functions were not told that anybody is welcome.
+    pub(crate) async fn not_open() -> Self {
+        Self::of(harness::not_open())
+    }
+
+    /// Kills an instance of a function, a busy one first; false where there is none.
+    pub(crate) fn try_kill(&self, function: &str) -> bool {
+        self.served.kill(function)
     }
 
     fn of(served: &'static Served) -> Self {

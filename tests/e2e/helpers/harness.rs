@@ -56,6 +56,12 @@ pub(super) fn with_faults(faults: &[&str]) -> &'static Served {
     }))
 }
 
+/// A gateway of one's own whose functions are not told that anybody is welcome.
+pub(super) fn not_open() -> &'static Served {
+    let environment = BTreeMap::from([("ALLOW_ANONYMOUS".to_owned(), String::new())]);
+    keep(start(Options { environment, ..Options::default() }))
+}
+
 /// A gateway of one's own on another store.
 pub(super) fn on_store(url: String) -> &'static Served {
     keep(start(Options { store: Store::Url(url), ..Options::default() }))
