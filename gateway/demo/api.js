@@ -5,10 +5,12 @@ const TIME_LIMIT = 15_000;
 export class ApiError extends Error {}
 
 export class Api {
+  #account;
   #record;
 
   /** `record` is told of every request and its answer. */
-  constructor(record) {
+  constructor(account, record) {
+    this.#account = account;
     this.#record = record;
   }
 
@@ -37,12 +39,13 @@ export class Api {
 
   async #request(method, path, body) {
     const request = { method, signal: AbortSignal.timeout(TIME_LIMIT) };
-    if (body !== undefined) {
-      request.headers = { "content-type": "application/json" };
-      request.body = JSON.stringify(body);
-    }
     let response, text;
     try {
+      request.headers = await this.#account.headers();
+      if (body !== undefined) {
+        request.headers["content-type"] = "application/json";
+        request.body = JSON.stringify(body);
+      }
       response = await fetch(path, request);
       text = await response.text();
     } catch {

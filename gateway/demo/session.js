@@ -1,5 +1,6 @@
 // What one signed-in user does here: keeps up with messages, opens conversations, is in at most one call.
 
+import { Account } from "./account.js";
 import { Api } from "./api.js";
 import { Call } from "./call.js";
 import { Chat } from "./chat.js";
@@ -30,7 +31,8 @@ export class Session {
     const trace = new Trace();
     const record = (entry) => trace.record(entry);
     this.#me = me;
-    this.#api = new Api(record);
+    const account = new Account(me);
+    this.#api = new Api(account, record);
     this.#messages = new Messages(me);
     this.#people = new People(me, (peer) => {
       this.#visit(peer);
@@ -45,7 +47,7 @@ export class Session {
           this.#forget(id);
         }),
     });
-    this.#socket = new Socket(me, record);
+    this.#socket = new Socket(me, account, record);
     this.#socket.addEventListener("state", () => this.#showConnection());
     this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail));
     this.#socket.addEventListener("refused", ({ detail }) => onRefused(detail));

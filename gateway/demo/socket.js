@@ -1,5 +1,7 @@
 // The WebSocket half of the API: one registered connection, opened again whenever it is lost.
 
+import { SignInError } from "./account.js";
+
 // API Gateway closes a connection that was idle for 10 minutes; a dead one shows sooner.
 const PING_INTERVAL = 60_000;
 const PATIENCE = 10_000;
@@ -22,37 +24,52 @@ export class Socket extends EventTarget {
   callId = undefined;
 
   #userKey;
+  #account;
   #record;
   #socket = null;
+  #attempt;
   #failures = 0;
   #patience;
   #pause;
   #pings;
 
-  constructor(userKey, record) {
+  constructor(userKey, account, record) {
     super();
     this.#userKey = userKey;
+    this.#account = account;
     this.#record = record;
   }
 
-  open() {
+  async open() {
     clearTimeout(this.#pause);
+    addEventListener("online", this.#retryNow);
+    this.#enter("connecting");
+    const attempt = (this.#attempt = {});
     const url = new URL("/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
+    try {
+      const ticket = await this.#account.ticket();
+      if (ticket !== undefined) url.searchParams.set("ticket", ticket);
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      if (error instanceof SignInError) return this.#refuse(error.message);
+      return this.#lose(null, { reason: error.message });
+    }
+    // Closed meanwhile.
+    if (attempt !== this.#attempt) return;
     const socket = new WebSocket(url);
     this.#socket = socket;
-    this.#enter("connecting");
     this.#expectAnswer();
     socket.onopen = () => this.#transmit({ type: "register", userKey: this.#userKey, call_id: this.callId });
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#lose(socket, event);
-    addEventListener("online", this.#retryNow);
   }
 
   /** Closes it for good. */
   close() {
     const socket = this.#socket;
     this.#socket = null;
+    this.#attempt = undefined;
     clearTimeout(this.#pause);
     this.#stopClocks();
     removeEventListener("online", this.#retryNow);
@@ -93,8 +110,12 @@ export class Socket extends EventTarget {
 
   #refused({ code, error }) {
     if (!REFUSALS.includes(code)) return this.#lose(this.#socket, { reason: error });
+    this.#refuse(error);
+  }
+
+  #refuse(sentence) {
     this.close();
-    this.dispatchEvent(new CustomEvent("refused", { detail: error }));
+    this.dispatchEvent(new CustomEvent("refused", { detail: sentence }));
   }
 
   #ping() {
@@ -110,9 +131,12 @@ export class Socket extends EventTarget {
 
   #lose(socket, { code, reason }) {
     if (socket !== this.#socket) return;
-    socket.onmessage = socket.onclose = null;
-    socket.close();
+    if (socket !== null) {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
     this.#socket = null;
+    this.#account.forget();
     this.#stopClocks();
     this.#record({ way: "failed", kind: "closed", gist: [code, reason].filter(Boolean).join(" "), body: { code, reason } });
     // With jitter, so that a restarted server does not meet everybody at once.

@@ -55,7 +55,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
 
-    /// Enforces the template's JWT authorizers
+    /// Enforces the template's JWT authorizers. An issuer that the template itself creates is played by a
+    /// development issuer, which gives anybody on this machine a token: POST /_gateway/token, {"sub":"alice"}
     #[arg(long)]
     auth: bool,
 

@@ -1,7 +1,7 @@
 //! The HTTP API's door: a request in, an event to a function, its answer out.
 
 mod answer;
-mod cors;
+pub(crate) mod cors;
 mod event;
 mod jwks;
 mod jwt;
@@ -25,6 +25,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use http_body_util::{BodyExt as _, LengthLimitError};
 
+use crate::issuer::Issuer;
 use crate::lambda::{InvokeError, Lambda};
 use crate::project::HttpApi;
 use jwks::{KeySource, Keys};
@@ -46,7 +47,8 @@ pub enum Authorizers {
     /// Routes are open to everybody on this machine.
     #[default]
     Off,
-    /// Tokens are checked against the keys that their issuer publishes.
+    /// Tokens are checked against the keys that their issuer publishes. An issuer that the template itself
+    /// creates is played by this gateway, which gives anybody a token.
     Enforced,
     /// Tokens are checked against the keys at this URL.
     EnforcedWithKeysAt(String),
@@ -71,8 +73,14 @@ struct Shared {
 }
 
 impl HttpDoor {
-    /// `port` is the one that requests come in on.
-    pub fn new(mut api: HttpApi, lambda: Lambda, port: u16, authorizers: &Authorizers) -> Self {
+    /// `port` is the one that requests come in on, `issuer` the one this gateway plays.
+    pub fn new(
+        mut api: HttpApi,
+        lambda: Lambda,
+        port: u16,
+        authorizers: &Authorizers,
+        issuer: Option<&Issuer>,
+    ) -> Self {
         let routes = Routes::new(std::mem::take(&mut api.routes));
         let verifiers = match authorizers {
             Authorizers::Off => None,
@@ -80,12 +88,13 @@ impl HttpDoor {
                 std::mem::take(&mut api.authorizers)
                     .into_iter()
                     .map(|(name, authorizer)| {
-                        let source = match enforced {
-                            Authorizers::EnforcedWithKeysAt(url) => KeySource::Url(url.clone()),
-                            Authorizers::EnforcedWithKeysIn(path) => KeySource::File(path.clone()),
-                            Authorizers::Enforced | Authorizers::Off => {
-                                KeySource::Discover(authorizer.issuer.clone())
+                        let source = match (enforced, issuer) {
+                            (Authorizers::EnforcedWithKeysAt(url), _) => KeySource::Url(url.clone()),
+                            (Authorizers::EnforcedWithKeysIn(path), _) => KeySource::File(path.clone()),
+                            (_, Some(issuer)) if authorizer.issuer == issuer.url() => {
+                                KeySource::Own(issuer.clone())
                             }
+                            _ => KeySource::Discover(authorizer.issuer.clone()),
                         };
                         (name, Verifier::new(authorizer, Keys::new(source)))
                     })

@@ -64,6 +64,8 @@ pub struct Cors {
 #[derive(Clone, Debug)]
 pub struct JwtAuthorizer {
     pub issuer: String,
+    /// The issuer is a resource of the template itself, or none is given: there is none yet.
+    pub needs_stand_in: bool,
     pub audience: Vec<String>,
     /// As in the template: `$request.header.Authorization` or `$request.querystring.name`.
     pub identity_source: String,

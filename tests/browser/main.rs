@@ -9,3 +9,4 @@ mod older_front_end;
 mod older_page;
 mod page;
 mod reconnecting;
+mod signed_in;

@@ -97,10 +97,20 @@ fn ground() -> &'static Ground {
     GROUND.get_or_init(|| outside(prepare))
 }
 
+/// Where gateways run; whatever else tests serve to them can run there too.
+pub fn runtime() -> &'static Runtime {
+    &ground().runtime
+}
+
+/// What gateways and functions of this process log, in full: what must never be logged is looked for there.
+pub fn log_file() -> PathBuf {
+    std::env::current_exe().expect("a test is a file").with_extension("log")
+}
+
 fn prepare() -> Ground {
-    let executable = std::env::current_exe().expect("a test is a file");
-    let log = File::create(executable.with_extension("log")).expect("a log beside it");
-    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
+    let log = File::create(log_file()).expect("a log beside the test");
+    let lines = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
+    lines.with_ansi(false).with_writer(Mutex::new(log)).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("gateway")
@@ -122,7 +132,7 @@ fn prepare() -> Ground {
 }
 
 /// Runs this on a thread that is not part of any runtime, as starting or blocking on one demands.
-fn outside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub fn outside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

@@ -1,9 +1,13 @@
 //! The gateways that tests ask for besides the one they share.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use gateway::http_api::Authorizers;
 use gateway::server::{Options, Store};
 use gateway::valkey::{self, Valkey};
+
+use super::issuer::{AUDIENCE, Issuer};
 
 pub(crate) use ::harness::root;
 pub(super) use ::harness::{Served, shared};
@@ -24,12 +28,40 @@ pub(super) fn on_store(url: String) -> &'static Served {
     start(Options { store: Store::Url(url), ..Options::default() })
 }
 
+/// The gateway that asks for tokens, which all tests share.
+pub(super) fn guarded() -> &'static Served {
+    static GUARDED: OnceLock<&'static Served> = OnceLock::new();
+    GUARDED.get_or_init(|| start(asking_for_tokens()))
+}
+
+/// What a gateway is told that asks for tokens of the [`issuer`].
+pub(crate) fn asking_for_tokens() -> Options {
+    let parameters = [("JwtIssuer", issuer().url.as_str()), ("JwtAudience", AUDIENCE)];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Options { parameters, authorizers: Authorizers::Enforced, ..Options::default() }
+}
+
+/// The issuer whose tokens are taken.
+pub(super) fn issuer() -> &'static Issuer {
+    static ISSUER: OnceLock<Issuer> = OnceLock::new();
+    ISSUER.get_or_init(|| ::harness::outside(|| Issuer::start(::harness::runtime())))
+}
+
+/// What gateways and functions of this process have logged so far.
+pub(crate) fn read_log() -> String {
+    std::fs::read_to_string(::harness::log_file()).expect("a log file")
+}
+
 /// A store of one's own, which survives a restart.
 pub(crate) async fn start_store() -> Valkey {
     let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
-    Valkey::start(valkey::Options { dir: Some(dir), tools: Some(root().join(".local")), program: None })
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+    Valkey::start(valkey::Options {
+        dir: Some(dir),
+        tools: Some(root().join(".local")),
+        ..Default::default()
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A gateway of one's own, to the end of this process.
