@@ -149,7 +149,9 @@ impl Gateway {
         });
         let websocket = project.websocket_api.clone().map(|api| {
             let limits = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
-            let limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            let mut limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            limits.idle_limit = options.idle_limit.or(limits.idle_limit);
+            limits.lifetime = options.lifetime.or(limits.lifetime);
             WebSocketDoor::new(api, lambda.clone(), limits)
         });
         let shutdown = CancellationToken::new();

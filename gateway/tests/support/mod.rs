@@ -159,6 +159,7 @@ pub fn api() -> WebSocketApi {
     WebSocketApi {
         api_id: "abcdef1234".into(),
         stage: STAGE.into(),
+        stage_variables: BTreeMap::new(),
         route_selection_expression: "$request.body.action".into(),
         routes: routes.map(|(key, route)| (key.to_owned(), route)).into(),
     }
