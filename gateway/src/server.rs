@@ -24,6 +24,7 @@ use crate::http_api::{self, Authorizers, HttpDoor};
 use crate::lambda::{self, Lambda};
 use crate::origin::Guard;
 use crate::page::Page;
+use crate::process;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::{self, Template, TemplateError};
@@ -207,6 +208,17 @@ impl Gateway {
     /// What every function gets besides what the template says.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
+    }
+
+    /// What functions that somebody else starts must be given: all that is set here but their own names.
+    pub fn environment_elsewhere(&self) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> =
+            process::platform_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for function in self.project.functions.values() {
+            variables.extend(function.environment.clone());
+        }
+        variables.extend(self.environment.clone());
+        variables
     }
 
     pub fn store(&self) -> Option<&RunningStore> {
