@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Parser;
 use gateway::http_api::Authorizers;
@@ -46,6 +47,14 @@ pub(crate) struct Cli {
     /// Closes WebSockets as AWS does: idle for 10 minutes, older than 2 hours
     #[arg(long)]
     aws_limits: bool,
+
+    /// Closes WebSockets that are idle for so long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    idle_limit: Option<u64>,
+
+    /// Closes WebSockets of this age
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    lifetime: Option<u64>,
 
     /// Makes something go wrong on purpose
     #[arg(long = "fault", value_name = "FAULT")]
@@ -106,6 +115,8 @@ impl Cli {
             store,
             authorizers,
             aws_limits: self.aws_limits,
+            idle_limit: self.idle_limit.map(Duration::from_secs),
+            lifetime: self.lifetime.map(Duration::from_secs),
             faults: self.faults,
             admin_port: self.admin_port,
             verbosity: self.verbose,

@@ -67,6 +67,8 @@ struct Shared {
     api: HttpApi,
     routes: Routes,
     lambda: Lambda,
+    /// How long a function's answer is waited for.
+    longest: Duration,
     port: u16,
     /// By name; `None` while authorizers are off.
     verifiers: Option<BTreeMap<String, Verifier>>,
@@ -101,7 +103,8 @@ impl HttpDoor {
                     .collect(),
             ),
         };
-        Self { shared: Arc::new(Shared { api, routes, lambda, port, verifiers }) }
+        let longest = lambda.patience(LONGEST);
+        Self { shared: Arc::new(Shared { api, routes, lambda, longest, port, verifiers }) }
     }
 
     /// Whether some route, `$default` included, takes this request.
@@ -186,12 +189,13 @@ impl Shared {
             return Err(answer_too_large().into());
         }
         let function = &found.route.function;
-        let payload = match tokio::time::timeout(LONGEST, self.lambda.invoke(function, event)).await {
+        let payload = match tokio::time::timeout(self.longest, self.lambda.invoke(function, event)).await {
             Ok(Ok(payload)) => payload,
             // The cause is already in the log.
             Ok(Err(error)) => return Err(answer_invoke_error(&error).into()),
             Err(_) => {
-                tracing::warn!("{}: {function} gave no answer within 30 s", found.route.route_key);
+                let limit = self.longest.as_secs();
+                tracing::warn!("{}: {function} gave no answer within {limit} s", found.route.route_key);
                 return Err(answer_unavailable().into());
             }
         };

@@ -75,6 +75,7 @@ pub struct JwtAuthorizer {
 pub struct WebSocketApi {
     pub api_id: String,
     pub stage: String,
+    pub stage_variables: BTreeMap<String, String>,
     /// As in the template, e.g. `$request.body.type`.
     pub route_selection_expression: String,
     /// By route key.

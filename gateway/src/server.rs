@@ -25,6 +25,7 @@ use crate::issuer::Issuer;
 use crate::lambda::{self, Lambda};
 use crate::origin::Guard;
 use crate::page::Page;
+use crate::process;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::{self, Template, TemplateError};
@@ -163,7 +164,9 @@ impl Gateway {
         });
         let websocket = project.websocket_api.clone().map(|api| {
             let limits = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
-            let limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            let mut limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            limits.idle_limit = options.idle_limit.or(limits.idle_limit);
+            limits.lifetime = options.lifetime.or(limits.lifetime);
             WebSocketDoor::new(api, lambda.clone(), limits)
         });
         let shutdown = CancellationToken::new();
@@ -224,6 +227,17 @@ impl Gateway {
     /// What every function gets besides what the template says.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
+    }
+
+    /// What functions that somebody else starts must be given: all that is set here but their own names.
+    pub fn environment_elsewhere(&self) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> =
+            process::platform_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for function in self.project.functions.values() {
+            variables.extend(function.environment.clone());
+        }
+        variables.extend(self.environment.clone());
+        variables
     }
 
     pub fn store(&self) -> Option<&RunningStore> {

@@ -103,13 +103,8 @@ fn describe_routes(project: &Project, style: Style) -> String {
 
 /// Functions that somebody else starts must be given this by them.
 fn describe_environment(gateway: &Gateway, style: Style) -> String {
-    let mut variables = BTreeMap::new();
-    for function in gateway.project().functions.values() {
-        variables.extend(function.environment.iter());
-    }
-    variables.extend(gateway.environment());
     let mut text = format!("\n  {}\n", style.bold("The functions must be started with"));
-    for (name, value) in variables {
+    for (name, value) in gateway.environment_elsewhere() {
         let _ = writeln!(text, "  export {name}='{}'", value.replace('\'', r"'\''"));
     }
     text
