@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::helpers::{App, in_time, start_store};
+use crate::helpers::{App, OwnStore, in_time};
 
 #[tokio::test]
 async fn a_connection_that_was_cut_harms_nothing() {
@@ -157,14 +157,14 @@ async fn a_function_killed_in_the_middle_of_a_frame_is_told_by_the_platform() {
 
 #[tokio::test]
 async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
-    let mut store = start_store().await;
-    let app = App::on_store(store.url()).await;
+    let mut store = OwnStore::start().await;
+    let app = App::on_store(store.valkey.url()).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
     let before = alice.post_message(&bob, "before").await;
     phone.expect("new_message").await;
 
-    store.stop().await;
+    store.valkey.stop().await;
     let replies = [
         alice.try_post_message(&bob, "lost").await,
         alice.read_message(&before).await,
@@ -185,7 +185,7 @@ async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
         );
     }
 
-    store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+    store.restart().await;
     assert_eq!(alice.read_message(&before).await.json(), before);
     let after = alice.post_message(&bob, "after").await;
     let edited = alice.edit_message(&before, "edited").await;
@@ -196,8 +196,8 @@ async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
 
 #[tokio::test]
 async fn a_store_that_restarts_in_mid_traffic_loses_nothing_that_was_acknowledged() {
-    let mut store = start_store().await;
-    let app = App::on_store(store.url()).await;
+    let mut store = OwnStore::start().await;
+    let app = App::on_store(store.valkey.url()).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let posting = async {
         let mut acknowledged: Vec<Value> = Vec::new();
@@ -212,7 +212,7 @@ async fn a_store_that_restarts_in_mid_traffic_loses_nothing_that_was_acknowledge
     };
     let restarting = async {
         wait_until("posts are under way", async || alice.list_messages().await.len() > 20).await;
-        store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+        store.restart().await;
     };
     let (acknowledged, ()) = futures_util::future::join(posting, restarting).await;
     alice.post_message(&bob, "after").await;

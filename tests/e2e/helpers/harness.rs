@@ -59,12 +59,32 @@ pub(super) fn on_store(url: String) -> &'static Served {
     keep(start(Options { store: Store::Url(url), ..Options::default() }))
 }
 
-/// A store of one's own, which survives a restart.
-pub(crate) async fn start_store() -> Valkey {
-    let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
-    Valkey::start(valkey::Options { dir: Some(dir), tools: Some(root().join(".local")), program: None })
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+/// A store of one's own, which survives a restart; its data goes with it.
+#[derive(Debug)]
+pub(crate) struct OwnStore {
+    pub(crate) valkey: Valkey,
+    dir: PathBuf,
+}
+
+impl OwnStore {
+    pub(crate) async fn start() -> Self {
+        let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
+        let options =
+            valkey::Options { dir: Some(dir.clone()), tools: Some(root().join(".local")), program: None };
+        let valkey = Valkey::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { valkey, dir }
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.valkey.restart().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+impl Drop for OwnStore {
+    fn drop(&mut self) {
+        // What cannot be removed is the operating system's to tidy up.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
 }
 
 /// The project's folder.
