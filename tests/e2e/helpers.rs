@@ -9,7 +9,7 @@ mod user;
 
 pub(crate) use app::App;
 pub(crate) use device::Device;
-pub(crate) use harness::{OwnStore, root};
+pub(crate) use harness::OwnStore;
 pub(crate) use random::Generator;
 pub(crate) use reply::Reply;
 pub(crate) use user::{Message, User, encoded};

@@ -1,5 +1,6 @@
 //! The project, served by a gateway of this process, and a client for it.
 
+use ::harness::Served;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full};
@@ -13,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use super::harness::{self, Served};
+use super::harness;
 use super::{Device, Message, Reply, User, in_time};
 
 /// A gateway and a client of the test's own; cheap to clone.
@@ -26,7 +27,7 @@ pub(crate) struct App {
 impl App {
     /// The gateway that all tests share, each with users of its own.
     pub(crate) async fn open() -> Self {
-        Self::of(harness::shared())
+        Self::of(::harness::shared())
     }
 
     /// A gateway of this test's own on the same store, where these faults happen.
@@ -54,7 +55,7 @@ impl App {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.served.port
+        self.served.port()
     }
 
     /// Somebody nobody knows yet.
