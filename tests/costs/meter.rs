@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway::server::Options;
 use serde_json::{Value, json};
 
-use crate::e2e::helpers::{App, Device, User, harness, in_time, start_store};
+use crate::e2e::helpers::{App, Device, OwnStore, User, harness, in_time};
 use crate::proxy::{Proxy, Wave};
 
 /// Every number of devices per user that costs are measured with.
@@ -16,12 +16,12 @@ pub(crate) const DEVICES: [usize; 3] = [1, 2, 3];
 pub(crate) struct Meter {
     pub(crate) app: App,
     proxy: Proxy,
-    _store: gateway::valkey::Valkey,
+    _store: OwnStore,
 }
 
 impl Meter {
     pub(crate) async fn start() -> Self {
-        let store = start_store().await;
+        let store = OwnStore::start().await;
         let proxy = Proxy::start(store.port()).await;
         let environment = BTreeMap::from([("REDIS_URL".to_owned(), proxy.url())]);
         let served = harness::start(Options { environment, ..Options::default() });

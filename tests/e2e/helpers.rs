@@ -11,7 +11,7 @@ mod visitor;
 
 pub(crate) use app::App;
 pub(crate) use device::Device;
-pub(crate) use harness::{read_log, root, start_store};
+pub(crate) use harness::{OwnStore, read_log, root};
 pub(crate) use issuer::{AUDIENCE, Token, now};
 pub(crate) use random::Generator;
 pub(crate) use reply::Reply;

@@ -4,14 +4,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::join_all;
 use gateway::server::Store;
-use gateway::valkey::Valkey;
 use serde_json::json;
 
-use crate::helpers::{App, in_time, read_log, start_store};
+use crate::helpers::{App, OwnStore, in_time, read_log};
 
 /// A guarded gateway on a store of its own, and a client for that store.
-async fn start_with_store() -> (App, Valkey, redis::aio::MultiplexedConnection) {
-    let store = start_store().await;
+async fn start_with_store() -> (App, OwnStore, redis::aio::MultiplexedConnection) {
+    let store = OwnStore::start().await;
     let app = App::guarded_with(|options| options.store = Store::Url(store.url())).await;
     let client = redis::Client::open(store.url()).expect("a URL");
     let connection = in_time("the store", client.get_multiplexed_async_connection()).await.expect("a store");
