@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::instances::{Pool, Settings};
 use crate::project::Function;
-use crate::remote::Remote;
+use crate::remote::{self, Remote};
 
 /// How long `stop` waits for processes and their output to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -156,6 +156,13 @@ impl Lambda {
             Some(Backend::Local(pool)) => pool.kill_one(),
             _ => false,
         }
+    }
+
+    /// How long a platform that waits `platform` for an answer is to wait here: functions elsewhere may be
+    /// compiled first, and limit themselves.
+    pub(crate) fn patience(&self, platform: Duration) -> Duration {
+        let remote = self.inner.functions.values().any(|backend| matches!(backend, Backend::Remote(_)));
+        if remote { remote::TIME_LIMIT } else { platform }
     }
 
     /// How many instances of `function` exist, those starting included.

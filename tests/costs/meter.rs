@@ -24,7 +24,7 @@ impl Meter {
         let store = start_store().await;
         let proxy = Proxy::start(store.port()).await;
         let environment = BTreeMap::from([("REDIS_URL".to_owned(), proxy.url())]);
-        let served = harness::keep(harness::start(Options { environment, ..Options::default() }));
+        let served = harness::start(Options { environment, ..Options::default() });
         Self { app: App::of(served), proxy, _store: store }
     }
 

@@ -3,16 +3,20 @@
 mod app;
 mod device;
 pub(crate) mod harness;
+mod issuer;
 mod random;
 mod reply;
 mod user;
+mod visitor;
 
 pub(crate) use app::App;
 pub(crate) use device::Device;
-pub(crate) use harness::{root, start_store};
+pub(crate) use harness::{read_log, root, start_store};
+pub(crate) use issuer::{AUDIENCE, Token, now};
 pub(crate) use random::Generator;
 pub(crate) use reply::Reply;
 pub(crate) use user::{Message, User, encoded};
+pub(crate) use visitor::Visitor;
 
 use std::time::Duration;
 

@@ -120,6 +120,7 @@ async fn registrations_sent_at_once_are_all_answered() {
         phone.send(json!({ "type": "register", "userKey": key })).await;
     }
     phone.expect_many("registered", 20).await;
+    phone.settle().await;
     // Whoever came last, it is one of the two, and once.
     alice.post_message(&bob, "hello").await;
     phone.expect("new_message").await;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use gateway::server::Gateway;
+use gateway::server::{Gateway, Options};
 use http_body_util::{BodyExt, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::harness::{self, Served};
+use super::issuer::Issuer;
 use super::{Device, Message, Reply, User, in_time};
 
 /// A gateway and a client of the test's own; cheap to clone.
@@ -40,6 +41,34 @@ impl App {
         Self::of(harness::on_store(url))
     }
 
+    /// The gateway that asks for tokens of the issuer, which all tests share.
+    pub(crate) async fn guarded() -> Self {
+        Self::of(harness::guarded())
+    }
+
+    /// A gateway of this test's own that asks for tokens of the issuer, but for what `change` does about it.
+    pub(crate) async fn guarded_with(change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = harness::asking_for_tokens();
+        change(&mut options);
+        Self::of(harness::start(options))
+    }
+
+    /// A gateway of this test's own, in open mode but for what `change` does about it.
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options::default();
+        change(&mut options);
+        Self::of(harness::start(options))
+    }
+
+    /// The issuer whose tokens guarded gateways take.
+    pub(crate) fn issuer() -> &'static Issuer {
+        harness::issuer()
+    }
+
+    pub(crate) fn gateway(&self) -> &'static Gateway {
+        self.served.gateway()
+    }
+
     /// A gateway of this test's own, deployed: the functions were not told that anybody is welcome.
     pub(crate) async fn not_open() -> Self {
         Self::of(harness::not_open())
@@ -52,10 +81,6 @@ impl App {
         (started > 0).then(|| started - running)
     }
 
-    pub(crate) fn gateway(&self) -> &Gateway {
-        &self.served.gateway
-    }
-
     /// Kills an instance of a function, a busy one first; false where there is none.
     pub(crate) fn try_kill(&self, function: &str) -> bool {
         self.served.kill(function)
@@ -66,7 +91,7 @@ impl App {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.served.port
+        self.served.port()
     }
 
     /// Somebody nobody knows yet.

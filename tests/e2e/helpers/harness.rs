@@ -1,127 +1,70 @@
-//! What is built and started once for all tests: the functions, a private store, a gateway.
-//!
-//! What gateway and functions log stands in `target/tmp/e2e.log`.
+//! The gateways that tests ask for besides the one they share.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
-use gateway::server::{Gateway, Options, Store};
+use gateway::http_api::Authorizers;
+use gateway::server::{Options, Store};
 use gateway::valkey::{self, Valkey};
-use gateway::{executables, template};
-use tokio::runtime::Runtime;
 
-/// A gateway that lives as long as this process; its store and functions end with it.
-#[derive(Debug)]
-pub(crate) struct Served {
-    pub(super) port: u16,
-    pub(super) gateway: Gateway,
-}
+use super::issuer::{AUDIENCE, Issuer};
 
-impl Served {
-    /// Kills a function's instance, a busy one first; false where there is none.
-    pub(super) fn kill(&self, function: &str) -> bool {
-        self.gateway.lambda().kill(function)
-    }
-}
-
-/// What gateways are started with. They run on threads of their own: those of a test end with it.
-#[derive(Debug)]
-struct Ground {
-    runtime: Runtime,
-    executables: BTreeMap<String, PathBuf>,
-    store: Valkey,
-}
-
-/// The gateway that all tests share.
-pub(super) fn shared() -> &'static Served {
-    static SHARED: OnceLock<Served> = OnceLock::new();
-    SHARED.get_or_init(|| start(Options::default()))
-}
+pub(crate) use ::harness::root;
+pub(super) use ::harness::{Served, shared};
 
 /// A gateway of one's own on the same store, where these faults happen.
 pub(super) fn with_faults(faults: &[&str]) -> &'static Served {
-    keep(start(Options {
-        faults: faults.iter().map(|&fault| fault.to_owned()).collect(),
-        ..Options::default()
-    }))
+    start(Options { faults: faults.iter().map(|&fault| fault.to_owned()).collect(), ..Options::default() })
 }
 
 /// A gateway of one's own whose functions are not told that anybody is welcome.
 pub(super) fn not_open() -> &'static Served {
     let environment = BTreeMap::from([("ALLOW_ANONYMOUS".to_owned(), String::new())]);
-    keep(start(Options { environment, ..Options::default() }))
+    start(Options { environment, ..Options::default() })
 }
 
 /// A gateway of one's own on another store.
 pub(super) fn on_store(url: String) -> &'static Served {
-    keep(start(Options { store: Store::Url(url), ..Options::default() }))
+    start(Options { store: Store::Url(url), ..Options::default() })
+}
+
+/// The gateway that asks for tokens, which all tests share.
+pub(super) fn guarded() -> &'static Served {
+    static GUARDED: OnceLock<&'static Served> = OnceLock::new();
+    GUARDED.get_or_init(|| start(asking_for_tokens()))
+}
+
+/// What a gateway is told that asks for tokens of the [`issuer`].
+pub(crate) fn asking_for_tokens() -> Options {
+    let parameters = [("JwtIssuer", issuer().url.as_str()), ("JwtAudience", AUDIENCE)];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Options { parameters, authorizers: Authorizers::Enforced, ..Options::default() }
+}
+
+/// The issuer whose tokens are taken.
+pub(super) fn issuer() -> &'static Issuer {
+    static ISSUER: OnceLock<Issuer> = OnceLock::new();
+    ISSUER.get_or_init(|| ::harness::outside(|| Issuer::start(::harness::runtime())))
+}
+
+/// What gateways and functions of this process have logged so far.
+pub(crate) fn read_log() -> String {
+    std::fs::read_to_string(::harness::log_file()).expect("a log file")
 }
 
 /// A store of one's own, which survives a restart.
 pub(crate) async fn start_store() -> Valkey {
     let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
-    Valkey::start(valkey::Options { dir: Some(dir), tools: Some(root().join(".local")), program: None })
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The project's folder.
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// To the end of this process.
-pub(crate) fn keep(served: Served) -> &'static Served {
-    Box::leak(Box::new(served))
-}
-
-/// Starts a gateway with these options, but for the project and, where none is given, the store.
-pub(crate) fn start(options: Options) -> Served {
-    static GROUND: OnceLock<Ground> = OnceLock::new();
-    let ground = GROUND.get_or_init(|| outside(prepare));
-    let store = match options.store {
-        Store::Url(url) => Store::Url(url),
-        _ => Store::Url(ground.store.url()),
-    };
-    let options = Options {
-        template: root().join("template.yaml"),
-        executables: Some(ground.executables.clone()),
-        store,
-        ..options
-    };
-    let started = outside(|| ground.runtime.block_on(Gateway::start(options)));
-    let gateway = started.unwrap_or_else(|error| panic!("{error}"));
-    Served { port: gateway.port(), gateway }
-}
-
-fn prepare() -> Ground {
-    let log = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e.log")).expect("a log file");
-    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("gateway")
-        .enable_all()
-        .build()
-        .expect("threads for the gateway");
-    let folder = root();
-    let (executables, store) = runtime.block_on(async {
-        let project = template::read(&folder.join("template.yaml"), &BTreeMap::new())
-            .unwrap_or_else(|error| panic!("{error}"))
-            .project;
-        let executables =
-            executables::build(&project, &folder).await.unwrap_or_else(|error| panic!("{error}"));
-        let options = valkey::Options { tools: Some(folder.join(".local")), ..valkey::Options::default() };
-        let store = Valkey::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-        (executables, store)
-    });
-    Ground { runtime, executables, store }
-}
-
-/// Runs this on a thread that is not part of any runtime, as starting or blocking on one demands.
-fn outside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    Valkey::start(valkey::Options {
+        dir: Some(dir),
+        tools: Some(root().join(".local")),
+        ..Default::default()
     })
+    .await
+    .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A gateway of one's own, to the end of this process.
+pub(crate) fn start(options: Options) -> &'static Served {
+    Box::leak(Box::new(Served::start(options)))
 }
