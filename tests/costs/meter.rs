@@ -33,6 +33,11 @@ impl Meter {
         self.app.gateway().faults().set(fault).unwrap_or_else(|why| panic!("{why}"));
     }
 
+    /// Loses the replies of the round trip after so many more, though not what it did.
+    pub(crate) fn lose_replies_after(&self, round_trips: usize) {
+        self.proxy.lose_replies_after(round_trips);
+    }
+
     /// So many registered connections of a user.
     pub(crate) async fn connect(&self, user: &User, count: usize) -> Vec<Device> {
         let mut devices = Vec::with_capacity(count);
@@ -44,7 +49,7 @@ impl Meter {
     }
 
     /// Awaits that no function is working on anything.
-    async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         let gateway = self.app.gateway();
         let is_busy = |function| gateway.lambda().busy(function) > 0;
         let waiting = async {
