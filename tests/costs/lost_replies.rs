@@ -17,7 +17,7 @@ async fn a_message_is_sent_edited_and_deleted_once_whichever_reply_was_lost() {
         let (message, bill) = meter.measure(alice.post_message(&bob, "hello")).await;
         bill.assert(3);
         assert_pushed(&mut devices, &["new_message"]).await;
-        assert_eq!(alice.list_messages().await, [message.clone()]);
+        assert_eq!(alice.list_messages().await, std::slice::from_ref(&message));
 
         meter.lose_replies_after(edited);
         let (_, bill) = meter.measure(alice.edit_message(&message, "bye")).await;
