@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::helpers::{App, in_time, start_store, wait_until};
+use crate::helpers::{App, start_store, wait_until};
 
 #[tokio::test]
 async fn a_connection_that_was_cut_harms_nothing() {
