@@ -30,3 +30,13 @@ pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T
         Err(_) => panic!("{what} did not come within {} s", PATIENCE.as_secs()),
     }
 }
+
+/// Asks again until the answer is yes.
+pub(crate) async fn wait_until(what: &str, ask: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !ask().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(what, asking).await;
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::helpers::{App, OwnStore, in_time};
+use crate::helpers::{App, OwnStore, wait_until};
 
 #[tokio::test]
 async fn a_connection_that_was_cut_harms_nothing() {
@@ -220,14 +220,4 @@ async fn a_store_that_restarts_in_mid_traffic_loses_nothing_that_was_acknowledge
     for message in &acknowledged {
         assert!(listed.contains(message), "{message} was lost");
     }
-}
-
-/// Asks again until the answer is yes.
-async fn wait_until(what: &str, ask: impl AsyncFn() -> bool) {
-    let asking = async {
-        while !ask().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    in_time(what, asking).await;
 }
