@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Parser;
 use gateway::http_api::Authorizers;
@@ -47,6 +48,14 @@ pub(crate) struct Cli {
     #[arg(long)]
     aws_limits: bool,
 
+    /// Closes WebSockets that are idle for so long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    idle_limit: Option<u64>,
+
+    /// Closes WebSockets of this age
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    lifetime: Option<u64>,
+
     /// Makes something go wrong on purpose
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<String>,
@@ -55,7 +64,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
 
-    /// Enforces the template's JWT authorizers
+    /// Enforces the template's JWT authorizers. An issuer that the template itself creates is played by a
+    /// development issuer, which gives anybody on this machine a token: POST /_gateway/token, {"sub":"alice"}
     #[arg(long)]
     auth: bool,
 
@@ -105,6 +115,8 @@ impl Cli {
             store,
             authorizers,
             aws_limits: self.aws_limits,
+            idle_limit: self.idle_limit.map(Duration::from_secs),
+            lifetime: self.lifetime.map(Duration::from_secs),
             faults: self.faults,
             admin_port: self.admin_port,
             verbosity: self.verbose,

@@ -1,11 +1,12 @@
 //! Building the functions: one `cargo build`, then an executable for every function of the template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::project::Project;
@@ -33,17 +34,42 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
             )));
         }
     }
-    // Not `output()`: that would swallow what cargo says while it works.
-    let output = async { cargo(folder).spawn()?.wait_with_output().await };
-    let output = output.await.map_err(|error| {
+    let (status, artifacts) = run(cargo(folder), project).await.map_err(|error| {
         BuildError(format!("cargo cannot be run ({error}): install Rust with rustup, then start again"))
     })?;
-    if !output.status.success() {
+    if !status.success() {
         return Err(BuildError(
             "The functions do not compile: correct what cargo says above, then start again".to_owned(),
         ));
     }
-    assign(project, &read_artifacts(&output.stdout))
+    assign(project, &artifacts)
+}
+
+/// Executables, each with its target's name, by package folder.
+type Artifacts = BTreeMap<PathBuf, Vec<(String, PathBuf)>>;
+
+/// Runs cargo and says which functions are done while it works: where no terminal shows its progress bar, the
+/// last crates of a build, which take longest, would pass in silence.
+async fn run(mut cargo: Command, project: &Project) -> std::io::Result<(ExitStatus, Artifacts)> {
+    let mut child = cargo.spawn()?;
+    let mut artifacts = Artifacts::new();
+    let folders: BTreeSet<PathBuf> =
+        project.functions.values().map(|function| real(&function.code_uri)).collect();
+    let mut done = 0;
+    if let Some(stdout) = child.stdout.take() {
+        let mut messages = BufReader::new(stdout).split(b'\n');
+        while let Some(message) = messages.next_segment().await? {
+            let Some(built) = read_artifact(&message) else { continue };
+            if folders.contains(&built.folder) {
+                done += 1;
+                if !built.fresh {
+                    tracing::info!("Built {} ({done} of {})", built.name, folders.len());
+                }
+            }
+            artifacts.entry(built.folder).or_default().push((built.name, built.executable));
+        }
+    }
+    Ok((child.wait().await?, artifacts))
 }
 
 fn cargo(folder: &Path) -> Command {
@@ -72,6 +98,8 @@ struct Artifact {
     manifest_path: PathBuf,
     target: Target,
     executable: Option<PathBuf>,
+    #[serde(default)]
+    fresh: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,26 +108,25 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// Executables by package folder.
-fn read_artifacts(messages: &[u8]) -> BTreeMap<PathBuf, Vec<(String, PathBuf)>> {
-    let mut artifacts: BTreeMap<PathBuf, Vec<(String, PathBuf)>> = BTreeMap::new();
-    for line in messages.split(|&byte| byte == b'\n') {
-        // Other messages lack these fields.
-        let Ok(artifact) = serde_json::from_slice::<Artifact>(line) else { continue };
-        let is_binary = artifact.target.kind.iter().any(|kind| kind == "bin");
-        if let (true, Some(executable), Some(folder)) =
-            (is_binary, artifact.executable, artifact.manifest_path.parent())
-        {
-            artifacts.entry(real(folder)).or_default().push((artifact.target.name, executable));
-        }
-    }
-    artifacts
+struct Built {
+    folder: PathBuf,
+    name: String,
+    executable: PathBuf,
+    /// It had been built before.
+    fresh: bool,
 }
 
-fn assign(
-    project: &Project,
-    artifacts: &BTreeMap<PathBuf, Vec<(String, PathBuf)>>,
-) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+/// The executable that one of cargo's messages tells of, if it does.
+fn read_artifact(message: &[u8]) -> Option<Built> {
+    // Other messages lack these fields.
+    let artifact: Artifact = serde_json::from_slice(message).ok()?;
+    let folder = real(artifact.manifest_path.parent()?);
+    let is_binary = artifact.target.kind.iter().any(|kind| kind == "bin");
+    let (name, executable, fresh) = (artifact.target.name, artifact.executable?, artifact.fresh);
+    is_binary.then_some(Built { folder, name, executable, fresh })
+}
+
+fn assign(project: &Project, artifacts: &Artifacts) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let mut executables = BTreeMap::new();
     for function in project.functions.values() {
         let folder = real(&function.code_uri);
@@ -168,9 +195,11 @@ mod tests {
             artifact("/nowhere/b", "tool"),
             artifact("/nowhere/b", "b"),
             "not json".to_owned(),
-        ]
-        .join("\n");
-        let artifacts = read_artifacts(messages.as_bytes());
+        ];
+        let mut artifacts = Artifacts::new();
+        for built in messages.iter().filter_map(|message| read_artifact(message.as_bytes())) {
+            artifacts.entry(built.folder).or_default().push((built.name, built.executable));
+        }
         let found =
             assign(&project(&[("A", Path::new("/nowhere/a")), ("B", Path::new("/nowhere/b"))]), &artifacts);
         let found = found.expect("both");

@@ -1,7 +1,7 @@
 //! The HTTP API's door: a request in, an event to a function, its answer out.
 
 mod answer;
-mod cors;
+pub(crate) mod cors;
 mod event;
 mod jwks;
 mod jwt;
@@ -23,8 +23,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::Utc;
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt as _, LengthLimitError};
 
+use crate::issuer::Issuer;
 use crate::lambda::{InvokeError, Lambda};
 use crate::project::HttpApi;
 use jwks::{KeySource, Keys};
@@ -34,6 +35,9 @@ use routes::{Match, Routes};
 /// What the platform takes, and what it hands on to a function.
 const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
 const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+/// What is read of a request that is too large, before it is answered.
+const LARGEST_DISCARDED: usize = 10 * LARGEST_REQUEST;
+const LONGEST_DISCARDING: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 
@@ -43,7 +47,8 @@ pub enum Authorizers {
     /// Routes are open to everybody on this machine.
     #[default]
     Off,
-    /// Tokens are checked against the keys that their issuer publishes.
+    /// Tokens are checked against the keys that their issuer publishes. An issuer that the template itself
+    /// creates is played by this gateway, which gives anybody a token.
     Enforced,
     /// Tokens are checked against the keys at this URL.
     EnforcedWithKeysAt(String),
@@ -62,14 +67,22 @@ struct Shared {
     api: HttpApi,
     routes: Routes,
     lambda: Lambda,
+    /// How long a function's answer is waited for.
+    longest: Duration,
     port: u16,
     /// By name; `None` while authorizers are off.
     verifiers: Option<BTreeMap<String, Verifier>>,
 }
 
 impl HttpDoor {
-    /// `port` is the one that requests come in on.
-    pub fn new(mut api: HttpApi, lambda: Lambda, port: u16, authorizers: &Authorizers) -> Self {
+    /// `port` is the one that requests come in on, `issuer` the one this gateway plays.
+    pub fn new(
+        mut api: HttpApi,
+        lambda: Lambda,
+        port: u16,
+        authorizers: &Authorizers,
+        issuer: Option<&Issuer>,
+    ) -> Self {
         let routes = Routes::new(std::mem::take(&mut api.routes));
         let verifiers = match authorizers {
             Authorizers::Off => None,
@@ -77,19 +90,21 @@ impl HttpDoor {
                 std::mem::take(&mut api.authorizers)
                     .into_iter()
                     .map(|(name, authorizer)| {
-                        let source = match enforced {
-                            Authorizers::EnforcedWithKeysAt(url) => KeySource::Url(url.clone()),
-                            Authorizers::EnforcedWithKeysIn(path) => KeySource::File(path.clone()),
-                            Authorizers::Enforced | Authorizers::Off => {
-                                KeySource::Discover(authorizer.issuer.clone())
+                        let source = match (enforced, issuer) {
+                            (Authorizers::EnforcedWithKeysAt(url), _) => KeySource::Url(url.clone()),
+                            (Authorizers::EnforcedWithKeysIn(path), _) => KeySource::File(path.clone()),
+                            (_, Some(issuer)) if authorizer.issuer == issuer.url() => {
+                                KeySource::Own(issuer.clone())
                             }
+                            _ => KeySource::Discover(authorizer.issuer.clone()),
                         };
                         (name, Verifier::new(authorizer, Keys::new(source)))
                     })
                     .collect(),
             ),
         };
-        Self { shared: Arc::new(Shared { api, routes, lambda, port, verifiers }) }
+        let longest = lambda.patience(LONGEST);
+        Self { shared: Arc::new(Shared { api, routes, lambda, longest, port, verifiers }) }
     }
 
     /// Whether some route, `$default` included, takes this request.
@@ -174,12 +189,13 @@ impl Shared {
             return Err(answer_too_large().into());
         }
         let function = &found.route.function;
-        let payload = match tokio::time::timeout(LONGEST, self.lambda.invoke(function, event)).await {
+        let payload = match tokio::time::timeout(self.longest, self.lambda.invoke(function, event)).await {
             Ok(Ok(payload)) => payload,
             // The cause is already in the log.
             Ok(Err(error)) => return Err(answer_invoke_error(&error).into()),
             Err(_) => {
-                tracing::warn!("{}: {function} gave no answer within 30 s", found.route.route_key);
+                let limit = self.longest.as_secs();
+                tracing::warn!("{}: {function} gave no answer within {limit} s", found.route.route_key);
                 return Err(answer_unavailable().into());
             }
         };
@@ -223,6 +239,7 @@ async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Box<Response>> {
     let declared = parts.headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > LARGEST_REQUEST as u64) {
+        discard(body).await;
         return Err(answer_too_large().into());
     }
     match to_bytes(body, LARGEST_REQUEST).await {
@@ -231,6 +248,20 @@ async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Box<Response>> {
         // The client broke off or broke the framing.
         Err(_) => Err(answer::message(StatusCode::BAD_REQUEST, "Bad Request").into()),
     }
+}
+
+/// Reads on for a while: a client that is still sending when the connection closes never sees the answer.
+async fn discard(mut body: Body) {
+    let reading = async {
+        let mut rest = LARGEST_DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            rest = rest.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if rest == 0 {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LONGEST_DISCARDING, reading).await;
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {

@@ -301,6 +301,10 @@ impl Pool {
         self.lock().members.len()
     }
 
+    pub(crate) fn started(&self) -> u64 {
+        self.lock().started
+    }
+
     pub(crate) fn busy(&self) -> usize {
         self.lock().count(Phase::Busy)
     }

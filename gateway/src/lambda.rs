@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::instances::{Pool, Settings};
 use crate::project::Function;
-use crate::remote::Remote;
+use crate::remote::{self, Remote};
 
 /// How long `stop` waits for processes and their output to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -158,10 +158,25 @@ impl Lambda {
         }
     }
 
+    /// How long a platform that waits `platform` for an answer is to wait here: functions elsewhere may be
+    /// compiled first, and limit themselves.
+    pub(crate) fn patience(&self, platform: Duration) -> Duration {
+        let remote = self.inner.functions.values().any(|backend| matches!(backend, Backend::Remote(_)));
+        if remote { remote::TIME_LIMIT } else { platform }
+    }
+
     /// How many instances of `function` exist, those starting included.
     pub fn instances(&self, function: &str) -> usize {
         match self.inner.functions.get(function) {
             Some(Backend::Local(pool)) => pool.size(),
+            _ => 0,
+        }
+    }
+
+    /// How many instances of `function` were ever started; as many as there are, if none has ended.
+    pub fn started(&self, function: &str) -> u64 {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.started(),
             _ => 0,
         }
     }

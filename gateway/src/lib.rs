@@ -8,6 +8,7 @@ pub mod executables;
 pub mod faults;
 pub mod http_api;
 mod instances;
+pub mod issuer;
 pub mod lambda;
 mod origin;
 mod page;

@@ -164,11 +164,7 @@ fn set_environment(command: &mut Command, pool: &Pool, runtime_api: SocketAddr) 
         .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", Uuid::new_v4().simple()))
-        .env("AWS_REGION", REGION)
-        .env("AWS_DEFAULT_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", "local")
-        .env("AWS_SECRET_ACCESS_KEY", "local")
-        .env("AWS_SESSION_TOKEN", "local")
+        .envs(platform_variables())
         .env("_HANDLER", &function.handler)
         .env("LAMBDA_TASK_ROOT", &function.code_uri)
         .env("LANG", "en_US.UTF-8")
@@ -176,6 +172,17 @@ fn set_environment(command: &mut Command, pool: &Pool, runtime_api: SocketAddr) 
         .envs(&function.environment)
         .envs(&pool.settings.environment)
         .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string());
+}
+
+/// What the platform tells every function about itself; credentials that open nothing.
+pub(crate) fn platform_variables() -> [(&'static str, &'static str); 5] {
+    [
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_SESSION_TOKEN", "local"),
+    ]
 }
 
 fn describe(status: std::io::Result<ExitStatus>, last_words: &LastWords) -> String {

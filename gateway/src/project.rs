@@ -64,6 +64,8 @@ pub struct Cors {
 #[derive(Clone, Debug)]
 pub struct JwtAuthorizer {
     pub issuer: String,
+    /// The issuer is a resource of the template itself, or none is given: there is none yet.
+    pub needs_stand_in: bool,
     pub audience: Vec<String>,
     /// As in the template: `$request.header.Authorization` or `$request.querystring.name`.
     pub identity_source: String,
@@ -73,6 +75,7 @@ pub struct JwtAuthorizer {
 pub struct WebSocketApi {
     pub api_id: String,
     pub stage: String,
+    pub stage_variables: BTreeMap<String, String>,
     /// As in the template, e.g. `$request.body.type`.
     pub route_selection_expression: String,
     /// By route key.

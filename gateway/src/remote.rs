@@ -15,7 +15,7 @@ use crate::project::Function;
 use crate::runtime_api::{RESPONSE_LIMIT, ReportedError};
 
 /// Lambda's longest run; the far side may compile first, so a function's own limit would be too short.
-const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// One function behind the endpoint.
 #[derive(Debug)]

@@ -21,9 +21,11 @@ use crate::connections_api;
 use crate::executables::{self, BuildError};
 use crate::faults::{self, Faults};
 use crate::http_api::{self, Authorizers, HttpDoor};
+use crate::issuer::Issuer;
 use crate::lambda::{self, Lambda};
 use crate::origin::Guard;
 use crate::page::Page;
+use crate::process;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::{self, Template, TemplateError};
@@ -47,12 +49,16 @@ pub enum StartError {
     Store(ValkeyError),
     /// A fault that makes no sense.
     Faults(String),
+    /// The development issuer has no key.
+    Issuer(String),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Port(text) | Self::Settings(text) | Self::Faults(text) => formatter.write_str(text),
+            Self::Port(text) | Self::Settings(text) | Self::Faults(text) | Self::Issuer(text) => {
+                formatter.write_str(text)
+            }
             Self::Template(error) => error.fmt(formatter),
             Self::Build(error) => error.fmt(formatter),
             Self::Store(error) => error.fmt(formatter),
@@ -69,6 +75,9 @@ pub struct Gateway {
     project: Project,
     environment: BTreeMap<String, String>,
     page: Option<PathBuf>,
+    signed_in_examples: Vec<String>,
+    enforces_authorizers: bool,
+    issuer: Option<Issuer>,
     store: Option<RunningStore>,
     lambda: Lambda,
     websocket: Option<WebSocketDoor>,
@@ -109,7 +118,7 @@ impl Gateway {
         let faults = Faults::parse(options.faults.iter().map(String::as_str)).map_err(StartError::Faults)?;
         let template = std::path::absolute(&options.template).unwrap_or_else(|_| options.template.clone());
         let folder = template.parent().unwrap_or(Path::new("/")).to_owned();
-        let Template { project, warnings } =
+        let Template { mut project, warnings } =
             template::read(&template, &options.parameters).map_err(StartError::Template)?;
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -118,6 +127,12 @@ impl Gateway {
         if options.authorizers != Authorizers::Off {
             settings.close();
         }
+        let issuer = match options.authorizers {
+            Authorizers::Enforced => {
+                Issuer::stand_in(&mut project, &folder, port).await.map_err(StartError::Issuer)?
+            }
+            _ => None,
+        };
         if let (true, Store::Url(url)) = (settings.needs_store(), &options.store) {
             valkey::check(url).await.map_err(StartError::Store)?;
         }
@@ -149,7 +164,9 @@ impl Gateway {
         });
         let websocket = project.websocket_api.clone().map(|api| {
             let limits = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
-            let limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            let mut limits = if options.aws_limits { limits.with_aws_limits() } else { limits };
+            limits.idle_limit = options.idle_limit.or(limits.idle_limit);
+            limits.lifetime = options.lifetime.or(limits.lifetime);
             WebSocketDoor::new(api, lambda.clone(), limits)
         });
         let shutdown = CancellationToken::new();
@@ -162,13 +179,15 @@ impl Gateway {
             );
         }
 
+        let anybody_may_enter = options.authorizers == Authorizers::Off || issuer.is_some();
         let doors = Doors {
             http: project
                 .http_api
                 .clone()
-                .map(|api| HttpDoor::new(api, lambda.clone(), port, &options.authorizers)),
+                .map(|api| HttpDoor::new(api, lambda.clone(), port, &options.authorizers, issuer.as_ref())),
             websocket: websocket.clone(),
-            guard: (options.authorizers == Authorizers::Off).then(|| guard(&project)),
+            issuer: issuer.clone(),
+            guard: anybody_may_enter.then(|| guard(&project)),
             page: settings.page.as_deref().map(Page::new),
         };
         let app = Router::new().fallback(dispatch).with_state(Arc::new(doors));
@@ -179,6 +198,9 @@ impl Gateway {
             project,
             environment,
             page: settings.page,
+            signed_in_examples: settings.signed_in_examples,
+            enforces_authorizers: options.authorizers != Authorizers::Off,
+            issuer,
             store,
             lambda,
             websocket,
@@ -207,6 +229,17 @@ impl Gateway {
         &self.environment
     }
 
+    /// What functions that somebody else starts must be given: all that is set here but their own names.
+    pub fn environment_elsewhere(&self) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> =
+            process::platform_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for function in self.project.functions.values() {
+            variables.extend(function.environment.clone());
+        }
+        variables.extend(self.environment.clone());
+        variables
+    }
+
     pub fn store(&self) -> Option<&RunningStore> {
         self.store.as_ref()
     }
@@ -233,6 +266,21 @@ impl Gateway {
     /// The folder of the static page, if there is one.
     pub fn page(&self) -> Option<&Path> {
         self.page.as_deref()
+    }
+
+    /// Whether routes with an authorizer ask for a token.
+    pub fn enforces_authorizers(&self) -> bool {
+        self.enforces_authorizers
+    }
+
+    /// The development issuer, where it stands in for one that the template creates.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_ref()
+    }
+
+    /// Lines to try with a token, as the project words them.
+    pub fn signed_in_examples(&self) -> &[String] {
+        &self.signed_in_examples
     }
 
     /// Finishes what is in progress, then stops sockets, functions and store, in this order.
@@ -272,7 +320,8 @@ fn guard(project: &Project) -> Guard {
 struct Doors {
     http: Option<HttpDoor>,
     websocket: Option<WebSocketDoor>,
-    /// Only in open mode.
+    issuer: Option<Issuer>,
+    /// Only where nobody has to prove who they are.
     guard: Option<Guard>,
     page: Option<Page>,
 }
@@ -285,7 +334,8 @@ async fn dispatch(
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let started = std::time::Instant::now();
     let response = doors.answer(request, peer).await;
-    tracing::debug!("{method} {uri} {} in {:.1?}", response.status().as_u16(), started.elapsed());
+    // Not the query: it may hold a token.
+    tracing::debug!("{method} {} {} in {:.1?}", uri.path(), response.status().as_u16(), started.elapsed());
     response
 }
 
@@ -306,6 +356,9 @@ impl Doors {
             if connection_id(uri.path(), websocket.stage()).is_some() {
                 return manage_connection(websocket, request).await;
             }
+        }
+        if let Some(issuer) = self.issuer.as_ref().filter(|issuer| issuer.serves(uri.path())) {
+            return issuer.handle(request).await;
         }
         let routed = self.http.as_ref().is_some_and(|http| http.has_route(method, uri.path()));
         if let (false, Some(page)) = (routed, &self.page) {

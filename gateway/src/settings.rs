@@ -3,6 +3,8 @@
 //! ```toml
 //! [workspace.metadata.gateway]
 //! page = "demo"                                # a folder of static files, served at /
+//! signed-in-examples = ["curl …"]              # said while authorizers are enforced: lines to try with a $TOKEN;
+//!                                              # ${ENDPOINT} and ${WEBSOCKET} stand for the URLs
 //!
 //! [workspace.metadata.gateway.environment]     # for every function, over what the template says
 //! REDIS_URL = "${STORE_URL}"                   # asking for ${STORE_URL} is asking for a store
@@ -23,6 +25,7 @@ pub(crate) struct Settings {
     environment: BTreeMap<String, String>,
     open_environment: BTreeMap<String, String>,
     pub(crate) page: Option<PathBuf>,
+    pub(crate) signed_in_examples: Vec<String>,
 }
 
 const ENDPOINT: &str = "${ENDPOINT}";
@@ -93,6 +96,7 @@ mod tests {
         x = 1
         [workspace.metadata.gateway]
         page = "demo"
+        signed-in-examples = ["curl ${ENDPOINT}"]
         [workspace.metadata.gateway.environment]
         STORE = "${STORE_URL}/0"
         BACK = "${ENDPOINT}"
@@ -104,6 +108,7 @@ mod tests {
     fn placeholders_are_filled_and_open_mode_can_be_closed() {
         let mut settings = Settings::parse(MANIFEST, Path::new("/project")).expect("settings");
         assert_eq!(settings.page.as_deref(), Some(Path::new("/project/demo")));
+        assert_eq!(settings.signed_in_examples, ["curl ${ENDPOINT}"]);
         assert!(settings.needs_store());
         let environment = settings.environment("http://127.0.0.1:1", Some("redis://r"));
         let expected = [("BACK", "http://127.0.0.1:1"), ("OPEN", "true"), ("STORE", "redis://r/0")];

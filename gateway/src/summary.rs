@@ -1,6 +1,6 @@
 //! What is printed once everything runs: what is where, and a line to try.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use gateway::project::{HttpApi, Integration, Project};
@@ -36,6 +36,9 @@ pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) ->
         line("WebSocket", &format!("ws://localhost:{port}"));
         line("@connections", &format!("http://localhost:{port}/@connections/{{connection id}}"));
     }
+    for issuer in issuers(gateway) {
+        line("Tokens", &issuer);
+    }
     if gateway.page().is_some() {
         line("Page", &format!("http://localhost:{port}/"));
     }
@@ -54,8 +57,9 @@ pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) ->
     if remote.is_some() {
         text.push_str(&describe_environment(gateway, style));
     }
-    if let Some(command) = example(project, port) {
-        let _ = writeln!(text, "\n  Try {}", style.bold(&command));
+    text.push('\n');
+    for (what, command) in examples(gateway) {
+        let _ = writeln!(text, "  {what}{}", style.bold(&command));
     }
     let _ = writeln!(text, "  {}", style.dim("Ctrl-C stops everything."));
     text
@@ -99,30 +103,66 @@ fn describe_routes(project: &Project, style: Style) -> String {
 
 /// Functions that somebody else starts must be given this by them.
 fn describe_environment(gateway: &Gateway, style: Style) -> String {
-    let mut variables = BTreeMap::new();
-    for function in gateway.project().functions.values() {
-        variables.extend(function.environment.iter());
-    }
-    variables.extend(gateway.environment());
     let mut text = format!("\n  {}\n", style.bold("The functions must be started with"));
-    for (name, value) in variables {
+    for (name, value) in gateway.environment_elsewhere() {
         let _ = writeln!(text, "  export {name}='{}'", value.replace('\'', r"'\''"));
     }
     text
 }
 
-fn example(project: &Project, port: u16) -> Option<String> {
-    let api = project.http_api.as_ref()?;
-    let simple = |method: &str| {
-        let paths =
-            api.routes.iter().filter_map(|route| route.route_key.strip_prefix(method)?.strip_prefix(' '));
-        paths.into_iter().find(|path| !path.contains('{'))
+/// Whose tokens are taken, if any are asked for.
+fn issuers(gateway: &Gateway) -> BTreeSet<String> {
+    let api = gateway.project().http_api.as_ref().filter(|_| gateway.enforces_authorizers());
+    let authorizers = api.into_iter().flat_map(|api| api.authorizers.values());
+    let describe = |url: &str| match gateway.issuer().filter(|issuer| issuer.url() == url) {
+        Some(issuer) => {
+            format!("{} (development issuer: anybody's, for the asking)", issuer.token_endpoint())
+        }
+        None => format!("from {url}"),
     };
-    let (method, path) = simple("GET")
+    authorizers.map(|authorizer| describe(&authorizer.issuer)).collect()
+}
+
+/// What to try, line by line.
+fn examples(gateway: &Gateway) -> Vec<(&'static str, String)> {
+    let (project, port) = (gateway.project(), gateway.port());
+    let first = example(project, port, gateway.enforces_authorizers());
+    let mut lines = Vec::new();
+    if let Some(issuer) = gateway.issuer() {
+        let sign_in =
+            format!("TOKEN=$(curl -s -H 'accept: text/plain' -d sub=alice {})", issuer.token_endpoint());
+        lines.push(("Sign in  ", sign_in));
+    }
+    lines.extend(first.map(|command| (if lines.is_empty() { "Try " } else { "Try      " }, command)));
+    if gateway.enforces_authorizers() {
+        let fill = |text: &String| {
+            text.replace("${ENDPOINT}", &format!("http://localhost:{port}"))
+                .replace("${WEBSOCKET}", &format!("ws://localhost:{port}"))
+        };
+        lines.extend(gateway.signed_in_examples().iter().map(|text| ("         ", fill(text))));
+    }
+    lines
+}
+
+/// A request for some route, with the token it asks for.
+fn example(project: &Project, port: u16, enforced: bool) -> Option<String> {
+    let api = project.http_api.as_ref()?;
+    let simple = |wanted: &str| {
+        api.routes.iter().find_map(|route| {
+            let path = route.route_key.strip_prefix(wanted)?.strip_prefix(' ')?;
+            (!path.contains('{')).then_some((path, route.authorizer.as_ref()))
+        })
+    };
+    let (method, (path, authorizer)) = simple("GET")
         .or_else(|| simple("ANY"))
-        .map(|path| ("", path))
+        .map(|found| ("", found))
         .or_else(|| Some(("-X POST -H 'content-type: application/json' -d '{}' ", simple("POST")?)))?;
-    Some(format!("curl {method}http://localhost:{port}{}{path}", stage_path(api)))
+    let header = authorizer.filter(|_| enforced).and_then(|name| {
+        let header = api.authorizers.get(name)?.identity_source.strip_prefix("$request.header.")?;
+        Some(format!("-H \"{}: Bearer $TOKEN\" ", header.to_lowercase()))
+    });
+    let header = header.unwrap_or_default();
+    Some(format!("curl {method}{header}http://localhost:{port}{}{path}", stage_path(api)))
 }
 
 fn without_password(url: &str) -> String {
@@ -153,9 +193,33 @@ mod tests {
         let project = read(&(event("A", "POST", "/things") + &event("B", "GET", "/things/{id}")));
         let expected =
             "curl -X POST -H 'content-type: application/json' -d '{}' http://localhost:3000/things";
-        assert_eq!(example(&project, 3000).as_deref(), Some(expected));
+        assert_eq!(example(&project, 3000, true).as_deref(), Some(expected));
         let project = read(&(event("A", "POST", "/things") + &event("B", "GET", "/things")));
-        assert_eq!(example(&project, 3000).as_deref(), Some("curl http://localhost:3000/things"));
+        assert_eq!(example(&project, 3000, false).as_deref(), Some("curl http://localhost:3000/things"));
+    }
+
+    #[test]
+    fn the_line_to_try_holds_a_token_where_one_is_asked_for() {
+        let text = "
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        DefaultAuthorizer: Jwt
+        Authorizers: { Jwt: { JwtConfiguration: { issuer: 'http://i', audience: [a] } } }
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f
+      Events: { A: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: GET, Path: /things } } }
+";
+        let template = template::parse(text, "t", std::path::Path::new("/"), &BTreeMap::new());
+        let project = template.expect("good").project;
+        let plain = "curl http://localhost:3000/things";
+        assert_eq!(example(&project, 3000, false).as_deref(), Some(plain));
+        let signed_in = "curl -H \"authorization: Bearer $TOKEN\" http://localhost:3000/things";
+        assert_eq!(example(&project, 3000, true).as_deref(), Some(signed_in));
     }
 
     #[test]

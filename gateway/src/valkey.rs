@@ -60,6 +60,7 @@ impl From<NoProgram> for ValkeyError {
 pub struct Valkey {
     program: Program,
     dir: Option<PathBuf>,
+    settings: Vec<String>,
     port: u16,
     running: Option<Running>,
 }
@@ -73,11 +74,17 @@ struct Running {
 
 impl Valkey {
     pub async fn start(options: Options) -> Result<Self, ValkeyError> {
+        Self::start_with(options, &[]).await
+    }
+
+    /// With more of the server's own settings, e.g. `["--maxmemory", "100mb"]`.
+    pub async fn start_with(options: Options, settings: &[&str]) -> Result<Self, ValkeyError> {
         let program = match options.program {
             Some(program) => program,
             None => find(&options.tools.unwrap_or_else(|| PathBuf::from(".local"))).await?,
         };
-        let mut valkey = Self { program, dir: options.dir, port: 0, running: None };
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let mut valkey = Self { program, dir: options.dir, settings, port: 0, running: None };
         // Between choosing a free port and listening on it, somebody else may take it.
         let mut last = None;
         for _ in 0..5 {
@@ -162,6 +169,7 @@ impl Valkey {
                 .map(str::to_owned)
                 .to_vec();
         arguments.extend(["--appendonly", if self.dir.is_some() { "yes" } else { "no" }].map(str::to_owned));
+        arguments.extend(self.settings.iter().cloned());
         arguments
     }
 

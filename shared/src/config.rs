@@ -77,13 +77,17 @@ impl Config {
     /// Reads the environment.
     ///
     /// # Errors
-    /// Names the first variable that is missing or malformed.
+    /// As [`Config::read`].
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// Reads settings from anywhere, by the variables' names.
+    ///
+    /// # Errors
+    /// Names the first that is missing or malformed.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = &|name: &str| get(name).filter(|value| !value.is_empty());
         let need = |name: &'static str| get(name).ok_or(ConfigError { name, problem: "is not set" });
         Ok(Self {
@@ -103,6 +107,12 @@ impl Config {
             ),
         })
     }
+}
+
+/// `AWS_LAMBDA_LOG_FORMAT`, which Lambda sets. Asked for on its own, since logging starts before all else.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn logs_are_json() -> bool {
+    std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format == "JSON")
 }
 
 fn parse<T: FromStr>(

@@ -2,6 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`app`] | what is built once per cold start |
 //! | [`config`] | every environment variable |
 //! | [`ids`] | user keys, connection ids, message ids: what is valid |
 //! | [`message`] | the chat message, as stored and as sent |
@@ -15,6 +16,7 @@
 //! | [`telemetry`] | logging |
 
 pub mod access;
+pub mod app;
 pub mod config;
 pub mod error;
 pub mod http;

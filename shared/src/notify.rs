@@ -12,6 +12,7 @@ use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, ProvideErrorMetad
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
@@ -67,6 +68,37 @@ pub enum Delivery {
     Failed,
 }
 
+/// The one client of this process, its connection opened ahead of the first push, best effort.
+pub async fn connect(config: &Config) -> Client {
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let keys = &config.credentials;
+    let credentials = Credentials::new(
+        &keys.access_key_id,
+        keys.secret_access_key.expose(),
+        keys.session_token.as_ref().map(|token| token.expose().to_owned()),
+        None,
+        "lambda-environment",
+    );
+    let settings = aws_sdk_apigatewaymanagement::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(config.region.clone()))
+        .endpoint_url(&config.management_endpoint)
+        .credentials_provider(credentials)
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
+        .timeout_config(
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(PATIENCE).build(),
+        )
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build();
+    let client = Client::from_conf(settings);
+    // No connection has this id; whatever the answer, the way there is open then.
+    let warm = client.get_connection().connection_id("none").send();
+    let _ = tokio::time::timeout(CONNECT_TIMEOUT, warm).await;
+    client
+}
+
 impl Deadline {
     /// Starts the clock.
     pub fn start() -> Self {
@@ -75,32 +107,9 @@ impl Deadline {
 }
 
 impl Notifier {
-    /// Prepares the one client of this process and opens its connection, best effort.
-    pub async fn open(config: &Config, store: Store) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let keys = &config.credentials;
-        let credentials = Credentials::new(
-            &keys.access_key_id,
-            keys.secret_access_key.expose(),
-            keys.session_token.as_ref().map(|token| token.expose().to_owned()),
-            None,
-            "lambda-environment",
-        );
-        let settings = aws_sdk_apigatewaymanagement::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(config.region.clone()))
-            .endpoint_url(&config.management_endpoint)
-            .credentials_provider(credentials)
-            .http_client(http)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
-            .timeout_config(
-                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(PATIENCE).build(),
-            )
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Self { client: Client::from_conf(settings), store }
+    /// Pushes through this client.
+    pub fn new(client: Client, store: Store) -> Self {
+        Self { client, store }
     }
 
     /// Tells every connection of these feeds of a new or edited message. Never fails: whoever is missed finds
@@ -173,8 +182,12 @@ impl Notifier {
         }
     }
 
-    /// Closes a connection; one that is gone already is as good.
-    pub async fn close(&self, connection: &ConnectionId, deadline: Deadline) {
+    /// Closes connections; one that is gone already is as good.
+    pub async fn close_all(&self, connections: &[ConnectionId], deadline: Deadline) {
+        join_all(connections.iter().map(|connection| self.close(connection, deadline))).await;
+    }
+
+    async fn close(&self, connection: &ConnectionId, deadline: Deadline) {
         let delete = self.client.delete_connection().connection_id(connection.as_str());
         if let Ok(Err(error)) = timeout_at(deadline.0, delete.send()).await
             && !error.as_service_error().is_some_and(|error| error.is_gone_exception())

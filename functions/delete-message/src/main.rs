@@ -2,17 +2,13 @@
 
 mod handler;
 
-use shared::config::Config;
+use shared::app::PushingApp;
 use shared::http;
-use shared::notify::Notifier;
-use shared::store::Store;
 use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let config = Config::from_env()?;
-    let store = Store::open(&config).await?;
-    let notifier = Notifier::open(&config, store.clone()).await;
-    http::serve(|request| handler::handle(&config, &store, &notifier, request)).await
+    let app = PushingApp::from_env().await?;
+    http::serve(|request| handler::handle(&app, request)).await
 }

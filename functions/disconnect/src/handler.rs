@@ -1,10 +1,10 @@
 //! Forget a closed WebSocket.
 
-use shared::store::Store;
+use shared::app::App;
 use shared::websocket::{Answer, Event};
 
-pub(crate) async fn handle(store: &Store, event: Event) -> Answer {
-    match store.disconnect(&event.connection).await {
+pub(crate) async fn handle(app: &App, event: Event) -> Answer {
+    match app.store.disconnect(&event.connection).await {
         Ok(()) => Answer::ok(),
         // What stays behind expires, or goes with the first push that finds the connection gone.
         Err(error) => {

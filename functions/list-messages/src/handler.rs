@@ -4,12 +4,12 @@ use lambda_http::http::header::LINK;
 use lambda_http::{Request, RequestExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::access;
-use shared::config::Config;
+use shared::app::App;
 use shared::error::Error;
 use shared::http::Answer;
 use shared::identity::Principal;
 use shared::ids::{MessageId, UserKey};
-use shared::store::{Page, Paging, Store};
+use shared::store::{Page, Paging};
 
 const MOST: usize = 1000;
 
@@ -28,13 +28,13 @@ struct Query {
     with: Option<UserKey>,
 }
 
-pub(crate) async fn handle(config: &Config, store: &Store, request: Request) -> Result<Answer, Error> {
-    let principal = Principal::from_request(&request, config)?;
+pub(crate) async fn handle(app: &App, request: Request) -> Result<Answer, Error> {
+    let principal = Principal::from_request(&request, &app.config)?;
     let parameters = request.query_string_parameters_ref();
     let query = Query::parse(|name| parameters.and_then(|all| all.first(name)))?;
 
     let permit = access::may_list(&principal, query.user.clone(), query.with.clone())?;
-    let page = store.list(&permit, query.paging, query.limit.unwrap_or(MOST)).await?;
+    let page = app.store.list(&permit, query.paging, query.limit.unwrap_or(MOST)).await?;
     let link = query.link(&page);
     let answer = Answer::json(format!("[{}]", page.messages.join(",")));
     Ok(match link {

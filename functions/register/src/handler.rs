@@ -1,28 +1,20 @@
 //! From now on this connection speaks for that user, and for that one only.
 
 use shared::access;
-use shared::config::Config;
+use shared::app::PushingApp;
 use shared::error::FrameError;
 use shared::ids::ConnectionId;
-use shared::notify::{Deadline, Delivery, Notifier};
+use shared::notify::{Deadline, Delivery};
 use shared::protocol::{Frame, Registered, to_json};
-use shared::store::Store;
 use shared::websocket::{self, Answer, Event};
 
-pub(crate) async fn handle(config: &Config, store: &Store, notifier: &Notifier, event: Event) -> Answer {
-    websocket::answer(notifier, &event, async |frame| {
-        register(config, store, notifier, &event.connection, frame).await
-    })
-    .await
+pub(crate) async fn handle(app: &PushingApp, event: Event) -> Answer {
+    websocket::answer(&app.notifier, &event, async |frame| register(app, &event.connection, frame).await)
+        .await
 }
 
-async fn register(
-    config: &Config,
-    store: &Store,
-    notifier: &Notifier,
-    connection: &ConnectionId,
-    frame: &Frame<'_>,
-) -> Result<(), FrameError> {
+async fn register(app: &PushingApp, connection: &ConnectionId, frame: &Frame<'_>) -> Result<(), FrameError> {
+    let PushingApp { config, store, notifier } = app;
     let claimed = frame.user_key("userKey").map_err(|_| FrameError::InvalidUserKey)?;
     // Only in open mode may the word of the client be taken without asking the store.
     let bound = if config.allow_anonymous { None } else { store.speaker(connection).await?.user };
@@ -43,8 +35,7 @@ async fn register(
     if registration.known && registration.moved_from.is_none() {
         return Ok(());
     }
-    for oldest in store.confirm(connection, &user, &registration).await? {
-        notifier.close(&oldest, deadline).await;
-    }
+    let oldest = store.confirm(connection, &user, &registration).await?;
+    notifier.close_all(&oldest, deadline).await;
     Ok(())
 }

@@ -3,42 +3,43 @@
 use std::time::Duration;
 
 use shared::access;
-use shared::config::Config;
+use shared::app::PushingApp;
 use shared::error::FrameError;
 use shared::ids::{ConnectionId, UserKey};
-use shared::notify::{Deadline, Delivery, Notifier, Push};
+use shared::notify::{Deadline, Delivery, Push};
 use shared::protocol::{Frame, Signal};
-use shared::store::{Candidates, Connection, Description, Speaker, Store};
+use shared::store::{Candidates, Connection, Description, Speaker};
 use shared::websocket::{self, Answer, Event};
 
 /// How long a candidate without a call waits for its description before it goes alone.
 const STRAY_PATIENCE: Duration = Duration::from_millis(500);
 
-pub(crate) async fn handle(config: &Config, store: &Store, notifier: &Notifier, event: Event) -> Answer {
-    let relay = Relay { store, notifier, me: &event.connection, deadline: Deadline::start() };
-    websocket::answer(notifier, &event, async |frame| relay.signal(config, frame).await).await
+pub(crate) async fn handle(app: &PushingApp, event: Event) -> Answer {
+    let relay = Relay { app, me: &event.connection, deadline: Deadline::start() };
+    websocket::answer(&app.notifier, &event, async |frame| relay.signal(frame).await).await
 }
 
 /// One signal on its way.
 struct Relay<'a> {
-    store: &'a Store,
-    notifier: &'a Notifier,
+    app: &'a PushingApp,
     me: &'a ConnectionId,
     deadline: Deadline,
 }
 
 impl Relay<'_> {
-    async fn signal(&self, config: &Config, frame: &Frame<'_>) -> Result<(), FrameError> {
+    async fn signal(&self, frame: &Frame<'_>) -> Result<(), FrameError> {
         let signal = frame.text("type").as_deref().and_then(Signal::parse).ok_or(FrameError::UnknownType)?;
         let target = frame.user_key("target").ok().flatten().ok_or(FrameError::InvalidTarget)?;
         // An end_call with a call_id is meant; only one without may be an echo.
         let speaker = match signal {
-            Signal::EndCall if frame.text("call_id").is_none() => self.store.speaker_ending(self.me).await?,
-            _ => self.store.speaker(self.me).await?,
+            Signal::EndCall if frame.text("call_id").is_none() => {
+                self.app.store.speaker_ending(self.me).await?
+            }
+            _ => self.app.store.speaker(self.me).await?,
         };
         let Speaker { user, echo } = speaker;
         let claimed = frame.user_key("userKey").map_err(|_| FrameError::InvalidUserKey);
-        let user = access::speaker(user, claimed, config.allow_anonymous)?;
+        let user = access::speaker(user, claimed, self.app.config.allow_anonymous)?;
         let relayed = frame.relay(&user)?;
         match signal {
             Signal::Offer => self.describe(Description::Offer, &user, &target, relayed).await,
@@ -57,9 +58,9 @@ impl Relay<'_> {
         target: &UserKey,
         frame: String,
     ) -> Result<(), FrameError> {
-        let connections = self.store.describe(description, self.me, user, target).await?;
+        let connections = self.app.store.describe(description, self.me, user, target).await?;
         let delivered = self.deliver(target, &connections, vec![frame]).await;
-        let held = self.store.described(self.me, user, target).await?;
+        let held = self.app.store.described(self.me, user, target).await?;
         if !delivered {
             return Err(FrameError::PeerUnavailable);
         }
@@ -69,13 +70,13 @@ impl Relay<'_> {
 
     /// Deliver the candidate, unless its description is still to come.
     async fn candidate(&self, user: &UserKey, target: &UserKey, frame: String) -> Result<(), FrameError> {
-        let (candidates, connections) = self.store.candidate(&frame, self.me, user, target).await?;
+        let (candidates, connections) = self.app.store.candidate(&frame, self.me, user, target).await?;
         let frames = match candidates {
             Candidates::Deliver(frames) => frames,
             Candidates::Held => Vec::new(),
             Candidates::Stray => {
                 tokio::time::sleep(STRAY_PATIENCE).await;
-                self.store.release_strays(self.me, user, target).await?
+                self.app.store.release_strays(self.me, user, target).await?
             }
         };
         self.deliver(target, &connections, frames).await;
@@ -84,9 +85,9 @@ impl Relay<'_> {
 
     /// Tell the other side; it will answer with an `end_call` of its own, which is to be dropped.
     async fn end_call(&self, user: &UserKey, target: &UserKey, frame: String) -> Result<(), FrameError> {
-        let connections = self.store.end_call(self.me, user, target).await?;
+        let connections = self.app.store.end_call(self.me, user, target).await?;
         if !connections.is_empty() {
-            self.store.expect_echoes(&connections).await?;
+            self.app.store.expect_echoes(&connections).await?;
             self.deliver(target, &connections, vec![frame]).await;
         }
         Ok(())
@@ -100,6 +101,6 @@ impl Relay<'_> {
             frames: frames.clone(),
         };
         let pushes = if frames.is_empty() { Vec::new() } else { connections.iter().map(push).collect() };
-        self.notifier.push_all(pushes, self.deadline).await.contains(&Delivery::Delivered)
+        self.app.notifier.push_all(pushes, self.deadline).await.contains(&Delivery::Delivered)
     }
 }

@@ -3,13 +3,12 @@
 use lambda_http::Request;
 use serde::Deserialize;
 use shared::access;
-use shared::config::Config;
+use shared::app::PushingApp;
 use shared::error::Error;
 use shared::http::{self, Answer};
 use shared::identity::Principal;
 use shared::message::Content;
-use shared::notify::Notifier;
-use shared::store::{Change, Store};
+use shared::store::Change;
 
 const REQUIRED: &str = "Content is required";
 
@@ -18,20 +17,15 @@ struct Edit {
     content: Option<String>,
 }
 
-pub(crate) async fn handle(
-    config: &Config,
-    store: &Store,
-    notifier: &Notifier,
-    request: Request,
-) -> Result<Answer, Error> {
-    let principal = Principal::from_request(&request, config)?;
+pub(crate) async fn handle(app: &PushingApp, request: Request) -> Result<Answer, Error> {
+    let principal = Principal::from_request(&request, &app.config)?;
     let edit: Edit = http::json(&request, REQUIRED)?;
     let content = Content::parse(edit.content, REQUIRED)?;
     let id = http::message_id(&request)?;
 
-    let stored = store.message(id).await?.ok_or(Error::NotFound)?;
+    let stored = app.store.message(id).await?.ok_or(Error::NotFound)?;
     let permit = access::may_change(&principal, stored)?;
-    let (message, feeds) = store.update(permit, content).await?.ok_or(Error::NotFound)?;
-    notifier.notify(Change::Updated, &message, feeds).await;
+    let (message, feeds) = app.store.update(permit, content).await?.ok_or(Error::NotFound)?;
+    app.notifier.notify(Change::Updated, &message, feeds).await;
     Answer::done("Message updated", Some(&message))
 }

@@ -17,7 +17,7 @@ const OWNED: [HeaderName; 6] = [
 ];
 
 /// The answer to a preflight, or nothing if the request is none.
-pub(super) fn answer_preflight(
+pub(crate) fn answer_preflight(
     cors: Option<&Cors>,
     method: &Method,
     headers: &HeaderMap,
@@ -42,7 +42,7 @@ pub(super) fn answer_preflight(
 }
 
 /// Adds what a browser needs to read the answer; what the function said about it is dropped.
-pub(super) fn decorate(cors: Option<&Cors>, origin: Option<&HeaderValue>, response: &mut Response) {
+pub(crate) fn decorate(cors: Option<&Cors>, origin: Option<&HeaderValue>, response: &mut Response) {
     let Some(cors) = cors else { return };
     let headers = response.headers_mut();
     for name in OWNED {

@@ -13,6 +13,8 @@ use ring::signature::{
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::issuer::Issuer;
+
 /// As long as the platform keeps them.
 const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 /// How often unknown keys and failures may make us ask again.
@@ -69,8 +71,10 @@ pub(super) enum KeysError {
 }
 
 /// Where keys come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum KeySource {
+    /// This gateway is the issuer.
+    Own(Issuer),
     /// The issuer's `/.well-known/openid-configuration` says where.
     Discover(String),
     Url(String),
@@ -142,6 +146,7 @@ fn choose(keys: &[Key], id: Option<&str>) -> Option<Key> {
 async fn fetch(source: KeySource) -> Result<Vec<Key>, String> {
     // The client blocks; requests go on meanwhile.
     let fetched = tokio::task::spawn_blocking(move || match source {
+        KeySource::Own(issuer) => parse(&issuer.key_set()),
         KeySource::File(path) => {
             let text =
                 std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -203,6 +203,7 @@ mod tests {
     fn verifier() -> Verifier {
         let authorizer = JwtAuthorizer {
             issuer: "https://issuer.example".to_owned(),
+            needs_stand_in: false,
             audience: vec!["app".to_owned()],
             identity_source: "$request.header.Authorization, $request.querystring.token".to_owned(),
         };

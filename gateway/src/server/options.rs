@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::http_api::Authorizers;
 
@@ -25,6 +26,10 @@ pub struct Options {
     pub authorizers: Authorizers,
     /// Closes WebSockets that are idle for 10 minutes or older than 2 hours.
     pub aws_limits: bool,
+    /// Closes WebSockets that are idle for so long; wins over `aws_limits`.
+    pub idle_limit: Option<Duration>,
+    /// Closes WebSockets of this age; wins over `aws_limits`.
+    pub lifetime: Option<Duration>,
     /// As on the command line.
     pub faults: Vec<String>,
     /// Faults can be changed here while the gateway runs.
@@ -55,6 +60,8 @@ impl Default for Options {
             store: Store::default(),
             authorizers: Authorizers::default(),
             aws_limits: false,
+            idle_limit: None,
+            lifetime: None,
             faults: Vec::new(),
             admin_port: None,
             verbosity: 0,

@@ -92,20 +92,29 @@ impl Reader<'_> {
             let scopes = self.texts(&node, "AuthorizationScopes");
             draft.default_scopes.insert(name.clone(), scopes);
             let identity_source = self.text(&node, "IdentitySource");
-            let authorizer = self.read_jwt(jwt, identity_source);
+            let issuer = authorizers.get(name).and_then(|node| node.get("JwtConfiguration")?.get("issuer"));
+            let created = issuer.is_some_and(|issuer| self.scope.comes_from_resource(issuer));
+            let authorizer = self.read_jwt(jwt, identity_source, created);
             draft.api.authorizers.insert(name.clone(), authorizer);
         }
     }
 
-    /// Keys are lowercase in SAM and capitalized in the raw resource.
-    pub(super) fn read_jwt(&mut self, jwt: &Node, identity_source: Option<String>) -> JwtAuthorizer {
+    /// Keys are lowercase in SAM and capitalized in the raw resource. `created`: the issuer is one of the
+    /// template's resources.
+    pub(super) fn read_jwt(
+        &mut self,
+        jwt: &Node,
+        identity_source: Option<String>,
+        created: bool,
+    ) -> JwtAuthorizer {
         let issuer = self.text(jwt, "issuer").or_else(|| self.text(jwt, "Issuer")).unwrap_or_default();
         let mut audience = self.texts(jwt, "audience");
         audience.extend(self.texts(jwt, "Audience"));
         if issuer.is_empty() {
-            self.warn(jwt.line, "the JWT authorizer has no issuer and lets nobody in where it is enforced");
+            self.warn(jwt.line, "the JWT authorizer has no issuer and lets nobody in once deployed");
         }
         JwtAuthorizer {
+            needs_stand_in: created || issuer.is_empty(),
             issuer,
             audience,
             identity_source: identity_source.unwrap_or_else(|| BEARER.to_owned()),
@@ -140,8 +149,10 @@ impl Reader<'_> {
                 continue;
             }
             let source = self.texts(properties, "IdentitySource").into_iter().next();
+            let issuer = properties.get("JwtConfiguration").and_then(|jwt| jwt.get("Issuer"));
+            let created = issuer.is_some_and(|issuer| self.scope.comes_from_resource(issuer));
             if let Some(jwt) = self.property(properties, "JwtConfiguration") {
-                authorizers.insert(resource.id.to_owned(), self.read_jwt(&jwt, source));
+                authorizers.insert(resource.id.to_owned(), self.read_jwt(&jwt, source, created));
             }
         }
         authorizers

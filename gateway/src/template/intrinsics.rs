@@ -11,7 +11,7 @@ pub(crate) const REGION: &str = "us-east-1";
 const STACK: &str = "local";
 
 /// What names stand for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scope<'t> {
     parameters: BTreeMap<String, Node>,
     conditions: BTreeMap<&'t str, &'t Node>,
@@ -80,6 +80,12 @@ impl<'t> Scope<'t> {
             Some(Node { value: Value::Null, .. }) | None => Ok(String::new()),
             Some(other) => Err(Problem::new(node.line, format!("expected a text, found {}", other.kind()))),
         }
+    }
+
+    /// Whether the value comes from a resource of this template, and so is only known once that is deployed.
+    pub(super) fn comes_from_resource(&self, node: &Node) -> bool {
+        let without = Self { resources: BTreeMap::new(), ..self.clone() };
+        self.resolve(node).is_ok() && without.resolve(node).is_err()
     }
 
     /// Whether a resource with this `Condition` exists.

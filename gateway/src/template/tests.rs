@@ -27,7 +27,9 @@ fn the_skeleton_is_understood_whole() {
     let [route] = http.routes.as_slice() else { panic!("one route: {:?}", http.routes) };
     assert_eq!((route.route_key.as_str(), route.function.as_str()), ("POST /messages", "CreateMessage"));
     assert_eq!(route.authorizer.as_deref(), Some("Jwt"));
-    assert_eq!(http.authorizers["Jwt"].issuer, "https://cognito-idp.us-east-1.amazonaws.com/UserPool");
+    let jwt = &http.authorizers["Jwt"];
+    assert_eq!(jwt.issuer, "https://cognito-idp.us-east-1.amazonaws.com/UserPool");
+    assert!(jwt.needs_stand_in, "there is no such pool before it is deployed");
     assert_eq!(http.authorizers["Jwt"].audience, ["UserPoolClient"]);
 
     let websocket = project.websocket_api.expect("a WebSocket API");
@@ -59,7 +61,9 @@ fn parameters_win_over_defaults_and_turn_conditions() {
     let text = include_str!("fixtures/skeleton.yaml");
     let project = parse(text, "t", Path::new("/p"), &given).expect("good").project;
     assert_eq!(project.functions["Connect"].environment["REDIS_URL"], "redis://elsewhere");
-    assert_eq!(project.http_api.expect("one").authorizers["Jwt"].issuer, "https://issuer.example");
+    let jwt = &project.http_api.expect("one").authorizers["Jwt"];
+    assert_eq!(jwt.issuer, "https://issuer.example");
+    assert!(!jwt.needs_stand_in);
 }
 
 #[test]

@@ -18,6 +18,7 @@ impl Reader<'_> {
         if let Some(stage) = self.text(&resource.properties, "StageName") {
             draft.api.stage = stage;
         }
+        draft.api.stage_variables = self.text_map(&resource.properties, "StageVariables");
         let routes = resource.properties.get("Routes").map(|node| self.scope.resolve_top(node));
         let routes = match routes {
             Some(Ok(Some(routes))) => routes,
@@ -53,6 +54,7 @@ impl Reader<'_> {
             api: WebSocketApi {
                 api_id: identifiers::api_id(resource.id),
                 stage: "default".to_owned(),
+                stage_variables: BTreeMap::new(),
                 route_selection_expression: selection.unwrap_or_else(|| "$request.body.action".to_owned()),
                 routes: BTreeMap::new(),
             },
@@ -107,6 +109,7 @@ impl Reader<'_> {
                 draft.api.stage_variables = self.text_map(&stage.properties, "StageVariables");
             } else if let Some(draft) = apis.websocket(&api) {
                 draft.api.stage = name;
+                draft.api.stage_variables = self.text_map(&stage.properties, "StageVariables");
             }
         }
         let integrations = self.read_integrations(resources);

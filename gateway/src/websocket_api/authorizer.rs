@@ -95,7 +95,7 @@ pub(crate) async fn authorize(
     request_id: &str,
     parameters: &Parameters,
 ) -> Result<Map<String, Value>, Refusal> {
-    if !authorizer.identity_sources.iter().all(|source| is_present(source, parameters)) {
+    if !authorizer.identity_sources.iter().all(|source| is_present(source, facts, parameters)) {
         return Err(Refusal::Unauthorized);
     }
     let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{}/{}/$connect", facts.api_id, facts.stage);
@@ -129,13 +129,15 @@ pub(crate) async fn authorize(
     Ok(context)
 }
 
-fn is_present(source: &str, parameters: &Parameters) -> bool {
+fn is_present(source: &str, facts: &Facts, parameters: &Parameters) -> bool {
     let value = if let Some(name) = source.strip_prefix("route.request.header.") {
         parameters.header(name)
     } else if let Some(name) = source.strip_prefix("route.request.querystring.") {
         parameters.query(name)
+    } else if let Some(name) = source.strip_prefix("stageVariables.") {
+        facts.stage_variables.get(name).map(String::as_str)
     } else {
-        // `context.…` is always there; stage variables are not kept here.
+        // `context.…` is always there.
         return source.starts_with("context.");
     };
     value.is_some_and(|value| !value.is_empty())

@@ -24,6 +24,7 @@ pub(crate) type Multi = BTreeMap<String, Vec<String>>;
 pub(crate) struct Facts {
     pub(crate) api_id: String,
     pub(crate) stage: String,
+    pub(crate) stage_variables: BTreeMap<String, String>,
     pub(crate) domain_name: String,
     pub(crate) connection_id: String,
     pub(crate) connected_at: DateTime<Utc>,
@@ -66,6 +67,8 @@ struct Event<'a> {
     query_string_parameters: Option<Single>,
     #[serde(skip_serializing_if = "Option::is_none")]
     multi_value_query_string_parameters: Option<&'a Multi>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stage_variables: &'a BTreeMap<String, String>,
     request_context: RequestContext<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a str>,
@@ -82,7 +85,7 @@ struct AuthorizerEvent<'a> {
     multi_value_headers: &'a Multi,
     query_string_parameters: Single,
     multi_value_query_string_parameters: &'a Multi,
-    stage_variables: Map<String, Value>,
+    stage_variables: &'a BTreeMap<String, String>,
     request_context: RequestContext<'a>,
 }
 
@@ -120,6 +123,7 @@ pub(crate) fn write(facts: &Facts, route_key: &str, request_id: &str, kind: Kind
         multi_value_headers: None,
         query_string_parameters: None,
         multi_value_query_string_parameters: None,
+        stage_variables: &facts.stage_variables,
         request_context,
         body: None,
         is_base64_encoded: false,
@@ -135,7 +139,12 @@ pub(crate) fn write(facts: &Facts, route_key: &str, request_id: &str, kind: Kind
         }
         Kind::Message { body } => event.body = Some(body),
         Kind::Disconnect { .. } => {
-            let headers = [("Host", facts.domain_name.as_str()), ("x-api-key", ""), ("x-restapi", "")];
+            let headers = [
+                ("Host", facts.domain_name.as_str()),
+                ("X-Forwarded-For", ""),
+                ("x-api-key", ""),
+                ("x-restapi", ""),
+            ];
             let multi: Multi =
                 headers.iter().map(|(name, value)| ((*name).into(), vec![(*value).into()])).collect();
             event.headers = Some(last_values(&multi));
@@ -159,7 +168,7 @@ pub(crate) fn write_authorizer(
         multi_value_headers: &parameters.headers,
         query_string_parameters: last_values(&parameters.query),
         multi_value_query_string_parameters: &parameters.query,
-        stage_variables: Map::new(),
+        stage_variables: &facts.stage_variables,
         request_context: context(facts, "$connect", request_id, Kind::Connect { parameters }),
     })
 }
@@ -290,6 +299,7 @@ mod tests {
         Facts {
             api_id: "abcdef1234".into(),
             stage: "dev".into(),
+            stage_variables: BTreeMap::new(),
             domain_name: "localhost:3000".into(),
             connection_id: "L0SM9cOFvHcCIhw=".into(),
             connected_at: DateTime::from_timestamp_millis(1_700_000_000_123).unwrap(),

@@ -49,6 +49,7 @@ fn gather_facts(door: &WebSocketDoor, request: &Request, peer: SocketAddr) -> Fa
     Facts {
         api_id: api.api_id.clone(),
         stage: api.stage.clone(),
+        stage_variables: api.stage_variables.clone(),
         domain_name: domain_name.unwrap_or("localhost").to_owned(),
         connection_id: events::new_connection_id(),
         connected_at: Utc::now(),

@@ -118,7 +118,10 @@ impl EventLog {
     }
 
     pub fn of_type(&self, event_type: &str) -> Vec<Value> {
-        self.events().into_iter().filter(|event| event["requestContext"]["eventType"] == event_type).collect()
+        // An authorizer's event looks like the CONNECT it decides on.
+        let is_wanted =
+            |event: &Value| event["requestContext"]["eventType"] == event_type && event["type"] != "REQUEST";
+        self.events().into_iter().filter(is_wanted).collect()
     }
 
     pub async fn wait_for(&self, event_type: &str) -> Value {
@@ -159,6 +162,7 @@ pub fn api() -> WebSocketApi {
     WebSocketApi {
         api_id: "abcdef1234".into(),
         stage: STAGE.into(),
+        stage_variables: BTreeMap::new(),
         route_selection_expression: "$request.body.action".into(),
         routes: routes.map(|(key, route)| (key.to_owned(), route)).into(),
     }

@@ -106,7 +106,7 @@ impl Store {
         Ok(Registration { moved_from, event_id, known })
     }
 
-    /// Makes a registration last and ends the one it replaced: one round trip, one more if another
+    /// Makes a registration last and ends the one it replaced: one round trip, one more to move, two if another
     /// `register` of the same connection came between. Returns connections to close.
     pub async fn confirm(
         &self,
@@ -123,18 +123,14 @@ impl Store {
             .arg(CONNECTIONS_PER_USER);
         let leave = async {
             match &registration.moved_from {
-                Some(previous) => self.leave(connection, previous).await,
+                Some(previous) => self.move_away(connection, previous).await,
                 None => Ok(()),
             }
         };
-        let (oldest, current, ()) = try_join3(
-            self.redis.run::<Vec<String>>(&confirm),
-            self.redis.run::<Option<String>>(&Cmd::hget(keys::connection(connection), "user")),
-            leave,
-        )
-        .await?;
-        if current.as_deref() != Some(user.as_str()) {
-            self.leave(connection, user).await?;
+        let (oldest, speaker, ()) =
+            try_join3(self.redis.run::<Vec<String>>(&confirm), self.speaker(connection), leave).await?;
+        if speaker.user.as_ref() != Some(user) {
+            self.move_away(connection, user).await?;
         }
         Ok(oldest.into_iter().map(ConnectionId::from_platform).collect())
     }
@@ -219,6 +215,17 @@ impl Store {
     /// How long what is kept of a connection may stay without it.
     pub(super) fn connection_seconds(&self) -> i64 {
         i64::try_from((self.connection_lifetime + LIFETIME_MARGIN).as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Removes a connection from the user it left; enters it again if a `register` that came between has made
+    /// it speak for that user once more, whose entry this may have removed.
+    async fn move_away(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
+        self.leave(connection, user).await?;
+        if self.speaker(connection).await?.user.as_ref() != Some(user) {
+            return Ok(());
+        }
+        let expiry = now_ms() + millis(self.connection_lifetime + LIFETIME_MARGIN);
+        self.redis.run(&Cmd::zadd(keys::user_connections(user), connection.as_str(), expiry)).await
     }
 
     async fn leave(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {

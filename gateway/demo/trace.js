@@ -1,0 +1,34 @@
+// The log pane: every frame and request as it goes by, to learn the protocol from.
+
+const MOST = 200;
+
+const WAYS = { sent: "↑", received: "↓", asked: "⇅", failed: "✕" };
+
+export class Trace {
+  #entries = document.getElementById("trace-entries");
+  #template = document.getElementById("trace-template");
+
+  constructor() {
+    document.getElementById("clear-trace").onclick = () => this.#entries.replaceChildren();
+  }
+
+  /** `way` is a key of `WAYS`; `body` is shown when the line is opened. */
+  record({ way, kind, gist, body }) {
+    const entry = this.#template.content.cloneNode(true);
+    const now = new Date();
+    entry.querySelector("li").dataset.way = way;
+    entry.querySelector(".way").textContent = WAYS[way];
+    entry.querySelector(".way").title = way;
+    entry.querySelector(".kind").textContent = kind;
+    entry.querySelector(".gist").textContent = gist;
+    entry.querySelector("time").textContent = now.toLocaleTimeString([], { hour12: false });
+    entry.querySelector("time").dateTime = now.toISOString();
+    entry.querySelector("pre").textContent = JSON.stringify(body, null, 2);
+
+    const pane = this.#entries;
+    const atEnd = pane.scrollHeight - pane.scrollTop - pane.clientHeight < 40;
+    pane.append(entry);
+    if (pane.childElementCount > MOST) pane.firstElementChild.remove();
+    if (atEnd) pane.scrollTop = pane.scrollHeight;
+  }
+}

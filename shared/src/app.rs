@@ -1,0 +1,54 @@
+//! What a function builds once per cold start. Pushing needs the AWS SDK, so functions that never push leave it out.
+
+use futures_util::future::join;
+
+use crate::config::Config;
+use crate::error::Cause;
+use crate::notify::{self, Notifier};
+use crate::store::Store;
+
+/// A function's settings and store.
+#[derive(Debug)]
+pub struct App {
+    /// What it was told.
+    pub config: Config,
+    /// Redis.
+    pub store: Store,
+}
+
+/// The same for a function that also pushes.
+#[derive(Debug)]
+pub struct PushingApp {
+    /// What it was told.
+    pub config: Config,
+    /// Redis.
+    pub store: Store,
+    /// The way to clients.
+    pub notifier: Notifier,
+}
+
+impl App {
+    /// Reads the environment and connects, as far as that is possible now.
+    ///
+    /// # Errors
+    /// A setting that is missing or malformed.
+    pub async fn from_env() -> Result<Self, Cause> {
+        let config = Config::from_env()?;
+        let store = Store::open(&config).await?;
+        Ok(Self { config, store })
+    }
+}
+
+impl PushingApp {
+    /// As [`App::from_env`].
+    ///
+    /// # Errors
+    /// A setting that is missing or malformed.
+    pub async fn from_env() -> Result<Self, Cause> {
+        let config = Config::from_env()?;
+        let (store, client) = join(Store::open(&config), notify::connect(&config)).await;
+        let store = store?;
+        let notifier = Notifier::new(client, store.clone());
+        Ok(Self { config, store, notifier })
+    }
+}

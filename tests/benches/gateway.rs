@@ -1,0 +1,87 @@
+//! What the local gateway costs: creates and pushes per second beside a plain Node server doing the same work,
+//! where the time of one `POST /messages` goes, and the memory of idle connections.
+//!
+//! `cargo bench -p tests --bench gateway`; `--seconds N` measures longer, `--idle N` opens other than 5,000.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+mod gateway_process;
+mod load;
+mod node;
+mod processes;
+
+use std::time::Duration;
+
+use gateway_process::GatewayProcess;
+use load::{Load, Outcome};
+use processes::{Cpu, resident_mb};
+
+const ROUNDS: usize = 3;
+const CLIENTS: usize = 8;
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if gateway_process::is_asked_for(&arguments) {
+        return gateway_process::serve().await;
+    }
+    let number = |name: &str, otherwise: u64| {
+        let place = arguments.iter().position(|argument| argument == name);
+        place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(otherwise)
+    };
+    let load = Load { clients: CLIENTS, duration: Duration::from_secs(number("--seconds", 5)) };
+    gateway_process::build_functions();
+    let node = node::Node::start().await;
+    let gateway = GatewayProcess::start().await;
+
+    println!("\nPOST /messages by {CLIENTS} clients, two listeners, every push checked");
+    let mut rates: Vec<(f64, f64)> = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = Cpu::of_gateway(gateway.pid);
+        let ours = load.run(gateway.port).await;
+        print(&ours, "gateway");
+        Cpu::of_gateway(gateway.pid).since(&before).print(ours.created);
+        let Some(node) = &node else { continue };
+        let before = Cpu::of_node(node.pid(), node.store_pid());
+        let theirs = load.run(node.port).await;
+        print(&theirs, "node");
+        Cpu::of_node(node.pid(), node.store_pid()).since(&before).print(theirs.created);
+        rates.push((ours.rate(), theirs.rate()));
+    }
+    if !rates.is_empty() {
+        let mut ratios: Vec<f64> = rates.iter().map(|(ours, theirs)| ours / theirs).collect();
+        ratios.sort_by(f64::total_cmp);
+        println!("gateway / node: {:.2} (median of {})", ratios[ratios.len() / 2], ratios.len());
+    }
+
+    println!("\nOne client at a time");
+    let alone = Load { clients: 1, duration: load.duration.min(Duration::from_secs(3)) };
+    let before = Cpu::of_gateway(gateway.pid);
+    let ours = alone.run(gateway.port).await;
+    print(&ours, "gateway");
+    Cpu::of_gateway(gateway.pid).since(&before).print(ours.created);
+    if let Some(node) = node {
+        print(&alone.run(node.port).await, "node");
+        node.stop().await;
+    }
+
+    let idle = number("--idle", 5000) as usize;
+    let before = resident_mb(gateway.pid);
+    let open = load::open_idle(gateway.port, idle).await;
+    println!(
+        "\n{idle} idle connections: {} MB in the gateway ({before} MB without)",
+        resident_mb(gateway.pid)
+    );
+    drop(open);
+    gateway.stop().await;
+}
+
+fn print(outcome: &Outcome, name: &str) {
+    println!(
+        "  {name:<8} {:>7.0} creates/s {:>7.0} pushes/s   p50 {:.2} ms  p99 {:.2} ms",
+        outcome.rate(),
+        outcome.rate() * 2.0,
+        outcome.percentile(0.5),
+        outcome.percentile(0.99),
+    );
+}

@@ -1,0 +1,80 @@
+//! The plain Node server to compare with, and its own store.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use gateway::valkey::{Options, Valkey};
+use tokio::process::{Child, ChildStdin, Command as AsyncCommand};
+
+use crate::gateway_process::{project_folder, read_port};
+use crate::processes;
+
+pub(crate) struct Node {
+    pub(crate) port: u16,
+    child: Child,
+    lifeline: ChildStdin,
+    store: Valkey,
+}
+
+impl Node {
+    /// `None` where Node or its packages cannot be had.
+    pub(crate) async fn start() -> Option<Self> {
+        let folder = match install() {
+            Ok(folder) => folder,
+            Err(why) => {
+                println!("node: skipped: {why}");
+                return None;
+            }
+        };
+        let tools = Some(project_folder().join(".local"));
+        let store = Valkey::start(Options { tools, ..Options::default() }).await.unwrap();
+        let mut child = AsyncCommand::new("node")
+            .arg(folder.join("server.mjs"))
+            .arg(store.url())
+            .env("NODE_ENV", "production")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let port = read_port(&mut child).await;
+        let lifeline = child.stdin.take().unwrap();
+        Some(Self { port, child, lifeline, store })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    pub(crate) fn store_pid(&self) -> Option<u32> {
+        processes::store_below(std::process::id())
+    }
+
+    pub(crate) async fn stop(mut self) {
+        drop(self.lifeline);
+        self.child.wait().await.unwrap();
+        self.store.stop().await;
+    }
+}
+
+/// Installs the server's packages outside the source tree, once.
+fn install() -> Result<PathBuf, String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in ["package.json", "server.mjs"] {
+        std::fs::copy(source.join(file), folder.join(file)).unwrap();
+    }
+    let quiet = ["--silent", "--no-package-lock", "--no-audit", "--no-fund"];
+    let installed = Command::new("npm")
+        .args(["install", "--prefer-offline"])
+        .args(quiet)
+        .current_dir(&folder)
+        .stdout(Stdio::null())
+        .status();
+    match installed {
+        Err(_) => Err("node and npm are not installed".to_owned()),
+        Ok(status) if status.success() => Ok(folder),
+        Ok(_) => Err("npm cannot install its packages".to_owned()),
+    }
+}

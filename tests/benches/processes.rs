@@ -1,0 +1,87 @@
+//! CPU time and memory of processes, where the system tells (Linux).
+
+use std::fs;
+
+/// The kernel counts CPU time in hundredths of a second.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// CPU seconds of the parts of a server so far.
+pub(crate) struct Cpu(Vec<(&'static str, f64)>);
+
+impl Cpu {
+    pub(crate) fn of_gateway(pid: u32) -> Self {
+        let (stores, functions): (Vec<_>, Vec<_>) =
+            descendants(pid).into_iter().partition(|process| process.is_store());
+        let sum = |processes: Vec<Process>| processes.iter().map(|process| process.cpu).sum();
+        Self(vec![("gateway", cpu(pid)), ("functions", sum(functions)), ("store", sum(stores))])
+    }
+
+    pub(crate) fn of_node(pid: u32, store: Option<u32>) -> Self {
+        Self(vec![("node", cpu(pid)), ("store", store.map(cpu).unwrap_or_default())])
+    }
+
+    pub(crate) fn since(mut self, before: &Self) -> Self {
+        for ((_, now), (_, before)) in self.0.iter_mut().zip(&before.0) {
+            *now -= before;
+        }
+        self
+    }
+
+    /// Per create, and what share each part has.
+    pub(crate) fn print(&self, creates: usize) {
+        let all: f64 = self.0.iter().map(|(_, cpu)| cpu).sum();
+        if all <= 0.0 {
+            return;
+        }
+        let parts = self.0.iter().map(|(name, cpu)| {
+            format!("{name} {:.0} µs ({:.0} %)", cpu / creates as f64 * 1e6, cpu / all * 100.0)
+        });
+        println!("           CPU per create: {}", parts.collect::<Vec<_>>().join(", "));
+    }
+}
+
+#[derive(Debug)]
+struct Process {
+    pid: u32,
+    parent: u32,
+    name: String,
+    cpu: f64,
+}
+
+impl Process {
+    fn read(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name stands in parentheses and may hold anything.
+        let (before, after) = stat.rsplit_once(") ")?;
+        let name = before.split_once('(')?.1.to_owned();
+        let fields: Vec<&str> = after.split(' ').collect();
+        let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
+        let cpu = (number(11)? + number(12)?) as f64 / TICKS_PER_SECOND;
+        Some(Self { pid, parent: u32::try_from(number(1)?).ok()?, name, cpu })
+    }
+
+    fn is_store(&self) -> bool {
+        self.name.starts_with("valkey") || self.name.starts_with("redis")
+    }
+}
+
+fn cpu(pid: u32) -> f64 {
+    Process::read(pid).map(|process| process.cpu).unwrap_or_default()
+}
+
+fn descendants(pid: u32) -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let all = entries.filter_map(|entry| Process::read(entry.ok()?.file_name().to_str()?.parse().ok()?));
+    all.filter(|process| process.parent == pid).collect()
+}
+
+/// The store that a process has started.
+pub(crate) fn store_below(pid: u32) -> Option<u32> {
+    descendants(pid).into_iter().find(Process::is_store).map(|process| process.pid)
+}
+
+pub(crate) fn resident_mb(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or_default() / 1024
+}

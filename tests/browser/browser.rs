@@ -1,0 +1,231 @@
+//! Chromium under a WebDriver: one browser per user, all of them gone when the story is over.
+
+use std::panic::AssertUnwindSafe;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use fantoccini::error::CmdError;
+use fantoccini::wd::TimeoutConfiguration;
+use fantoccini::{Client, ClientBuilder, Locator};
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// How long a page may take to show what it must. Nothing waits for this but a failing test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a page looks whether it shows what is waited for, in milliseconds.
+const LOOK: u64 = 25;
+
+const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+const FLAGS: [&str; 13] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    // A machine without a network has no other address to offer.
+    "--allow-loopback-in-peer-connection",
+    "--window-size=1280,900",
+];
+
+/// Tells one story in browsers of its own, or says why it is skipped.
+pub(crate) fn tell(story: impl AsyncFnOnce(&Browsers)) {
+    /// Two browsers with video are all that a small machine can run at a time.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        if !is_installed("chromedriver").await || !is_any_installed(&CHROMIUM).await {
+            assert!(
+                std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+                "chromium and chromedriver are not installed"
+            );
+            eprintln!("skipped: chromium and chromedriver are not installed");
+            return;
+        }
+        let browsers = Browsers::start().await;
+        let told = AssertUnwindSafe(story(&browsers)).catch_unwind().await;
+        browsers.stop().await;
+        told.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+}
+
+async fn is_any_installed(programs: &[&str]) -> bool {
+    join_all(programs.iter().map(|program| is_installed(program))).await.contains(&true)
+}
+
+async fn is_installed(program: &str) -> bool {
+    let mut version = Command::new(program);
+    version.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    version.status().await.is_ok_and(|status| status.success())
+}
+
+/// A driver and the browsers it has opened.
+pub(crate) struct Browsers {
+    driver: Child,
+    url: String,
+    open: Mutex<Vec<Client>>,
+}
+
+impl Browsers {
+    async fn start() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromedriver starts");
+        let stdout = driver.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        let port = loop {
+            let line = lines.next_line().await.expect("text").expect("chromedriver says where it listens");
+            if let Some((_, port)) = line.rsplit_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        Self { driver, url: format!("http://127.0.0.1:{port}"), open: Mutex::default() }
+    }
+
+    /// A browser that knows nothing yet.
+    pub(crate) async fn open(&self, name: &str) -> Tab {
+        let capabilities = json!({ "goog:chromeOptions": { "args": FLAGS } });
+        let Value::Object(capabilities) = capabilities else { unreachable!("it is written as an object") };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .unwrap_or_else(|error| panic!("no browser for {name}: {error}"));
+        self.open.lock().expect("no story panics here").push(client.clone());
+        let timeouts = TimeoutConfiguration::new(Some(PATIENCE), Some(PATIENCE), None);
+        client.update_timeouts(timeouts).await.expect("time limits");
+        Tab { client, name: name.to_owned() }
+    }
+
+    async fn stop(mut self) {
+        let open = std::mem::take(&mut *self.open.lock().expect("no story panics here"));
+        for closed in join_all(open.into_iter().map(Client::close)).await {
+            if let Err(error) = closed {
+                eprintln!("a browser did not close: {error}");
+            }
+        }
+        let _ = self.driver.kill().await;
+    }
+}
+
+/// One page in a browser of its own.
+pub(crate) struct Tab {
+    client: Client,
+    name: String,
+}
+
+impl Tab {
+    pub(crate) async fn goto(&self, url: &str) {
+        self.client.goto(url).await.unwrap_or_else(|error| panic!("{}: {url}: {error}", self.name));
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.client.refresh().await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+    }
+
+    /// What a script returns.
+    pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.checked(script, self.client.execute(script, arguments).await).await
+    }
+
+    /// Waits until an expression of `arguments` is true; it may await.
+    pub(crate) async fn until(&self, expression: &str, arguments: Vec<Value>) {
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             const holds = async (arguments) => ({expression});
+             const look = async () => {{
+               if (await holds(arguments)) done(true);
+               else setTimeout(look, {LOOK});
+             }};
+             look();"
+        );
+        self.checked(expression, self.client.execute_async(&script, arguments).await).await;
+    }
+
+    /// Clicks as a person does: on what is there, visible and enabled.
+    pub(crate) async fn click(&self, selector: &str) {
+        let ready = "(() => {
+            const it = document.querySelector(arguments[0]);
+            return it && it.checkVisibility() && !it.disabled;
+        })()";
+        self.until(ready, vec![json!(selector)]).await;
+        let clicked = async { self.client.find(Locator::Css(selector)).await?.click().await };
+        self.checked(selector, clicked.await).await;
+    }
+
+    pub(crate) async fn type_into(&self, selector: &str, text: &str) {
+        let typed = async {
+            let field = self.client.find(Locator::Css(selector)).await?;
+            field.clear().await?;
+            field.send_keys(text).await
+        };
+        self.checked(selector, typed.await).await;
+    }
+
+    /// The value, or a failure that shows what the page looked like.
+    async fn checked<T>(&self, what: &str, result: Result<T, CmdError>) -> T {
+        match result {
+            Ok(value) => value,
+            Err(error) => {
+                let path = format!("{}/{}.png", env!("CARGO_TARGET_TMPDIR"), self.name);
+                let picture = self.client.screenshot().await.unwrap_or_default();
+                let seen = match std::fs::write(&path, picture) {
+                    Ok(()) => path,
+                    Err(_) => "no screenshot".to_owned(),
+                };
+                let text = self.client.execute("return document.body.innerText", Vec::new()).await;
+                panic!("{}: {what}: {error}\nIt showed ({seen}):\n{}", self.name, text.unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Watches peer connections, so that [`Tab::expect_live_video`] can ask them. To be called before a call.
+impl Tab {
+    pub(crate) async fn watch_calls(&self) {
+        let script = "
+            const Native = window.RTCPeerConnection;
+            window.watched = [];
+            window.RTCPeerConnection = class extends Native {
+              constructor(...settings) { super(...settings); window.watched.push(this); }
+            };";
+        self.run(script, Vec::new()).await;
+    }
+
+    /// The video has a picture that moves, and sound and picture keep coming in over the network.
+    pub(crate) async fn expect_live_video(&self, selector: &str) {
+        let shown = "(() => {
+            const video = document.querySelector(arguments[0]);
+            window.shownAt ??= video.videoWidth > 0 ? video.currentTime : undefined;
+            return video.currentTime > window.shownAt;
+        })()";
+        self.run("window.shownAt = undefined; window.receivedAt = undefined", Vec::new()).await;
+        self.until(shown, vec![json!(selector)]).await;
+        let growing = "(async () => {
+            const received = { audio: 0, video: 0 };
+            for (const stats of (await window.watched.at(-1).getStats()).values()) {
+              if (stats.type === 'inbound-rtp') received[stats.kind] += stats.bytesReceived;
+            }
+            window.receivedAt ??= received;
+            return received.audio > window.receivedAt.audio && received.video > window.receivedAt.video;
+        })()";
+        self.until(&format!("await {growing}"), Vec::new()).await;
+    }
+}

@@ -1,0 +1,118 @@
+//! Two people call each other on the demo page, with real media.
+
+use gateway::server::Options;
+use harness::Served;
+
+use crate::browser::{Browsers, tell};
+use crate::page::Person;
+
+/// Two people, each with the conversation with the other open.
+async fn two_people(browsers: &Browsers, served: &Served, names: [&str; 2]) -> [Person; 2] {
+    let one = Person::sign_in(browsers, &served.url(), names[0]).await;
+    let other = Person::sign_in(browsers, &served.url(), names[1]).await;
+    one.open_conversation(names[1]).await;
+    other.open_conversation(names[0]).await;
+    [one, other]
+}
+
+#[test]
+fn a_call_shows_each_the_other_until_one_hangs_up() {
+    tell(async |browsers| {
+        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-calls", "bob-is-called"]).await;
+        alice.call().await;
+        bob.expect_ringing().await;
+        bob.accept().await;
+        alice.expect_live_call().await;
+        bob.expect_live_call().await;
+
+        bob.turn_camera_off().await;
+        alice.expect_black_picture().await;
+
+        alice.hang_up().await;
+        alice.expect_idle().await;
+        bob.expect_idle().await;
+        bob.expect_notice("alice-calls ended the call").await;
+
+        // The other way round, and at once: nothing of the first call is in the way.
+        bob.call().await;
+        alice.expect_ringing().await;
+        alice.accept().await;
+        alice.expect_live_call().await;
+        bob.expect_live_call().await;
+        alice.hang_up().await;
+        bob.expect_idle().await;
+        alice.expect_idle().await;
+    });
+}
+
+#[test]
+fn a_declined_call_ends_for_both() {
+    tell(async |browsers| {
+        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-asks", "bob-declines"]).await;
+        alice.call().await;
+        bob.expect_ringing().await;
+        bob.decline().await;
+        alice.expect_notice("bob-declines declined the call").await;
+        alice.expect_idle().await;
+        bob.expect_idle().await;
+    });
+}
+
+#[test]
+fn a_caller_who_gives_up_stops_the_ringing() {
+    tell(async |browsers| {
+        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-gives-up", "bob-is-slow"]).await;
+        alice.call().await;
+        bob.expect_ringing().await;
+        alice.hang_up().await;
+        bob.expect_notice("You missed a call from alice-gives-up").await;
+        bob.expect_idle().await;
+        alice.expect_idle().await;
+    });
+}
+
+#[test]
+fn whoever_calls_an_absent_user_is_told() {
+    tell(async |browsers| {
+        let alice = Person::sign_in(browsers, &harness::shared().url(), "alice-waits").await;
+        alice.open_conversation("nobody-at-all").await;
+        alice.call().await;
+        alice.expect_told_of_absence("nobody-at-all").await;
+    });
+}
+
+#[test]
+fn two_who_call_each_other_at_once_meet_in_one_call() {
+    tell(async |browsers| {
+        // Each has called before either hears of the other's call.
+        let slow =
+            Served::start(Options { faults: vec!["frames:offer:delay=3s".into()], ..Options::default() });
+        for [first, second] in [["alice-meets", "bob-meets"], ["bob-meets-too", "alice-meets-too"]] {
+            let [one, other] = two_people(browsers, &slow, [first, second]).await;
+            one.call().await;
+            other.call().await;
+            one.expect_live_call().await;
+            other.expect_live_call().await;
+            // The call that was given up for the other one disturbs nobody.
+            one.expect_offer_from(second).await;
+            other.expect_offer_from(first).await;
+            one.expect_live_call().await;
+            one.hang_up().await;
+            one.expect_idle().await;
+            other.expect_idle().await;
+        }
+    });
+}
+
+#[test]
+fn a_closed_page_ends_its_call() {
+    tell(async |browsers| {
+        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-stays", "bob-leaves"]).await;
+        alice.call().await;
+        bob.expect_ringing().await;
+        bob.accept().await;
+        alice.expect_live_call().await;
+        bob.reload().await;
+        alice.expect_idle().await;
+    });
+}

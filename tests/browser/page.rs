@@ -1,0 +1,177 @@
+//! The demo page, in the verbs of the person before it.
+
+use serde_json::json;
+
+use crate::browser::{Browsers, Tab};
+
+/// A user of the demo page.
+pub(crate) struct Person {
+    tab: Tab,
+}
+
+impl Person {
+    /// Opens the page, signs in and waits until the server knows this user.
+    pub(crate) async fn sign_in(browsers: &Browsers, url: &str, name: &str) -> Self {
+        let tab = browsers.open(name).await;
+        tab.goto(url).await;
+        tab.type_into("#name", name).await;
+        tab.click("#sign-in-form button").await;
+        let person = Self { tab };
+        person.expect_online().await;
+        person.tab.watch_calls().await;
+        person
+    }
+
+    pub(crate) async fn expect_online(&self) {
+        self.tab.until("document.querySelector('#connection').dataset.state === 'online'", Vec::new()).await;
+    }
+
+    pub(crate) async fn expect_offline(&self) {
+        self.tab.until("document.querySelector('#connection').dataset.state === 'waiting'", Vec::new()).await;
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.tab.reload().await;
+        self.expect_online().await;
+    }
+
+    pub(crate) async fn open_conversation(&self, peer: &str) {
+        self.tab.type_into("#peer", peer).await;
+        self.tab.click("#peer-form button").await;
+    }
+
+    pub(crate) async fn send(&self, text: &str) {
+        self.tab.type_into("#draft", text).await;
+        self.tab.click("#composer button").await;
+    }
+
+    /// Sends what the composer holds, which must be this.
+    pub(crate) async fn send_draft(&self, text: &str) {
+        self.tab.until("document.querySelector('#draft').value === arguments[0]", vec![json!(text)]).await;
+        self.tab.click("#composer button").await;
+    }
+
+    /// Edits the own message that reads like this.
+    pub(crate) async fn edit(&self, content: &str, edited: &str) {
+        self.mark(content).await;
+        self.tab.click("[data-marked] .edit").await;
+        self.tab.type_into("[data-marked] textarea", edited).await;
+        self.tab.click("[data-marked] .edit-form .primary").await;
+    }
+
+    pub(crate) async fn delete(&self, content: &str) {
+        self.mark(content).await;
+        self.tab.click("[data-marked] .delete").await;
+    }
+
+    /// The conversation shows exactly these messages, in this order.
+    pub(crate) async fn expect_messages(&self, contents: &[&str]) {
+        let shown =
+            "JSON.stringify([...document.querySelectorAll('#messages .content')].map((it) => it.textContent))
+            === JSON.stringify(arguments[0])";
+        self.tab.until(shown, vec![json!(contents)]).await;
+    }
+
+    pub(crate) async fn expect_edited(&self, content: &str) {
+        self.mark(content).await;
+        self.tab.until("document.querySelector('[data-marked] .edited').checkVisibility()", Vec::new()).await;
+    }
+
+    /// The list of conversations shows this many unread messages from the peer.
+    pub(crate) async fn expect_unread(&self, peer: &str, count: usize) {
+        let shown = "document.querySelector(`[data-peer=${CSS.escape(arguments[0])}] .unread`)?.textContent
+            === arguments[1]";
+        self.tab.until(shown, vec![json!(peer), json!(count.to_string())]).await;
+    }
+
+    pub(crate) async fn expect_notice(&self, text: &str) {
+        self.tab
+            .until("document.querySelector('#notices').textContent.includes(arguments[0])", vec![json!(text)])
+            .await;
+    }
+
+    pub(crate) async fn call(&self) {
+        self.tab.click("#call").await;
+    }
+
+    pub(crate) async fn accept(&self) {
+        self.tab.click("#accept").await;
+    }
+
+    pub(crate) async fn decline(&self) {
+        self.tab.click("#decline").await;
+    }
+
+    pub(crate) async fn hang_up(&self) {
+        self.tab.click("#hang-up").await;
+    }
+
+    pub(crate) async fn turn_camera_off(&self) {
+        self.tab.click("#camera-off").await;
+    }
+
+    /// The peer's picture has gone black, or is back.
+    pub(crate) async fn expect_black_picture(&self) {
+        let black = "(() => {
+            const canvas = document.createElement('canvas');
+            const [width, height] = [canvas.width = 16, canvas.height = 16];
+            const context = canvas.getContext('2d');
+            context.drawImage(document.querySelector('#remote-video'), 0, 0, width, height);
+            const pixels = context.getImageData(0, 0, width, height).data;
+            return pixels.every((value, index) => index % 4 === 3 || value < 24);
+        })()";
+        self.tab.until(black, Vec::new()).await;
+    }
+
+    pub(crate) async fn expect_ringing(&self) {
+        self.expect_call("ringing").await;
+    }
+
+    /// The log of frames shows the offer of this peer.
+    pub(crate) async fn expect_offer_from(&self, peer: &str) {
+        let logged = "[...document.querySelectorAll('#trace-entries [data-way=received]')].some((entry) =>
+            entry.querySelector('.kind').textContent === 'offer'
+            && entry.querySelector('.gist').textContent === `from ${arguments[0]}`)";
+        self.tab.until(logged, vec![json!(peer)]).await;
+    }
+
+    /// In the call, with live sound and picture of the peer.
+    pub(crate) async fn expect_live_call(&self) {
+        self.expect_call("active").await;
+        self.tab.expect_live_video("#remote-video").await;
+    }
+
+    /// The call ended, or waits for the peer to come, and the person reads why.
+    pub(crate) async fn expect_told_of_absence(&self, peer: &str) {
+        let told = "['#notices', '#call-status'].some((id) =>
+            document.querySelector(id).textContent.includes(`${arguments[0]} is not`))";
+        self.tab.until(told, vec![json!(peer)]).await;
+    }
+
+    /// Out of the call, free for the next, the camera released.
+    pub(crate) async fn expect_idle(&self) {
+        let idle = "!document.querySelector('#stage').checkVisibility()
+            && !document.querySelector('#call').disabled
+            && document.querySelector('#remote-video').srcObject === null
+            && window.watched.every((connection) => connection.signalingState === 'closed')";
+        self.tab.until(idle, Vec::new()).await;
+    }
+
+    async fn expect_call(&self, state: &str) {
+        let shown = "document.querySelector('#stage').checkVisibility()
+            && document.querySelector('#stage').dataset.state === arguments[0]";
+        self.tab.until(shown, vec![json!(state)]).await;
+    }
+
+    /// Marks the message that reads like this, once it is there.
+    async fn mark(&self, content: &str) {
+        let marked = "(() => {
+            document.querySelector('[data-marked]')?.removeAttribute('data-marked');
+            const messages = [...document.querySelectorAll('.message')];
+            const message = messages.find((it) => it.querySelector('.content').textContent === arguments[0]);
+            if (message) message.dataset.marked = '';
+            return Boolean(message);
+        })()";
+        self.tab.until(marked, vec![json!(content)]).await;
+    }
+}

@@ -1,0 +1,92 @@
+//! What signaling costs.
+
+use serde_json::json;
+
+use crate::meter::{DEVICES, Meter, assert_pushed};
+
+#[tokio::test]
+async fn a_signal_costs_the_same_however_many_devices_get_it() {
+    let meter = Meter::start().await;
+    for count in DEVICES {
+        let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+        let (mut hers, mut his) = (meter.connect(&alice, count).await, meter.connect(&bob, count).await);
+
+        for (kind, round_trips) in [("offer", 3), ("candidate", 2)] {
+            let bill = meter.measure_unseen(hers[0].signal(kind, &alice, &bob, json!("v=0"))).await;
+            bill.assert(round_trips);
+            assert_pushed(&mut his, &[kind]).await;
+        }
+        for (kind, round_trips) in [("answer", 3), ("candidate", 2)] {
+            let bill = meter.measure_unseen(his[0].signal(kind, &bob, &alice, json!("v=0"))).await;
+            bill.assert(round_trips);
+            assert_pushed(&mut hers, &[kind]).await;
+        }
+        meter.measure_unseen(hers[0].signal("end_call", &alice, &bob, json!(null))).await.assert(3);
+        assert_pushed(&mut his, &["end_call"]).await;
+        for device in &mut his {
+            meter.measure_unseen(device.signal("end_call", &bob, &alice, json!(null))).await.assert(1);
+        }
+        assert_pushed(&mut hers, &[]).await;
+        assert_pushed(&mut his, &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn signals_to_nobody_cost_no_more() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let mut devices = meter.connect(&alice, 1).await;
+    let told: [(&str, usize, &[&str]); 4] =
+        [("offer", 3, &["error"]), ("candidate", 2, &[]), ("answer", 3, &["error"]), ("end_call", 2, &[])];
+    for (kind, round_trips, answered) in told {
+        meter.measure_unseen(devices[0].signal(kind, &alice, &bob, json!(null))).await.assert(round_trips);
+        assert_pushed(&mut devices, answered).await;
+    }
+}
+
+#[tokio::test]
+async fn a_candidate_without_a_call_costs_another_look() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let (mut hers, mut his) = (meter.connect(&alice, 1).await, meter.connect(&bob, 2).await);
+    for round_trips in [3, 2] {
+        let bill = meter.measure_unseen(hers[0].signal("candidate", &alice, &bob, json!(null))).await;
+        bill.assert(round_trips);
+        assert_pushed(&mut his, &["candidate"]).await;
+    }
+}
+
+#[tokio::test]
+async fn candidates_that_overtook_their_offer_cost_nothing_more() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let (mut hers, mut his) = (meter.connect(&alice, 1).await, meter.connect(&bob, 2).await);
+    meter.inject("frames:offer:delay=100ms");
+    let calling = async {
+        for kind in ["offer", "candidate", "candidate"] {
+            hers[0].signal(kind, &alice, &bob, json!(null)).await;
+        }
+        his[0].expect_many("candidate", 2).await;
+    };
+    let ((), bill) = meter.measure(calling).await;
+    // One of the candidates is the first of a call nobody knows of, and looks again once.
+    bill.assert(3 + 3 + 2);
+    his[0].expect("offer").await;
+    assert_pushed(&mut his[1..], &["offer", "candidate", "candidate"]).await;
+}
+
+#[tokio::test]
+async fn a_signal_to_gone_connections_costs_one_round_trip_more_and_once() {
+    let meter = Meter::start().await;
+    meter.inject("disconnect:lost=1");
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let (mut hers, gone) = (meter.connect(&alice, 1).await, meter.connect(&bob, 3).await);
+    for device in gone {
+        device.cut().await;
+    }
+    for round_trips in [4, 3] {
+        let bill = meter.measure_unseen(hers[0].signal("offer", &alice, &bob, json!("v=0"))).await;
+        bill.assert(round_trips);
+        assert_pushed(&mut hers, &["error"]).await;
+    }
+}

@@ -1,0 +1,112 @@
+//! What messages cost.
+
+use hyper::Method;
+
+use crate::meter::{DEVICES, Meter, assert_pushed};
+
+#[tokio::test]
+async fn a_message_costs_the_same_however_many_devices_hear_of_it() {
+    let meter = Meter::start().await;
+    for count in DEVICES {
+        let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+        let mut devices = meter.connect(&alice, count).await;
+        devices.extend(meter.connect(&bob, count).await);
+
+        let (message, bill) = meter.measure(alice.post_message(&bob, "hello")).await;
+        bill.assert(2);
+        assert_pushed(&mut devices, &["new_message"]).await;
+
+        let (_, bill) = meter.measure(alice.edit_message(&message, "bye")).await;
+        bill.assert(3);
+        assert_pushed(&mut devices, &["update_message"]).await;
+
+        let (reply, bill) = meter.measure(bob.read_message(&message)).await;
+        assert_eq!(reply.status, 200);
+        bill.assert(1);
+
+        for query in [format!("user={}", alice.key), String::new()] {
+            let (listed, bill) = meter.measure(meter.app.list(&query)).await;
+            assert!(!listed.is_empty());
+            bill.assert(2);
+        }
+
+        let ((), bill) = meter.measure(alice.delete_message(&message)).await;
+        bill.assert(3);
+        assert_pushed(&mut devices, &["delete_message"]).await;
+
+        let (listed, bill) = meter.measure(alice.list_messages()).await;
+        assert!(listed.is_empty());
+        bill.assert(1);
+        assert_pushed(&mut devices, &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_to_oneself_and_one_that_nobody_hears_cost_no_less_and_no_more() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let (_, bill) = meter.measure(alice.post_message(&bob, "hello")).await;
+    bill.assert(2);
+    let mut devices = meter.connect(&alice, 2).await;
+    let (_, bill) = meter.measure(alice.post_message(&alice, "remember")).await;
+    bill.assert(2);
+    assert_pushed(&mut devices, &["new_message"]).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_costs_little() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let mut devices = meter.connect(&alice, 1).await;
+    let message = alice.post_message(&bob, "hello").await;
+    alice.delete_message(&message).await;
+    assert_pushed(&mut devices, &["new_message", "delete_message"]).await;
+
+    let (reply, bill) = meter.measure(alice.read_message(&message)).await;
+    reply.assert_not_found();
+    bill.assert(1);
+    let (reply, bill) = meter.measure(alice.try_edit_message(&message, "again")).await;
+    reply.assert_not_found();
+    bill.assert(1);
+    // The delete before might not have told everybody.
+    let (reply, bill) = meter.measure(alice.try_delete_message(&message)).await;
+    reply.assert_not_found();
+    bill.assert(2);
+
+    let unknown = format!("/messages/{}", uuid::Uuid::now_v7());
+    for (method, body) in [(Method::GET, ""), (Method::PUT, r#"{"content":"x"}"#), (Method::DELETE, "")] {
+        let (reply, bill) = meter.measure(meter.app.send(method, &unknown, body)).await;
+        reply.assert_not_found();
+        bill.assert(1);
+    }
+    for (method, path, status) in [
+        (Method::POST, "/messages", 400),
+        (Method::PUT, unknown.as_str(), 400),
+        (Method::GET, "/messages?limit=0", 400),
+        (Method::GET, "/messages/1", 404),
+        (Method::DELETE, "/messages/1", 404),
+    ] {
+        let (reply, bill) = meter.measure(meter.app.send(method, path, "{}")).await;
+        assert_eq!(reply.status, status, "{path}");
+        bill.assert(0);
+    }
+    assert_pushed(&mut devices, &[]).await;
+}
+
+#[tokio::test]
+async fn gone_connections_cost_one_round_trip_together_and_once() {
+    let meter = Meter::start().await;
+    meter.inject("disconnect:lost=1");
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let mut devices = meter.connect(&bob, 1).await;
+    for user in [&alice, &bob] {
+        for device in meter.connect(user, 2).await {
+            device.cut().await;
+        }
+    }
+    let (_, bill) = meter.measure(alice.post_message(&bob, "hello")).await;
+    bill.assert(3);
+    let (_, bill) = meter.measure(alice.post_message(&bob, "hello again")).await;
+    bill.assert(2);
+    assert_pushed(&mut devices, &["new_message", "new_message"]).await;
+}

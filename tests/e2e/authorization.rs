@@ -1,0 +1,254 @@
+//! Who may do what over REST: every route, every kind of token, every part somebody may have in a message.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{AUDIENCE, App, Message, Reply, Token, User, Visitor, encoded, now};
+
+/// Whom a message is from, to, and nothing to do with.
+const PARTS: [&str; 3] = ["sender", "receiver", "stranger"];
+
+struct People {
+    users: [User; 3],
+    visitors: [Visitor; 3],
+}
+
+impl People {
+    fn of(app: &App) -> Self {
+        let users = PARTS.map(|part| app.user(part));
+        let visitors = std::array::from_fn(|part| app.sign_in(&users[part]));
+        Self { users, visitors }
+    }
+
+    async fn exchange_message(&self) -> Message {
+        self.visitors[0].post_message(&self.users[1], "hello").await
+    }
+}
+
+/// A request that a route would do something with.
+fn request(route: &str, message: &Message, sender: Option<&User>) -> (Method, String, Option<Value>) {
+    let (method, path) = route.split_once(' ').expect("a method and a path");
+    let method: Method = method.parse().expect("a method");
+    let path = path.replace("{id}", message["id"].as_str().expect("an id"));
+    let body = match method.as_str() {
+        "POST" if path == "/messages" => {
+            let mut draft = json!({ "receiver_id": message["receiver_id"], "content": "new" });
+            if let Some(sender) = sender {
+                draft["sender_id"] = sender.key.as_str().into();
+            }
+            Some(draft)
+        }
+        "PUT" => Some(json!({ "content": "edited" })),
+        _ => None,
+    };
+    (method, path, body)
+}
+
+/// Every route of the template.
+fn routes(app: &App) -> Vec<String> {
+    let api = app.gateway().project().http_api.as_ref().expect("an HTTP API");
+    api.routes.iter().map(|route| route.route_key.clone()).collect()
+}
+
+/// What the platform lets nobody in with.
+fn bad_tokens(user: &User) -> Vec<(&'static str, Option<String>)> {
+    let token = App::issuer().token(&user.key);
+    let good = token.sign();
+    let (signed, signature) = good.rsplit_once('.').expect("three parts");
+    let (head, _) = signed.split_once('.').expect("three parts");
+    let other = URL_SAFE_NO_PAD.encode(json!({ "sub": "somebody else" }).to_string());
+    let cases: [(&str, Token); 10] = [
+        ("bad signature", token.clone().forged()),
+        ("unknown key", token.clone().headed("kid", "another").forged()),
+        ("expired", token.clone().claiming("exp", now() - 1)),
+        ("without expiry", token.clone().without("exp")),
+        ("not valid yet", token.clone().claiming("nbf", now() + 600)),
+        ("wrong audience", token.clone().claiming("aud", "another")),
+        ("without audience", token.clone().without("aud")),
+        ("wrong issuer", token.clone().claiming("iss", "https://issuer.example")),
+        ("without issuer", token.clone().without("iss")),
+        ("symmetric", token.headed("alg", "HS256")),
+    ];
+    let mut tokens = vec![
+        ("no token", None),
+        ("empty", Some(String::new())),
+        ("rubbish", Some("rubbish".to_owned())),
+        ("unsigned", Some(format!("{signed}."))),
+        ("another payload", Some(format!("{head}.{other}.{signature}"))),
+    ];
+    tokens.extend(cases.into_iter().map(|(name, token)| (name, Some(token.sign()))));
+    tokens
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_good_token_on_any_route() {
+    let app = App::guarded().await;
+    let people = People::of(&app);
+    let message = people.exchange_message().await;
+    let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
+    let routes = routes(&app);
+    assert!(routes.len() >= 6, "{routes:?}");
+    for route in &routes {
+        for (user, part) in people.users.iter().zip(PARTS) {
+            for (flaw, token) in bad_tokens(user) {
+                let (method, path, body) = request(route, &message, None);
+                let reply = app.visitor(token).send(method, &path, body).await;
+                let what = format!("{route}, {part}, {flaw}: {}", reply.text());
+                assert_eq!((reply.status, reply.text()), (401, r#"{"message":"Unauthorized"}"#), "{what}");
+                assert!(reply.header("www-authenticate").starts_with("Bearer"), "{what}");
+            }
+        }
+    }
+    assert_eq!(people.visitors[0].get(&path).await.json(), message, "nothing was changed");
+    assert_eq!(people.visitors[0].get("/messages").await.json(), json!([message]), "nothing was sent");
+}
+
+/// What becomes of a request that speaks of one person and holds the token of another (or the same).
+fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static str>) {
+    let of_message = |status| match holder {
+        0 => (status, None),
+        1 => (403, Some("forbidden")),
+        _ => (404, Some("not_found")),
+    };
+    match route {
+        "GET /messages" if said != holder => (403, Some("forbidden")),
+        "GET /messages" => (200, None),
+        "GET /messages/{id}" if holder == 2 => (404, Some("not_found")),
+        "GET /messages/{id}" => (200, None),
+        "POST /messages" if said != holder => (403, Some("forbidden")),
+        "POST /messages" => (201, None),
+        "PUT /messages/{id}" | "DELETE /messages/{id}" => of_message(200),
+        "POST /tickets" => (201, None),
+        "GET /ice-servers" => (200, None),
+        other => panic!("{other} is missing in this matrix"),
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_does_what_its_user_may_on_any_route() {
+    let app = App::guarded().await;
+    let people = People::of(&app);
+    for route in routes(&app) {
+        for (said, user) in people.users.iter().enumerate() {
+            for (holder, visitor) in people.visitors.iter().enumerate() {
+                let message = people.exchange_message().await;
+                let (method, mut path, body) = request(&route, &message, Some(user));
+                if route == "GET /messages" {
+                    path = format!("/messages?user={}", encoded(&user.key));
+                }
+                let reply = visitor.send(method, &path, body).await;
+                let code = || reply.json()["code"].as_str().map(str::to_owned);
+                let (status, expected_code) = expected(&route, said, holder);
+                let what = format!(
+                    "{route} for the {}, token of the {}: {}",
+                    PARTS[said],
+                    PARTS[holder],
+                    reply.text()
+                );
+                assert_eq!(reply.status, status, "{what}");
+                assert_eq!(code().as_deref(), expected_code, "{what}");
+                assert_kept(&people, &route, holder, &message).await;
+            }
+        }
+    }
+}
+
+/// The message is as it should be after somebody tried this.
+async fn assert_kept(people: &People, route: &str, holder: usize, message: &Message) {
+    let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
+    let found = people.visitors[0].get(&path).await;
+    match (route, holder) {
+        ("DELETE /messages/{id}", 0) => found.assert_not_found(),
+        ("PUT /messages/{id}", 0) => assert_eq!(found.json()["content"], "edited"),
+        _ => assert_eq!(found.json(), *message),
+    }
+}
+
+#[tokio::test]
+async fn one_lists_ones_own_messages_only() {
+    let app = App::guarded().await;
+    let people = People::of(&app);
+    let [sender, receiver, stranger] = &people.visitors;
+    let [_, bob, mallory] = &people.users;
+    let message = people.exchange_message().await;
+    let other = stranger.post_message(bob, "to the receiver").await;
+    assert_eq!(sender.get("/messages").await.json(), json!([message]));
+    assert_eq!(receiver.get("/messages").await.json(), json!([message, other]));
+    assert_eq!(stranger.get("/messages").await.json(), json!([other]));
+    let with = |user: &User| format!("/messages?with={}", encoded(&user.key));
+    assert_eq!(sender.get(&with(bob)).await.json(), json!([message]));
+    assert_eq!(sender.get(&with(mallory)).await.json(), json!([]), "no look into others' conversations");
+    let between = format!("/messages?user={}&with={}", encoded(&mallory.key), encoded(&bob.key));
+    assert_eq!(sender.get(&between).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_message_without_a_sender_is_its_writers() {
+    let app = App::guarded().await;
+    let people = People::of(&app);
+    let message = people.exchange_message().await;
+    assert_eq!(message["sender_id"], people.users[0].key);
+    let draft =
+        json!({ "sender_id": people.users[0].key, "receiver_id": people.users[1].key, "content": "x" });
+    let reply = people.visitors[0].send(Method::POST, "/messages", draft).await;
+    assert_eq!(reply.data()["sender_id"], people.users[0].key);
+}
+
+#[tokio::test]
+async fn a_deleted_message_tells_a_stranger_nothing() {
+    let app = App::guarded().await;
+    let people = People::of(&app);
+    let message = people.exchange_message().await;
+    let (method, path, _) = request("DELETE /messages/{id}", &message, None);
+    assert_eq!(people.visitors[0].send(method, &path, None).await.status, 200);
+    for visitor in &people.visitors {
+        let edit = json!({ "content": "back" });
+        visitor.get(&path).await.assert_not_found();
+        visitor.send(Method::PUT, &path, edit).await.assert_not_found();
+        visitor.send(Method::DELETE, &path, None).await.assert_not_found();
+    }
+}
+
+fn assert_unauthenticated(reply: &Reply) {
+    reply.assert_refused(401, "unauthenticated", "Authentication is required");
+}
+
+#[tokio::test]
+async fn a_token_that_names_no_user_is_no_good() {
+    let app = App::guarded().await;
+    let token = App::issuer().token("");
+    let long = "x".repeat(129);
+    for token in [
+        token.clone(),
+        token.clone().without("sub"),
+        token.clone().claiming("sub", "line\nbreak"),
+        token.clone().claiming("sub", long),
+    ] {
+        for route in routes(&app) {
+            let message = json!({ "id": uuid::Uuid::now_v7(), "receiver_id": "b" });
+            let (method, path, body) = request(&route, &message, None);
+            assert_unauthenticated(&app.visitor(token.sign()).send(method, &path, body).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_claim_that_names_the_user_can_be_chosen() {
+    let app = App::guarded_with(|options| {
+        options.parameters.insert("UserClaim".to_owned(), "email".to_owned());
+    })
+    .await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let token = App::issuer().token("3f5c").claiming("email", alice.key.as_str()).claiming("aud", AUDIENCE);
+    let visitor = app.visitor(token.sign());
+    let message = visitor.post_message(&bob, "hello").await;
+    assert_eq!(message["sender_id"], alice.key);
+    assert_eq!(visitor.get("/messages").await.json(), json!([message]));
+    let mut device = visitor.connect().await;
+    device.send(json!({ "type": "register" })).await;
+    assert_eq!(device.expect("registered").await["userKey"], alice.key);
+    let subject_only = app.visitor(App::issuer().token(&alice.key).sign());
+    assert_unauthenticated(&subject_only.get("/messages").await);
+}

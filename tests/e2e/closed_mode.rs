@@ -1,0 +1,37 @@
+//! Without `ALLOW_ANONYMOUS`, as in every deployment, nobody gets in whom the platform does not vouch for.
+
+use hyper::Method;
+
+use crate::helpers::App;
+
+#[tokio::test]
+async fn every_route_demands_a_principal() {
+    let app = App::not_open().await;
+    let shared = App::open().await;
+    let message = shared.user("alice").post_message(&shared.user("bob"), "hello").await;
+    let one = format!("/messages/{}", message["id"].as_str().expect("an id"));
+    let requests = [
+        (Method::GET, "/messages", ""),
+        (Method::GET, "/messages?user=alice", ""),
+        (Method::GET, &one, ""),
+        (Method::POST, "/messages", r#"{"sender_id":"a","receiver_id":"b","content":"c"}"#),
+        (Method::PUT, &one, r#"{"content":"bye"}"#),
+        (Method::DELETE, &one, ""),
+        (Method::POST, "/tickets", ""),
+    ];
+    for (method, path, body) in requests {
+        let reply = app.send_with(method, path, &[("authorization", "Bearer x")], body).await;
+        reply.assert_refused(401, "unauthenticated", "Authentication is required");
+    }
+    assert_eq!(shared.get(&one).await.json(), message);
+}
+
+#[tokio::test]
+async fn no_websocket_opens_without_a_ticket() {
+    let app = App::not_open().await;
+    for path in
+        ["/", "/?ticket=", "/?ticket=guessed", "/?ticket=%00", "/?ticket=a&ticket=b", "/?userKey=alice"]
+    {
+        assert_eq!(app.try_connect(path, &[]).await.map(drop), Err(401), "{path}");
+    }
+}

@@ -1,0 +1,32 @@
+//! What tests are told in: users and their devices, who speak to a gateway of this process.
+
+mod app;
+mod device;
+pub(crate) mod harness;
+mod issuer;
+mod random;
+mod reply;
+mod user;
+mod visitor;
+
+pub(crate) use app::App;
+pub(crate) use device::Device;
+pub(crate) use harness::{read_log, root, start_store};
+pub(crate) use issuer::{AUDIENCE, Token, now};
+pub(crate) use random::Generator;
+pub(crate) use reply::Reply;
+pub(crate) use user::{Message, User, encoded};
+pub(crate) use visitor::Visitor;
+
+use std::time::Duration;
+
+/// How long anything may take before the test calls it lost. Nothing waits for this but a failing test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Awaits what must come; fails with what it was if it does not.
+pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not come within {} s", PATIENCE.as_secs()),
+    }
+}

@@ -1,0 +1,123 @@
+//! The platform handles each frame in its own invocation, so frames overtake each other: here on demand.
+
+use serde_json::json;
+
+use crate::helpers::{App, Device, User};
+
+async fn send_candidates(device: &mut Device, from: &User, to: &User, count: u64) {
+    for number in 0..count {
+        device.signal("candidate", from, to, json!(number)).await;
+    }
+}
+
+/// Asserts that the next frames are a description and then exactly these candidates, in any order.
+async fn assert_described_first(device: &mut Device, kind: &str, count: u64) {
+    assert_eq!(device.next().await["type"], kind);
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        let frame = device.next().await;
+        assert_eq!(frame["type"], "candidate");
+        numbers.push(frame["data"].as_u64().expect("a number"));
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..count).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn candidates_never_come_before_their_offer_or_answer() {
+    let app = App::open().await;
+    for _ in 0..10 {
+        let (alice, bob) = (app.user("alice"), app.user("bob"));
+        let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+        phone.signal("offer", &alice, &bob, json!("v=0")).await;
+        send_candidates(&mut phone, &alice, &bob, 12).await;
+        assert_described_first(&mut laptop, "offer", 12).await;
+        laptop.signal("answer", &bob, &alice, json!("v=0")).await;
+        send_candidates(&mut laptop, &bob, &alice, 12).await;
+        assert_described_first(&mut phone, "answer", 12).await;
+        phone.expect_silence().await;
+        laptop.expect_silence().await;
+    }
+}
+
+#[tokio::test]
+async fn candidates_that_overtake_their_offer_are_delivered_right_after_it() {
+    let app = App::with_faults(&["frames:offer:delay=300ms"]).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
+    send_candidates(&mut phone, &alice, &bob, 5).await;
+    assert_described_first(&mut laptop, "offer", 5).await;
+}
+
+#[tokio::test]
+async fn candidates_that_overtake_their_answer_are_delivered_right_after_it() {
+    let app = App::with_faults(&["frames:answer:delay=300ms"]).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
+    laptop.expect("offer").await;
+    laptop.signal("answer", &bob, &alice, json!("v=0")).await;
+    send_candidates(&mut laptop, &bob, &alice, 5).await;
+    assert_described_first(&mut phone, "answer", 5).await;
+}
+
+#[tokio::test]
+async fn candidates_that_overtake_their_answer_by_far_are_still_held() {
+    let app = App::with_faults(&["frames:answer:delay=2s"]).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
+    laptop.expect("offer").await;
+    laptop.signal("answer", &bob, &alice, json!("v=0")).await;
+    send_candidates(&mut laptop, &bob, &alice, 5).await;
+    assert_described_first(&mut phone, "answer", 5).await;
+}
+
+#[tokio::test]
+async fn candidates_that_overtake_their_offer_by_far_are_delivered_after_it_too() {
+    let app = App::with_faults(&["frames:offer:delay=2s"]).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
+    send_candidates(&mut phone, &alice, &bob, 5).await;
+    laptop.expect("offer").await;
+    laptop.discard_kept();
+    let mut numbers: Vec<_> =
+        laptop.expect_many("candidate", 5).await.iter().map(|frame| frame["data"].to_string()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn one_pair_s_early_candidates_wait_for_nobody_else_s_offer() {
+    let app = App::with_faults(&["frames:offer:delay=300ms"]).await;
+    let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
+    let (mut phone, mut tablet) = (alice.connect().await, carol.connect().await);
+    let mut laptop = bob.connect().await;
+    phone.signal("offer", &alice, &bob, json!("from alice")).await;
+    send_candidates(&mut phone, &alice, &bob, 3).await;
+    tablet.signal("offer", &carol, &bob, json!("from carol")).await;
+    send_candidates(&mut tablet, &carol, &bob, 3).await;
+    let mut described = Vec::new();
+    for _ in 0..8 {
+        let frame = laptop.next().await;
+        let sender = frame["sender"].as_str().expect("a sender").to_owned();
+        match frame["type"].as_str() {
+            Some("offer") => described.push(sender),
+            _ => assert!(described.contains(&sender), "a candidate came before its offer: {frame}"),
+        }
+    }
+    assert_eq!(described.len(), 2);
+}
+
+#[tokio::test]
+async fn reordered_frames_are_all_answered() {
+    let app = App::with_faults(&["frames:reorder=0.5"]).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
+    send_candidates(&mut phone, &alice, &bob, 20).await;
+    assert_described_first(&mut laptop, "offer", 20).await;
+    laptop.expect_silence().await;
+}

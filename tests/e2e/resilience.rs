@@ -1,0 +1,172 @@
+//! A store that comes, goes and freezes: requests fail cleanly and in time, and no function has to start again.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+
+use crate::helpers::{App, in_time, start_store};
+
+/// What a store that says nothing may cost a client.
+const FROZEN_AT_MOST: Duration = Duration::from_secs(6);
+
+const AWAY: &str = "The store is unavailable, try again";
+
+#[tokio::test]
+async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
+    let store = start_store().await;
+    let app = App::on_store(store.url()).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let mut phone = bob.connect().await;
+    let message = alice.post_message(&bob, "before").await;
+    phone.expect("new_message").await;
+    alice.edit_message(&message, "before it froze").await;
+    phone.expect("update_message").await;
+
+    let frozen = Frozen::new(&store.url()).await;
+    // Twice: the first finds a dead connection, the second cannot open another.
+    for _ in 0..2 {
+        let started = Instant::now();
+        let asking = join_all([
+            alice.try_post_message(&bob, "lost").boxed_local(),
+            alice.read_message(&message).boxed_local(),
+            app.get("/messages").boxed_local(),
+            alice.try_edit_message(&message, "lost").boxed_local(),
+        ]);
+        let signaling = async {
+            phone.send(json!({ "type": "offer", "target": alice.key, "ref": "r" })).await;
+            phone.next().await
+        };
+        let (replies, error) = join(asking, signaling).await;
+        let took = started.elapsed();
+        for reply in &replies {
+            reply.assert_refused(503, "unavailable", AWAY);
+        }
+        assert_eq!((&error["code"], &error["ref"]), (&json!("internal"), &json!("r")));
+        assert!(took < FROZEN_AT_MOST, "it took {took:?}");
+    }
+    // A WebSocket is opened without the store, and told when it cannot register.
+    let mut laptop = app.connect().await;
+    laptop.send(json!({ "type": "register", "userKey": bob.key })).await;
+    assert_eq!(laptop.next().await["code"], "internal");
+
+    frozen.thaw();
+    let after = alice.post_message(&bob, "after").await;
+    assert_eq!(phone.expect("new_message").await["data"], after);
+    alice.delete_message(&message).await;
+    phone.expect("delete_message").await;
+}
+
+#[tokio::test]
+async fn a_store_that_restarts_under_signals_leaves_none_unanswered() {
+    let mut store = start_store().await;
+    let app = App::on_store(store.url()).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    phone.signal("offer", &alice, &bob, json!("warm")).await;
+    laptop.expect("offer").await;
+
+    let mut answers = Vec::new();
+    let mut turn = 0;
+    let mut offer = async |answers: &mut Vec<Value>| {
+        turn += 1;
+        let reference = format!("{turn}");
+        phone.send(json!({ "type": "offer", "target": bob.key, "ref": reference })).await;
+        // Relayed or refused; one of the two must come.
+        let answer = in_time("the fate of an offer", async {
+            tokio::select! { frame = phone.next() => frame, frame = laptop.next() => frame }
+        });
+        let answer = answer.await;
+        assert_eq!(answer["ref"], reference.as_str());
+        answers.push(answer);
+    };
+    for _ in 0..10 {
+        offer(&mut answers).await;
+    }
+    store.stop().await;
+    for _ in 0..10 {
+        offer(&mut answers).await;
+    }
+    store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+    for _ in 0..10 {
+        offer(&mut answers).await;
+    }
+    for (place, answer) in answers.iter().enumerate() {
+        let expected = if (10..20).contains(&place) { "error" } else { "offer" };
+        assert_eq!(answer["type"], expected, "{place}: {answer}");
+    }
+    assert!(answers[10..20].iter().all(|answer| answer["code"] == "internal"), "{answers:?}");
+    assert_eq!(app.ended("Signaling"), Some(0));
+}
+
+#[tokio::test]
+async fn functions_survive_their_store() {
+    let mut store = start_store().await;
+    let app = App::on_store(store.url()).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let mut phone = bob.connect().await;
+    let message = alice.post_message(&bob, "hello").await;
+    phone.expect("new_message").await;
+
+    for _ in 0..3 {
+        store.stop().await;
+        alice.try_post_message(&bob, "lost").await.assert_refused(503, "unavailable", AWAY);
+        phone.send(json!({ "type": "register", "userKey": bob.key })).await;
+        assert_eq!(phone.next().await["code"], "internal");
+        store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+        let again = alice.post_message(&bob, "again").await;
+        assert_eq!(phone.expect("new_message").await["data"], again);
+        phone.register(&bob.key).await;
+    }
+    for function in ["Connect", "CreateMessage", "Register"] {
+        assert_eq!(app.ended(function), Some(0), "{function}");
+    }
+    assert_eq!(bob.read_message(&message).await.json(), message);
+}
+
+/// A store whose process is stopped, so that the system still accepts connections for it.
+struct Frozen {
+    process: String,
+}
+
+impl Frozen {
+    async fn new(url: &str) -> Self {
+        let client = redis::Client::open(url).expect("a URL");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("the store answers");
+        let info: String =
+            redis::cmd("INFO").arg("server").query_async(&mut connection).await.expect("the store answers");
+        let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("its process");
+        let frozen = Self { process: process.trim().to_owned() };
+        frozen.signal("-STOP");
+        let stopping = async {
+            while !frozen.state().starts_with('T') {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        in_time("the store's standstill", stopping).await;
+        frozen
+    }
+
+    fn thaw(self) {
+        drop(self);
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.process]).status().expect("kill runs");
+        assert!(status.success());
+    }
+
+    fn state(&self) -> String {
+        let shown = Command::new("ps").args(["-o", "stat=", "-p", &self.process]).output().expect("ps runs");
+        String::from_utf8_lossy(&shown.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Frozen {
+    // A stopped process would not even end.
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
+}

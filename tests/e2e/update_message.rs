@@ -1,0 +1,93 @@
+//! `PUT /messages/{id}`.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::helpers::App;
+
+const REQUIRED: &str = "Content is required";
+
+#[tokio::test]
+async fn an_edited_message_is_answered_whole() {
+    let app = App::open().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let created = alice.post_message(&bob, "hello").await;
+    let reply = alice.try_edit_message(&created, "bye").await;
+
+    let edited = reply.data();
+    let updated_at = edited["updated_at"].as_str().expect("a time");
+    let text = |field: &str| created[field].as_str().expect("a string").to_owned();
+    let expected = format!(
+        r#"{{"message":"Message updated","data":{{"id":"{}","sender_id":"{}","receiver_id":"{}","content":"bye","created_at":"{}","updated_at":"{updated_at}"}}}}"#,
+        text("id"),
+        text("sender_id"),
+        text("receiver_id"),
+        text("created_at"),
+    );
+    assert_eq!((reply.status, reply.text()), (200, expected.as_str()));
+    assert!(*updated_at > *text("created_at"));
+    assert_eq!(alice.read_message(&created).await.json(), edited);
+    assert_eq!(bob.list_messages().await, [edited]);
+}
+
+#[tokio::test]
+async fn what_is_no_content_is_refused_with_the_sentence_that_clients_know() {
+    let app = App::open().await;
+    let message = app.user("alice").post_message(&app.user("bob"), "hello").await;
+    let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
+    let bodies = [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{",
+        "\"bye\"",
+        r#"["bye"]"#,
+        r#"{"content":""}"#,
+        r#"{"content":null}"#,
+        r#"{"content":1}"#,
+        r#"{"content":["bye"]}"#,
+        r#"{"content":"\udfff"}"#,
+        r#"{"text":"bye"}"#,
+        "content=bye",
+    ];
+    for body in bodies {
+        app.put(&path, body).await.assert_refused(400, "invalid_request", REQUIRED);
+    }
+    let too_large = json!({ "content": "x".repeat(16_385) }).to_string();
+    let sentence = "content may hold at most 16384 bytes of UTF-8";
+    app.put(&path, too_large).await.assert_refused(413, "too_large", sentence);
+    assert_eq!(app.get(&path).await.json(), message);
+}
+
+#[tokio::test]
+async fn only_the_content_changes() {
+    let app = App::open().await;
+    let message = app.user("alice").post_message(&app.user("bob"), "hello").await;
+    let body = r#"{"content":"bye","sender_id":"mallory","id":"1","created_at":"","updated_at":null}"#;
+    let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
+    let edited = app.put(&path, body).await.data();
+    for field in ["id", "sender_id", "receiver_id", "created_at"] {
+        assert_eq!(edited[field], message[field]);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_cannot_be_edited() {
+    let app = App::open().await;
+    for id in [uuid::Uuid::now_v7().to_string(), "1".to_owned(), "%00".to_owned()] {
+        app.put(&format!("/messages/{id}"), r#"{"content":"bye"}"#).await.assert_not_found();
+    }
+}
+
+#[tokio::test]
+async fn every_concurrent_edit_is_later_than_the_one_it_replaced() {
+    let app = App::open().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let message = alice.post_message(&bob, "0").await;
+    let texts: Vec<_> = (1..=20).map(|turn: u32| turn.to_string()).collect();
+    let mut edits: Vec<Value> = join_all(texts.iter().map(|text| alice.edit_message(&message, text))).await;
+    edits.sort_by_key(|edit| edit["updated_at"].as_str().map(str::to_owned));
+    assert!(edits.windows(2).all(|pair| pair[0]["updated_at"] != pair[1]["updated_at"]), "{edits:?}");
+    assert_eq!(alice.read_message(&message).await.json(), edits[19]);
+}

@@ -1,0 +1,281 @@
+//! What tests are told in: a store as a function opens it, users, and a raw view of what is stored.
+
+use lambda_http::http::Request;
+use redis::aio::MultiplexedConnection;
+use redis::cluster_async::ClusterConnection;
+use redis::{Cmd, FromRedisValue};
+use shared::access::{self, MayChange, MayList};
+use shared::config::Config;
+use shared::identity::Principal;
+use shared::ids::{ConnectionId, MessageId, UserKey};
+use shared::message::{Content, Message};
+use shared::store::{Connection, Feed, Page, Paging, Store};
+use uuid::Uuid;
+
+use crate::ground::Ground;
+
+/// What a connection's life is set to, and how much longer what is kept of it may stay, in seconds.
+pub(crate) const LIFETIME: i64 = 7200;
+pub(crate) const MARGIN: i64 = 600;
+
+/// A store and a raw client of the test's own, on servers that all tests share.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    ground: &'static Ground,
+    config: Config,
+    raw: Raw,
+}
+
+#[derive(Clone)]
+enum Raw {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl World {
+    /// As a function is that runs in open mode.
+    pub(crate) async fn open(ground: &'static Ground) -> Self {
+        let config = config(&ground.url, true);
+        let store = Store::open(&config).await.expect("a good URL");
+        let raw = if ground.clustered {
+            let client = redis::cluster::ClusterClient::new([ground.url.as_str()]).expect("a good URL");
+            Raw::Cluster(client.get_async_connection().await.expect("the cluster answers"))
+        } else {
+            let client = redis::Client::open(ground.url.as_str()).expect("a good URL");
+            Raw::Single(client.get_multiplexed_async_connection().await.expect("the server answers"))
+        };
+        Self { store, ground, config, raw }
+    }
+
+    /// Another function's store, with a connection of its own.
+    pub(crate) async fn another_store(&self) -> Store {
+        Store::open(&self.config).await.expect("a good URL")
+    }
+
+    /// The store of a function that is not in open mode.
+    pub(crate) async fn closed_store(&self) -> Store {
+        Store::open(&config(&self.ground.url, false)).await.expect("a good URL")
+    }
+
+    /// Asks the servers past the store. The command must have one key.
+    pub(crate) async fn raw<T: FromRedisValue>(&self, command: &Cmd) -> T {
+        let result = match self.raw.clone() {
+            Raw::Single(mut connection) => command.query_async(&mut connection).await,
+            Raw::Cluster(mut connection) => command.query_async(&mut connection).await,
+        };
+        result.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The score of a sorted set's member.
+    pub(crate) async fn score(&self, key: &str, member: &str) -> Option<f64> {
+        self.raw(&Cmd::zscore(key, member)).await
+    }
+
+    /// Seconds until a key expires; `-1` for one that stays, `-2` for one that is not there.
+    pub(crate) async fn seconds_left(&self, key: &str) -> i64 {
+        self.raw(&Cmd::ttl(key)).await
+    }
+
+    /// Anybody, whom open mode takes at their word.
+    pub(crate) fn anybody(&self) -> Principal {
+        let request = Request::new(lambda_http::Body::Empty);
+        Principal::from_request(&request, &self.config).expect("open mode")
+    }
+
+    pub(crate) async fn send(&self, sender: &UserKey, receiver: &UserKey, content: &str) -> Message {
+        self.send_heard(sender, receiver, content).await.0
+    }
+
+    /// Sends a message; also says who is to hear of it.
+    pub(crate) async fn send_heard(
+        &self,
+        sender: &UserKey,
+        receiver: &UserKey,
+        content: &str,
+    ) -> (Message, Vec<Feed>) {
+        send_with(&self.store, &self.anybody(), sender, receiver, content).await
+    }
+
+    pub(crate) async fn permit(&self, message: &Message) -> MayChange {
+        let stored = self.store.message(id(message)).await.expect("the store answers").expect("it is stored");
+        access::may_change(&self.anybody(), stored).expect("open mode")
+    }
+
+    /// Edits a message; `None` if it was deleted.
+    pub(crate) async fn edit(&self, message: &Message, text: &str) -> Option<(Message, Vec<Feed>)> {
+        let permit = self.permit(message).await;
+        self.store.update(permit, content(text)).await.expect("the store answers")
+    }
+
+    /// Deletes a message; says whether it was gone before, and who is to hear of it.
+    pub(crate) async fn delete(&self, message: &Message) -> (bool, Vec<Feed>) {
+        let deletion = self.store.delete(self.permit(message).await).await.expect("the store answers");
+        (deletion.before, deletion.feeds)
+    }
+
+    pub(crate) async fn page(&self, permit: &MayList, paging: Paging, limit: usize) -> Page {
+        self.store.list(permit, paging, limit).await.expect("the store answers")
+    }
+
+    /// All messages of a user, read page by page, each page's turned by `Paging::Before`.
+    pub(crate) async fn list(&self, permit: &MayList) -> Vec<String> {
+        self.page(permit, Paging::Before(None), 1000).await.messages
+    }
+
+    /// Registers a connection the way the function does, `registered` included.
+    pub(crate) async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Vec<ConnectionId> {
+        register_with(&self.store, connection, user).await
+    }
+
+    /// The ids of a user's connections.
+    pub(crate) async fn connections(&self, user: &UserKey) -> Vec<String> {
+        let found = self.store.connections(user, &connection("nobody")).await.expect("the store answers");
+        ids(&found)
+    }
+
+    pub(crate) async fn speaker(&self, connection: &ConnectionId) -> Option<UserKey> {
+        self.store.speaker(connection).await.expect("the store answers").user
+    }
+}
+
+pub(crate) async fn send_with(
+    store: &Store,
+    principal: &Principal,
+    sender: &UserKey,
+    receiver: &UserKey,
+    text: &str,
+) -> (Message, Vec<Feed>) {
+    let permit = access::may_send(principal, Some(sender.clone()), receiver.clone(), content(text));
+    store.create(permit.expect("one's own name")).await.expect("the store answers")
+}
+
+pub(crate) async fn register_with(
+    store: &Store,
+    connection: &ConnectionId,
+    user: &UserKey,
+) -> Vec<ConnectionId> {
+    let registration = store.register(connection, user).await.expect("the store answers");
+    if registration.known && registration.moved_from.is_none() {
+        return Vec::new();
+    }
+    store.confirm(connection, user, &registration).await.expect("the store answers")
+}
+
+/// The principal that the platform's authorizer vouches for.
+pub(crate) fn vouched_for(user: &UserKey) -> Principal {
+    let event = serde_json::json!({
+        "version": "2.0", "routeKey": "GET /messages", "rawPath": "/messages", "rawQueryString": "", "headers": {},
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "abcdef1234", "stage": "$default", "requestId": "r",
+            "routeKey": "GET /messages", "time": "01/Jan/2024:12:00:00 +0000", "timeEpoch": 1_704_110_400_000_u64,
+            "authorizer": { "jwt": { "claims": { "sub": user.as_str() }, "scopes": null } },
+            "http": { "method": "GET", "path": "/messages", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                      "userAgent": "tests" },
+        },
+        "isBase64Encoded": false,
+    });
+    let request = lambda_http::request::from_str(&event.to_string()).expect("an event of an HTTP API");
+    Principal::from_request(&request, &config("redis://localhost", false)).expect("a verified claim")
+}
+
+fn config(redis_url: &str, open: bool) -> Config {
+    let setting = |name: &str| {
+        let value = match name {
+            "REDIS_URL" => redis_url,
+            "MANAGEMENT_ENDPOINT" => "http://localhost",
+            "AWS_REGION" => "us-east-1",
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test",
+            "ALLOW_ANONYMOUS" if open => "true",
+            "CONNECTION_LIFETIME" => "7200",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    Config::read(setting).expect("complete settings")
+}
+
+/// Somebody nobody knows yet.
+pub(crate) fn user(name: &str) -> UserKey {
+    user_called(&format!("{name}-{}", Uuid::now_v7()))
+}
+
+/// Somebody with exactly this key.
+pub(crate) fn user_called(key: &str) -> UserKey {
+    UserKey::try_from(key.to_owned()).expect("a valid key")
+}
+
+/// A connection nobody has seen yet.
+pub(crate) fn connection(name: &str) -> ConnectionId {
+    ConnectionId::from_platform(format!("{name}-{}=", Uuid::now_v7().simple()))
+}
+
+pub(crate) fn content(text: &str) -> Content {
+    Content::parse(Some(text.to_owned()), "required").expect("valid content")
+}
+
+pub(crate) fn id(message: &Message) -> MessageId {
+    MessageId::parse(&message.id).expect("a message's id")
+}
+
+pub(crate) fn ids(connections: &[Connection]) -> Vec<String> {
+    connections.iter().map(|connection| connection.id.as_str().to_owned()).collect()
+}
+
+/// The users of feeds, sorted.
+pub(crate) fn hearers(feeds: &[Feed]) -> Vec<&UserKey> {
+    let mut users: Vec<_> = feeds.iter().map(|feed| &feed.user).collect();
+    users.sort();
+    users
+}
+
+/// The present, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let elapsed =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is past 1970");
+    i64::try_from(elapsed.as_millis()).expect("a near time")
+}
+
+/// Where things are stored, for users and connections whose names need no encoding.
+pub(crate) mod keys {
+    use shared::ids::{ConnectionId, UserKey};
+    use shared::message::Message;
+
+    pub(crate) const TIMELINE: &str = "timeline";
+
+    pub(crate) fn message(message: &Message) -> String {
+        format!("message:{{{}}}", message.id)
+    }
+
+    pub(crate) fn timeline(user: &UserKey) -> String {
+        format!("user:{{{}}}:timeline", user.as_str())
+    }
+
+    pub(crate) fn events(user: &UserKey) -> String {
+        format!("user:{{{}}}:events", user.as_str())
+    }
+
+    pub(crate) fn connections(user: &UserKey) -> String {
+        format!("user:{{{}}}:connections", user.as_str())
+    }
+
+    pub(crate) fn conversation(one: &UserKey, other: &UserKey) -> String {
+        format!("conversation:{{{}}}", pair(one, other))
+    }
+
+    pub(crate) fn connection(id: &ConnectionId) -> String {
+        format!("connection:{{{}}}", id.as_str())
+    }
+
+    pub(crate) fn call(one: &UserKey, other: &UserKey) -> String {
+        format!("call:{{{}}}", pair(one, other))
+    }
+
+    pub(crate) fn held(one: &UserKey, other: &UserKey, id: &ConnectionId) -> String {
+        format!("call:{{{}}}:held:{}", pair(one, other), id.as_str())
+    }
+
+    fn pair(one: &UserKey, other: &UserKey) -> String {
+        let (first, second) = if one <= other { (one, other) } else { (other, one) };
+        format!("{},{}", first.as_str(), second.as_str())
+    }
+}
