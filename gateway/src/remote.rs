@@ -56,12 +56,15 @@ impl Remote {
         let body = axum::body::to_bytes(Body::new(response.into_body()), RESPONSE_LIMIT)
             .await
             .map_err(|_| InvokeError::ResponseTooLarge)?;
-        if failed {
-            let reported: ReportedError = serde_json::from_slice(&body).unwrap_or_default();
-            return Err(InvokeError::Function {
-                error_type: reported.error_type,
-                message: reported.error_message,
-            });
+        // Lambda marks a function's own error with a header; `cargo lambda watch` answers 500 and has none.
+        if failed || status.is_server_error() {
+            let reported = serde_json::from_slice::<ReportedError>(&body).unwrap_or_default();
+            if failed || !reported.error_type.is_empty() {
+                return Err(InvokeError::Function {
+                    error_type: reported.error_type,
+                    message: reported.error_message,
+                });
+            }
         }
         match status {
             StatusCode::TOO_MANY_REQUESTS => Err(InvokeError::Throttled),

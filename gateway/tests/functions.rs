@@ -227,6 +227,9 @@ async fn invoke_endpoint(
     match body.as_str() {
         "fail" => ([("x-amz-function-error", "Unhandled")], r#"{"errorType":"T","errorMessage":"m"}"#)
             .into_response(),
+        "fail as watch does" => {
+            (StatusCode::INTERNAL_SERVER_ERROR, r#"{"errorType":"T","errorMessage":"m"}"#).into_response()
+        }
         "busy" => StatusCode::TOO_MANY_REQUESTS.into_response(),
         "missing" => (StatusCode::NOT_FOUND, "no such function").into_response(),
         _ => body.into_response(),
@@ -249,7 +252,8 @@ async fn functions_may_run_behind_an_invoke_endpoint() {
     assert_eq!(lambda.invoke("Echo", "hello".into()).await, Ok("hello".into()));
     assert_eq!(names.recv().await.as_deref(), Some("echo"));
     let failed = InvokeError::Function { error_type: "T".into(), message: "m".into() };
-    assert_eq!(lambda.invoke("Echo", "fail".into()).await, Err(failed));
+    assert_eq!(lambda.invoke("Echo", "fail".into()).await, Err(failed.clone()));
+    assert_eq!(lambda.invoke("Echo", "fail as watch does".into()).await, Err(failed));
     assert_eq!(lambda.invoke("Echo", "busy".into()).await, Err(InvokeError::Throttled));
     let Err(InvokeError::Unreachable { cause }) = lambda.invoke("Echo", "missing".into()).await else {
         panic!("an unreachable function was expected");

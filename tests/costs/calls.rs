@@ -45,18 +45,6 @@ async fn signals_to_nobody_cost_no_more() {
 }
 
 #[tokio::test]
-async fn a_candidate_without_a_call_costs_another_look() {
-    let meter = Meter::start().await;
-    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
-    let (mut hers, mut his) = (meter.connect(&alice, 1).await, meter.connect(&bob, 2).await);
-    for round_trips in [3, 2] {
-        let bill = meter.measure_unseen(hers[0].signal("candidate", &alice, &bob, json!(null))).await;
-        bill.assert(round_trips);
-        assert_pushed(&mut his, &["candidate"]).await;
-    }
-}
-
-#[tokio::test]
 async fn candidates_that_overtook_their_offer_cost_nothing_more() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
@@ -69,8 +57,7 @@ async fn candidates_that_overtook_their_offer_cost_nothing_more() {
         his[0].expect_many("candidate", 2).await;
     };
     let ((), bill) = meter.measure(calling).await;
-    // One of the candidates is the first of a call nobody knows of, and looks again once.
-    bill.assert(3 + 3 + 2);
+    bill.assert(3 + 2 + 2);
     his[0].expect("offer").await;
     assert_pushed(&mut his[1..], &["offer", "candidate", "candidate"]).await;
 }

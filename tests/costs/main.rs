@@ -3,6 +3,7 @@
 
 mod calls;
 mod connections;
+mod lost_replies;
 mod messages;
 mod meter;
 mod proxy;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway::server::Options;
 use serde_json::{Value, json};
 
-use crate::e2e::helpers::{App, Device, User, harness, in_time, start_store};
+use crate::e2e::helpers::{App, Device, OwnStore, User, harness, in_time};
 use crate::proxy::{Proxy, Wave};
 
 /// Every number of devices per user that costs are measured with.
@@ -16,12 +16,12 @@ pub(crate) const DEVICES: [usize; 3] = [1, 2, 3];
 pub(crate) struct Meter {
     pub(crate) app: App,
     proxy: Proxy,
-    _store: gateway::valkey::Valkey,
+    _store: OwnStore,
 }
 
 impl Meter {
     pub(crate) async fn start() -> Self {
-        let store = start_store().await;
+        let store = OwnStore::start().await;
         let proxy = Proxy::start(store.port()).await;
         let environment = BTreeMap::from([("REDIS_URL".to_owned(), proxy.url())]);
         let served = harness::start(Options { environment, ..Options::default() });
@@ -31,6 +31,11 @@ impl Meter {
     /// Makes a fault happen from now on.
     pub(crate) fn inject(&self, fault: &str) {
         self.app.gateway().faults().set(fault).unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    /// Loses the replies of the round trip after so many more, though not what it did.
+    pub(crate) fn lose_replies_after(&self, round_trips: usize) {
+        self.proxy.lose_replies_after(round_trips);
     }
 
     /// So many registered connections of a user.
@@ -44,7 +49,7 @@ impl Meter {
     }
 
     /// Awaits that no function is working on anything.
-    async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         let gateway = self.app.gateway();
         let is_busy = |function| gateway.lambda().busy(function) > 0;
         let waiting = async {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,21 +24,28 @@ pub(crate) type Wave = Vec<String>;
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
-    waves: Arc<Mutex<Vec<Wave>>>,
+    counted: Arc<Mutex<Counted>>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    waves: Vec<Wave>,
+    /// The number of the wave whose replies get lost, together with its connection.
+    lost: Option<usize>,
 }
 
 impl Proxy {
     pub(crate) async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let waves = Arc::default();
-        let counted = Arc::clone(&waves);
+        let counted = Arc::default();
+        let shared = Arc::clone(&counted);
         spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                spawn(relay(client, server, Arc::clone(&counted)));
+                spawn(relay(client, server, Arc::clone(&shared)));
             }
         });
-        Self { address, waves }
+        Self { address, counted }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -47,18 +54,32 @@ impl Proxy {
 
     /// How many waves there were so far.
     pub(crate) fn count(&self) -> usize {
-        self.waves.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.lock().waves.len()
     }
 
     /// The waves after the first so many.
     pub(crate) fn waves_after(&self, count: usize) -> Vec<Wave> {
-        self.waves.lock().unwrap_or_else(PoisonError::into_inner)[count..].to_vec()
+        self.lock().waves[count..].to_vec()
     }
+
+    /// Cuts the connection of the wave after so many more once the server has carried it out.
+    pub(crate) fn lose_replies_after(&self, waves: usize) {
+        let mut counted = self.lock();
+        counted.lost = Some(counted.waves.len() + waves);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        lock(&self.counted)
+    }
+}
+
+fn lock(counted: &Mutex<Counted>) -> MutexGuard<'_, Counted> {
+    counted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Carries one connection's waves to the server and all their replies back, in turn: a command can only be sent
 /// after a reply that it depends on, so what comes together depends on nothing among it.
-async fn relay(mut client: TcpStream, server: u16, waves: Arc<Mutex<Vec<Wave>>>) -> io::Result<()> {
+async fn relay(mut client: TcpStream, server: u16, counted: Arc<Mutex<Counted>>) -> io::Result<()> {
     let mut server = TcpStream::connect(("127.0.0.1", server)).await?;
     server.set_nodelay(true)?;
     client.set_nodelay(true)?;
@@ -81,7 +102,11 @@ async fn relay(mut client: TcpStream, server: u16, waves: Arc<Mutex<Vec<Wave>>>)
         // Before the function can go on, so that whoever sees its answer finds this counted.
         commands.retain(|command| !SETTING_UP.contains(&command.as_str()));
         if !commands.is_empty() {
-            waves.lock().unwrap_or_else(PoisonError::into_inner).push(commands);
+            let mut counted = lock(&counted);
+            counted.waves.push(commands);
+            if counted.lost == Some(counted.waves.len() - 1) {
+                return Ok(());
+            }
         }
         client.write_all(&replies).await?;
     }

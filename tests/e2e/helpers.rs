@@ -11,7 +11,7 @@ mod visitor;
 
 pub(crate) use app::App;
 pub(crate) use device::Device;
-pub(crate) use harness::{read_log, root, start_store};
+pub(crate) use harness::{OwnStore, read_log, root};
 pub(crate) use issuer::{AUDIENCE, Token, now};
 pub(crate) use random::Generator;
 pub(crate) use reply::Reply;
@@ -29,4 +29,14 @@ pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T
         Ok(value) => value,
         Err(_) => panic!("{what} did not come within {} s", PATIENCE.as_secs()),
     }
+}
+
+/// Asks again until the answer is yes.
+pub(crate) async fn wait_until(what: &str, ask: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !ask().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(what, asking).await;
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::helpers::{App, in_time, start_store};
+use crate::helpers::{App, OwnStore, wait_until};
 
 #[tokio::test]
 async fn a_connection_that_was_cut_harms_nothing() {
@@ -157,7 +157,7 @@ async fn a_function_killed_in_the_middle_of_a_frame_is_told_by_the_platform() {
 
 #[tokio::test]
 async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
-    let mut store = start_store().await;
+    let mut store = OwnStore::start().await;
     let app = App::on_store(store.url()).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
@@ -196,7 +196,7 @@ async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
 
 #[tokio::test]
 async fn a_store_that_restarts_in_mid_traffic_loses_nothing_that_was_acknowledged() {
-    let mut store = start_store().await;
+    let mut store = OwnStore::start().await;
     let app = App::on_store(store.url()).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let posting = async {
@@ -220,14 +220,4 @@ async fn a_store_that_restarts_in_mid_traffic_loses_nothing_that_was_acknowledge
     for message in &acknowledged {
         assert!(listed.contains(message), "{message} was lost");
     }
-}
-
-/// Asks again until the answer is yes.
-async fn wait_until(what: &str, ask: impl AsyncFn() -> bool) {
-    let asking = async {
-        while !ask().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    in_time(what, asking).await;
 }

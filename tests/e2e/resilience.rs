@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::helpers::{App, in_time, start_store};
+use crate::helpers::{App, OwnStore, in_time};
 
 /// What a store that says nothing may cost a client.
 const FROZEN_AT_MOST: Duration = Duration::from_secs(6);
@@ -16,7 +16,7 @@ const AWAY: &str = "The store is unavailable, try again";
 
 #[tokio::test]
 async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
-    let store = start_store().await;
+    let store = OwnStore::start().await;
     let app = App::on_store(store.url()).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
@@ -61,7 +61,7 @@ async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
 
 #[tokio::test]
 async fn a_store_that_restarts_under_signals_leaves_none_unanswered() {
-    let mut store = start_store().await;
+    let mut store = OwnStore::start().await;
     let app = App::on_store(store.url()).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
@@ -103,7 +103,7 @@ async fn a_store_that_restarts_under_signals_leaves_none_unanswered() {
 
 #[tokio::test]
 async fn functions_survive_their_store() {
-    let mut store = start_store().await;
+    let mut store = OwnStore::start().await;
     let app = App::on_store(store.url()).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;

@@ -239,12 +239,16 @@ async fn a_candidate_or_end_of_call_that_nobody_took_is_not_answered() {
 }
 
 #[tokio::test]
-async fn a_candidate_without_any_description_still_arrives() {
+async fn a_candidate_without_its_description_waits_for_it() {
     let app = App::open().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
-    phone.signal("candidate", &alice, &bob, json!("stray")).await;
-    assert_eq!(laptop.next().await["data"], "stray");
+    phone.signal("candidate", &alice, &bob, json!("early")).await;
+    phone.settle().await;
+    laptop.expect_silence().await;
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
+    assert_eq!(laptop.next().await["type"], "offer");
+    assert_eq!(laptop.next().await["data"], "early");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway::project::{Integration, Project};
 
-use crate::helpers::root;
+use harness::root;
 
 /// The contract's REST routes, each with the folder of its function.
 const ROUTES: [(&str, &str); 6] = [

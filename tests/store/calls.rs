@@ -15,8 +15,7 @@ on_every_server! {
     candidates_are_held_until_their_description_was_delivered,
     candidates_wait_for_their_own_connections_description,
     an_answers_candidates_wait_for_the_answer,
-    a_candidate_without_a_call_is_a_stray_and_given_back_once_asked_for,
-    strays_still_come_after_a_late_description,
+    a_candidate_without_a_call_waits_for_one,
     held_candidates_are_bounded_in_number,
     held_candidates_are_bounded_in_size,
     held_candidates_and_calls_expire,
@@ -115,22 +114,10 @@ async fn an_answers_candidates_wait_for_the_answer(world: World) {
     assert_eq!(late.0, deliver(&["late"]));
 }
 
-async fn a_candidate_without_a_call_is_a_stray_and_given_back_once_asked_for(world: World) {
+async fn a_candidate_without_a_call_waits_for_one(world: World) {
     let pair = Pair::of(world);
-    assert_eq!(pair.candidate("one").await, Candidates::Stray);
-    assert_eq!(pair.candidate("two").await, Candidates::Held);
-    let released = pair.world.store.release_strays(&pair.phone, &pair.alice, &pair.bob).await;
-    assert_eq!(released.expect("the store answers"), ["one", "two"]);
-    assert_eq!(pair.candidate("three").await, deliver(&["three"]));
-}
-
-async fn strays_still_come_after_a_late_description(world: World) {
-    let pair = Pair::of(world);
-    assert_eq!(pair.candidate("one").await, Candidates::Stray);
+    assert_eq!(pair.candidate("one").await, Candidates::Held);
     pair.describe(Description::Offer).await;
-    // Whoever waited for the description leaves them to it.
-    let released = pair.world.store.release_strays(&pair.phone, &pair.alice, &pair.bob).await;
-    assert_eq!(released.expect("the store answers"), [] as [String; 0]);
     assert_eq!(pair.candidate("two").await, Candidates::Held);
     assert_eq!(pair.described().await, ["one", "two"]);
 }
@@ -188,5 +175,5 @@ async fn an_ended_call_is_forgotten(world: World) {
         pair.world.store.end_call(&pair.phone, &pair.alice, &pair.bob).await.expect("the store answers");
     assert_eq!(ids(&found), [laptop.as_str()]);
     assert!(!pair.world.raw::<bool>(&Cmd::exists(keys::call(&pair.alice, &pair.bob))).await);
-    assert_eq!(pair.candidate("late").await, Candidates::Stray);
+    assert_eq!(pair.candidate("late").await, Candidates::Held);
 }

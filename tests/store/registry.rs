@@ -29,6 +29,7 @@ on_every_server! {
     the_oldest_beyond_twenty_are_returned_and_left_out,
     an_entry_under_way_pushes_nobody_out,
     a_connection_moves_to_another_user,
+    a_move_is_remembered_until_it_is_confirmed,
     a_connection_that_closed_before_its_confirmation_is_not_entered_again,
     two_registers_at_once_leave_one_user,
     registers_there_and_back_leave_one_user,
@@ -180,6 +181,18 @@ async fn a_connection_moves_to_another_user(world: World) {
     assert_speaks_for(&world, &phone, &bob, &[&alice]).await;
     world.register(&phone, &alice).await;
     assert_speaks_for(&world, &phone, &alice, &[&bob]).await;
+}
+
+async fn a_move_is_remembered_until_it_is_confirmed(world: World) {
+    let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
+    world.register(&phone, &alice).await;
+    // The function that got this answer, or should have, died.
+    enter(&world, &phone, &bob).await;
+    let again = enter(&world, &phone, &bob).await;
+    assert_eq!(again.moved_from, Some(alice.clone()));
+    world.store.confirm(&phone, &bob, &again).await.expect("the store answers");
+    assert_speaks_for(&world, &phone, &bob, &[&alice]).await;
+    assert_eq!(enter(&world, &phone, &bob).await.moved_from, None);
 }
 
 async fn a_connection_that_closed_before_its_confirmation_is_not_entered_again(world: World) {

@@ -1,7 +1,5 @@
 //! Relay a signal to the target's connections, each candidate after its description.
 
-use std::time::Duration;
-
 use shared::access;
 use shared::app::PushingApp;
 use shared::error::FrameError;
@@ -10,9 +8,6 @@ use shared::notify::{Deadline, Delivery, Push};
 use shared::protocol::{Frame, Signal};
 use shared::store::{Candidates, Connection, Description, Speaker};
 use shared::websocket::{self, Answer, Event};
-
-/// How long a candidate without a call waits for its description before it goes alone.
-const STRAY_PATIENCE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn handle(app: &PushingApp, event: Event) -> Answer {
     let relay = Relay { app, me: &event.connection, deadline: Deadline::start() };
@@ -71,15 +66,9 @@ impl Relay<'_> {
     /// Deliver the candidate, unless its description is still to come.
     async fn candidate(&self, user: &UserKey, target: &UserKey, frame: String) -> Result<(), FrameError> {
         let (candidates, connections) = self.app.store.candidate(&frame, self.me, user, target).await?;
-        let frames = match candidates {
-            Candidates::Deliver(frames) => frames,
-            Candidates::Held => Vec::new(),
-            Candidates::Stray => {
-                tokio::time::sleep(STRAY_PATIENCE).await;
-                self.app.store.release_strays(self.me, user, target).await?
-            }
-        };
-        self.deliver(target, &connections, frames).await;
+        if let Candidates::Deliver(frames) = candidates {
+            self.deliver(target, &connections, frames).await;
+        }
         Ok(())
     }
 

@@ -41,9 +41,6 @@ pub enum Candidates {
     Deliver(Vec<String>),
     /// It is held until its description has been delivered.
     Held,
-    /// It is held, but no call is known that it could belong to: if no description comes within a moment,
-    /// [`Store::release_strays`] gives it back.
-    Stray,
 }
 
 /// Notes that a description is on its way. An offer from a connection outside an active call opens a new one.
@@ -83,7 +80,7 @@ local waiting = redis.call('LRANGE', held, 0, -1)
 if described and tonumber(described) <= now then
   redis.call('DEL', held)
   waiting[#waiting + 1] = frame
-  return {'deliver', waiting}
+  return waiting
 end
 local bytes = #frame
 for _, one in ipairs(waiting) do bytes = bytes + #one end
@@ -91,18 +88,7 @@ if #waiting < most_frames and bytes <= most_bytes then
   redis.call('RPUSH', held, frame)
   redis.call('PEXPIRE', held, held_ms)
 end
-if redis.call('HEXISTS', call, 'stray:' .. me) == 1 then return {'deliver', {frame}} end
-if redis.call('HEXISTS', call, 'state') == 1 or #waiting > 0 then return {'held', {}} end
-return {'stray', {}}
-";
-
-/// Gives back candidates that no description came for; they stay held, should it still come.
-const RELEASE: &str = "
-local call, held = KEYS[1], KEYS[2]
-if redis.call('HEXISTS', call, 'state') == 1 then return {} end
-redis.call('HSET', call, 'stray:' .. ARGV[1], 1)
-redis.call('PEXPIRE', call, ARGV[2])
-return redis.call('LRANGE', held, 0, -1)
+return false
 ";
 
 impl Store {
@@ -146,24 +132,10 @@ impl Store {
     ) -> Result<(Candidates, Vec<Connection>), Error> {
         let mut command = self.with_held(CANDIDATE, me, user, target);
         command.arg(&[me.as_str(), frame]).arg(now_ms()).arg(HELD_MS).arg(HELD_FRAMES).arg(HELD_BYTES);
-        let (held, connections) =
-            try_join(self.redis.run::<(String, Vec<String>)>(&command), self.connections(target, me)).await?;
-        let candidates = match held.0.as_str() {
-            "deliver" => Candidates::Deliver(held.1),
-            "stray" => Candidates::Stray,
-            _ => Candidates::Held,
-        };
+        let (frames, connections) =
+            try_join(self.redis.run::<Option<Vec<String>>>(&command), self.connections(target, me)).await?;
+        let candidates = frames.map_or(Candidates::Held, Candidates::Deliver);
         Ok((candidates, connections))
-    }
-
-    /// The held candidates of a connection that still has no call: one round trip. Later ones pass at once.
-    pub async fn release_strays(
-        &self,
-        me: &ConnectionId,
-        user: &UserKey,
-        target: &UserKey,
-    ) -> Result<Vec<String>, Error> {
-        self.redis.run(self.with_held(RELEASE, me, user, target).arg(me.as_str()).arg(HELD_MS)).await
     }
 
     /// Ends the call between two users and reads the target's connections: one round trip.

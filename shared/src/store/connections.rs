@@ -67,6 +67,24 @@ local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
 return {known and 1 or 0, last and last[1] or '0-0'}
 ";
 
+/// Makes a connection speak for a user; returns whom it has left and may still be entered for. That is kept until
+/// it has been dealt with, so that it is not forgotten when this answer is lost.
+const SPEAK: &str = "
+local connection, user, seconds = KEYS[1], ARGV[1], ARGV[2]
+local before = redis.call('HGET', connection, 'user')
+if before and before ~= user then redis.call('HSET', connection, 'left', before) end
+redis.call('HSET', connection, 'user', user)
+redis.call('EXPIRE', connection, seconds)
+return redis.call('HGET', connection, 'left')
+";
+
+/// Notes that a connection is not entered any more for a user it has left; returns whom it speaks for.
+const LEFT: &str = "
+local connection, user = KEYS[1], ARGV[1]
+if redis.call('HGET', connection, 'left') == user then redis.call('HDEL', connection, 'left') end
+return redis.call('HGET', connection, 'user')
+";
+
 /// Makes an entry last, unless it was removed meanwhile; returns the oldest beyond the bound.
 const CONFIRM: &str = "
 local connections = KEYS[1]
@@ -90,19 +108,14 @@ impl Store {
     /// once `registered` has been pushed.
     pub async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Result<Registration, Error> {
         let now = now_ms();
-        let key = keys::connection(connection);
-        let mut assume = redis::pipe();
-        assume.atomic().hget(&key, "user");
-        assume.hset(&key, "user", user.as_str()).ignore();
-        assume.expire(&key, self.connection_seconds()).ignore();
+        let mut speak = script(SPEAK, &[&keys::connection(connection)]);
+        speak.arg(user.as_str()).arg(self.connection_seconds());
         let mut enter = script(ENTER, &[&keys::user_connections(user), &keys::user_events(user)]);
         enter.arg(connection.as_str()).arg(now).arg(now + millis(GREETING));
-        let (previous, (known, event_id)): ((Option<String>,), (bool, String)) =
-            try_join(self.redis.run_all(&assume), self.redis.run(&enter)).await?;
-        let moved_from = previous
-            .0
-            .and_then(|previous| UserKey::try_from(previous).ok())
-            .filter(|previous| previous != user);
+        let (left, (known, event_id)): (Option<String>, (bool, String)) =
+            try_join(self.redis.run(&speak), self.redis.run(&enter)).await?;
+        let moved_from =
+            left.and_then(|previous| UserKey::try_from(previous).ok()).filter(|previous| previous != user);
         Ok(Registration { moved_from, event_id, known })
     }
 
@@ -221,7 +234,9 @@ impl Store {
     /// it speak for that user once more, whose entry this may have removed.
     async fn move_away(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
         self.leave(connection, user).await?;
-        if self.speaker(connection).await?.user.as_ref() != Some(user) {
+        let mut left = script(LEFT, &[&keys::connection(connection)]);
+        let speaks_for: Option<String> = self.redis.run(left.arg(user.as_str())).await?;
+        if speaks_for.as_deref() != Some(user.as_str()) {
             return Ok(());
         }
         let expiry = now_ms() + millis(self.connection_lifetime + LIFETIME_MARGIN);

@@ -45,17 +45,24 @@ pub struct Feed {
 }
 
 /// Indexes, logs, then reads the connections, in this order: a connection that registers meanwhile either
-/// is read here or reads the event itself. A step that was done before adds no event.
+/// is read here or reads the event itself. A step that was done before adds no event; the very same call,
+/// repeated because its answer was lost, finds the event it added by its tag.
 const APPEND: &str = "
 local timeline, events, connections = KEYS[1], KEYS[2], KEYS[3]
 local change, kind, id, tag, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-if change == 'created' and redis.call('ZADD', timeline, 'NX', 0, id) == 0 then return false end
-if change == 'deleted' then redis.call('ZREM', timeline, id) end
-if change == 'deleted_before' and redis.call('ZREM', timeline, id) == 0 then return false end
-local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
-local n = last and tonumber(string.match(last[1], '^%d+')) or 0
-local event = string.format('%.0f-%s', n + 1, tag)
-redis.call('XADD', events, 'MAXLEN', '~', 1000, event, 'type', kind, 'id', id)
+local latest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 8)
+local event
+for _, entry in ipairs(latest) do
+  if string.match(entry[1], '%d+$') == tag then event = entry[1] end
+end
+if not event then
+  if change == 'created' and redis.call('ZADD', timeline, 'NX', 0, id) == 0 then return false end
+  if change == 'deleted' then redis.call('ZREM', timeline, id) end
+  if change == 'deleted_before' and redis.call('ZREM', timeline, id) == 0 then return false end
+  local n = latest[1] and tonumber(string.match(latest[1][1], '^%d+')) or 0
+  event = string.format('%.0f-%s', n + 1, tag)
+  redis.call('XADD', events, 'MAXLEN', '~', 1000, event, 'type', kind, 'id', id)
+end
 return {event, redis.call('ZRANGEBYSCORE', connections, now, '+inf', 'WITHSCORES')}
 ";
 

@@ -8,7 +8,7 @@
 //! | `conversation:{a,b}` | likewise, between two users | create | delete |
 //! | `user:{u}:events` | stream of near 1,000 entries `n-tag` | create, update, delete | trimming |
 //! | `user:{u}:connections` | sorted set of connection ids by expiry (ms) | register | disconnect, a gone push, expiry |
-//! | `connection:{id}` | hash: `user`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `left`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:id` | list of early candidates of a connection | signaling | delivery, 10 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |

@@ -36,7 +36,14 @@ const TOKEN_CONNECTION_AGE: Duration = Duration::from_secs(600);
 pub(super) struct Redis {
     server: Arc<Server>,
     // Held while connecting, so that concurrent commands share one reconnect.
-    live: Arc<Mutex<Option<Live>>>,
+    slot: Arc<Mutex<Slot>>,
+}
+
+/// The connection, if there is one, and how many there were.
+#[derive(Debug, Default)]
+struct Slot {
+    number: u64,
+    live: Option<Live>,
 }
 
 /// Where and how to connect.
@@ -92,7 +99,7 @@ impl Redis {
             iam: cache.map(|cache| Iam::new(cache, user, config)),
             cluster: query("cluster").map(|value| value == "true"),
         };
-        Ok(Self { server: Arc::new(server), live: Arc::default() })
+        Ok(Self { server: Arc::new(server), slot: Arc::default() })
     }
 
     /// Connects ahead of the first command; a failure shows there.
@@ -114,47 +121,56 @@ impl Redis {
 
     /// Sends a command whose repetition would lose its answer: it reaches the server once at most.
     pub(super) async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        let result = Request::One(command).send(self.link().await?).await;
+        let (link, number) = self.link().await?;
+        let result = Request::One(command).send(link).await;
         if result.as_ref().is_err_and(is_lost) {
-            self.forget().await;
+            self.forget(number).await;
         }
         result.map_err(Error::from)
     }
 
     async fn attempt<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, Error> {
-        match request.send(self.link().await?).await {
+        let (link, number) = self.link().await?;
+        match request.send(link).await {
             Err(error) if is_lost(&error) => {
-                self.forget().await;
+                self.forget(number).await;
                 // A time-out has used up the patience of whoever waits; a dropped connection has not.
                 if error.is_timeout() {
                     return Err(error.into());
                 }
-                request.send(self.link().await?).await.map_err(Error::from)
+                let (link, _) = self.link().await?;
+                request.send(link).await.map_err(Error::from)
             }
             result => result.map_err(Error::from),
         }
     }
 
-    async fn link(&self) -> Result<Link, RedisError> {
-        let mut live = self.live.lock().await;
-        if let Some(live) = live.as_mut() {
+    /// The connection, and its number.
+    async fn link(&self) -> Result<(Link, u64), RedisError> {
+        let mut slot = self.slot.lock().await;
+        let number = slot.number;
+        if let Some(live) = slot.live.as_mut() {
             let idle = live.used.elapsed().unwrap_or_default();
             let old =
                 self.server.iam.is_some() && live.since.elapsed().unwrap_or_default() > TOKEN_CONNECTION_AGE;
             live.used = SystemTime::now();
             if !old && (idle < IDLE_BEFORE_CHECK || live.link.answers().await) {
-                return Ok(live.link.clone());
+                return Ok((live.link.clone(), number));
             }
         }
-        *live = None;
+        slot.live = None;
         let link = self.server.connect().await?;
         let now = SystemTime::now();
-        *live = Some(Live { link: link.clone(), since: now, used: now });
-        Ok(link)
+        *slot = Slot { number: number + 1, live: Some(Live { link: link.clone(), since: now, used: now }) };
+        Ok((link, number + 1))
     }
 
-    async fn forget(&self) {
-        *self.live.lock().await = None;
+    /// Drops the connection of this number, unless another command has replaced it already.
+    async fn forget(&self, number: u64) {
+        let mut slot = self.slot.lock().await;
+        if slot.number == number {
+            slot.live = None;
+        }
     }
 }
 

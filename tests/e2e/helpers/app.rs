@@ -28,7 +28,7 @@ pub(crate) struct App {
 impl App {
     /// The gateway that all tests share, each with users of its own.
     pub(crate) async fn open() -> Self {
-        Self::of(harness::shared())
+        Self::of(::harness::shared())
     }
 
     /// A gateway of this test's own on the same store, where these faults happen.

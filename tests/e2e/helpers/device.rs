@@ -102,11 +102,6 @@ impl Device {
         }
     }
 
-    /// Forgets the frames that came before the ones waited for.
-    pub(crate) fn discard_kept(&mut self) {
-        self.kept.clear();
-    }
-
     /// As many frames of a type, in the order in which they came.
     pub(crate) async fn expect_many(&mut self, kind: &str, count: usize) -> Vec<Value> {
         let mut frames = Vec::with_capacity(count);

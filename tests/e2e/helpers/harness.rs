@@ -1,6 +1,8 @@
 //! The gateways that tests ask for besides the one they share.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use gateway::http_api::Authorizers;
@@ -9,21 +11,21 @@ use gateway::valkey::{self, Valkey};
 
 use super::issuer::{AUDIENCE, Issuer};
 
+pub(super) use ::harness::Served;
 pub(crate) use ::harness::root;
-pub(super) use ::harness::{Served, shared};
 
 /// A gateway of one's own on the same store, where these faults happen.
 pub(super) fn with_faults(faults: &[&str]) -> &'static Served {
     start(Options { faults: faults.iter().map(|&fault| fault.to_owned()).collect(), ..Options::default() })
 }
 
-/// A gateway of one's own whose functions are not told that anybody is welcome.
+/// A gateway whose functions are not told that anybody is welcome.
 pub(super) fn not_open() -> &'static Served {
     let environment = BTreeMap::from([("ALLOW_ANONYMOUS".to_owned(), String::new())]);
     start(Options { environment, ..Options::default() })
 }
 
-/// A gateway of one's own on another store.
+/// A gateway on another store.
 pub(super) fn on_store(url: String) -> &'static Served {
     start(Options { store: Store::Url(url), ..Options::default() })
 }
@@ -52,19 +54,45 @@ pub(crate) fn read_log() -> String {
     std::fs::read_to_string(::harness::log_file()).expect("a log file")
 }
 
-/// A store of one's own, which survives a restart.
-pub(crate) async fn start_store() -> Valkey {
-    let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
-    Valkey::start(valkey::Options {
-        dir: Some(dir),
-        tools: Some(root().join(".local")),
-        ..Default::default()
-    })
-    .await
-    .unwrap_or_else(|error| panic!("{error}"))
-}
-
 /// A gateway of one's own, to the end of this process.
 pub(crate) fn start(options: Options) -> &'static Served {
     Box::leak(Box::new(Served::start(options)))
+}
+
+/// A store of one's own, which survives a restart; its data goes with it.
+#[derive(Debug)]
+pub(crate) struct OwnStore {
+    valkey: Valkey,
+    dir: PathBuf,
+}
+
+impl OwnStore {
+    pub(crate) async fn start() -> Self {
+        let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
+        let tools = Some(root().join(".local"));
+        let options = valkey::Options { dir: Some(dir.clone()), tools, ..Default::default() };
+        let valkey = Valkey::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { valkey, dir }
+    }
+}
+
+impl Deref for OwnStore {
+    type Target = Valkey;
+
+    fn deref(&self) -> &Valkey {
+        &self.valkey
+    }
+}
+
+impl DerefMut for OwnStore {
+    fn deref_mut(&mut self) -> &mut Valkey {
+        &mut self.valkey
+    }
+}
+
+impl Drop for OwnStore {
+    fn drop(&mut self) {
+        // What cannot be removed is the operating system's to tidy up.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
 }
