@@ -56,11 +56,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     lifetime: Option<u64>,
 
-    /// Makes something go wrong on purpose
+    /// Makes something go wrong on purpose, e.g. push:410=0.1 (docs/gateway.md has them all)
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<String>,
 
-    /// Lets faults be changed at this port while running
+    /// Lets faults be changed at this port while running, under /_gateway/faults
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
 
@@ -97,6 +97,9 @@ impl Cli {
             (false, _) => Authorizers::Off,
             (true, None) => Authorizers::Enforced,
             (true, Some(url)) if url.contains("://") => Authorizers::EnforcedWithKeysAt(url),
+            (true, Some(file)) if !Path::new(&file).is_file() => {
+                return Err(format!("There is no key set {file}: name a file or a URL of one with --jwks"));
+            }
             (true, Some(file)) => Authorizers::EnforcedWithKeysIn(file.into()),
         };
         let store = match self.redis_url.filter(|url| !url.is_empty()) {

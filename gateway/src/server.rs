@@ -140,7 +140,10 @@ impl Gateway {
             Some(executables) => executables,
             None if options.lambda_url.is_some() => BTreeMap::new(),
             None => {
-                tracing::info!("Building the functions …");
+                tracing::info!(
+                    "Building {} functions; the first time takes some minutes …",
+                    project.functions.len()
+                );
                 executables::build(&project, &folder).await.map_err(StartError::Build)?
             }
         };
