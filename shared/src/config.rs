@@ -41,6 +41,19 @@ pub struct Credentials {
     pub session_token: Option<Secret>,
 }
 
+impl Credentials {
+    /// The same as the AWS crates know them.
+    pub(crate) fn for_aws(&self) -> aws_credential_types::Credentials {
+        aws_credential_types::Credentials::new(
+            &self.access_key_id,
+            self.secret_access_key.expose(),
+            self.session_token.as_ref().map(|token| token.expose().to_owned()),
+            None,
+            "lambda-environment",
+        )
+    }
+}
+
 /// Text that never shows in a log.
 #[derive(Clone)]
 pub struct Secret(String);

@@ -5,9 +5,7 @@ use std::time::Duration;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
-use aws_sdk_apigatewaymanagement::config::{
-    BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig,
-};
+use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -72,19 +70,11 @@ pub enum Delivery {
 pub async fn connect(config: &Config) -> Client {
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let keys = &config.credentials;
-    let credentials = Credentials::new(
-        &keys.access_key_id,
-        keys.secret_access_key.expose(),
-        keys.session_token.as_ref().map(|token| token.expose().to_owned()),
-        None,
-        "lambda-environment",
-    );
     let settings = aws_sdk_apigatewaymanagement::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(config.region.clone()))
         .endpoint_url(&config.management_endpoint)
-        .credentials_provider(credentials)
+        .credentials_provider(config.credentials.for_aws())
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
         .timeout_config(

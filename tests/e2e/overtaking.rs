@@ -40,48 +40,46 @@ async fn candidates_never_come_before_their_offer_or_answer() {
     }
 }
 
-#[tokio::test]
-async fn candidates_that_overtake_their_offer_are_delivered_right_after_it() {
-    let app = App::with_faults(&["frames:offer:delay=300ms"]).await;
+/// Alice's candidates overtake her offer, which is delayed by this much.
+async fn assert_offer_first(delay: &str) {
+    let app = App::with_faults(&[&format!("frames:offer:delay={delay}")]).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("offer", &alice, &bob, json!("v=0")).await;
     send_candidates(&mut phone, &alice, &bob, 5).await;
     assert_described_first(&mut laptop, "offer", 5).await;
+}
+
+/// Bob's candidates overtake his answer, which is delayed by this much.
+async fn assert_answer_first(delay: &str) {
+    let app = App::with_faults(&[&format!("frames:answer:delay={delay}")]).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
+    laptop.expect("offer").await;
+    laptop.signal("answer", &bob, &alice, json!("v=0")).await;
+    send_candidates(&mut laptop, &bob, &alice, 5).await;
+    assert_described_first(&mut phone, "answer", 5).await;
+}
+
+#[tokio::test]
+async fn candidates_that_overtake_their_offer_are_delivered_right_after_it() {
+    assert_offer_first("300ms").await;
 }
 
 #[tokio::test]
 async fn candidates_that_overtake_their_answer_are_delivered_right_after_it() {
-    let app = App::with_faults(&["frames:answer:delay=300ms"]).await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
-    phone.signal("offer", &alice, &bob, json!("v=0")).await;
-    laptop.expect("offer").await;
-    laptop.signal("answer", &bob, &alice, json!("v=0")).await;
-    send_candidates(&mut laptop, &bob, &alice, 5).await;
-    assert_described_first(&mut phone, "answer", 5).await;
+    assert_answer_first("300ms").await;
 }
 
 #[tokio::test]
 async fn candidates_that_overtake_their_answer_by_far_are_still_held() {
-    let app = App::with_faults(&["frames:answer:delay=2s"]).await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
-    phone.signal("offer", &alice, &bob, json!("v=0")).await;
-    laptop.expect("offer").await;
-    laptop.signal("answer", &bob, &alice, json!("v=0")).await;
-    send_candidates(&mut laptop, &bob, &alice, 5).await;
-    assert_described_first(&mut phone, "answer", 5).await;
+    assert_answer_first("2s").await;
 }
 
 #[tokio::test]
 async fn candidates_that_overtake_their_offer_by_far_are_still_held() {
-    let app = App::with_faults(&["frames:offer:delay=2s"]).await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
-    phone.signal("offer", &alice, &bob, json!("v=0")).await;
-    send_candidates(&mut phone, &alice, &bob, 5).await;
-    assert_described_first(&mut laptop, "offer", 5).await;
+    assert_offer_first("2s").await;
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -36,16 +35,7 @@ pub(super) enum Cache {
 
 impl Iam {
     pub(super) fn new(cache: Cache, user: String, config: &Config) -> Self {
-        let keys = &config.credentials;
-        let session_token = keys.session_token.as_ref().map(|token| token.expose().to_owned());
-        let credentials = Credentials::new(
-            &keys.access_key_id,
-            keys.secret_access_key.expose(),
-            session_token,
-            None,
-            "lambda-environment",
-        );
-        Self { cache, user, region: config.region.clone(), identity: credentials.into() }
+        Self { cache, user, region: config.region.clone(), identity: config.credentials.for_aws().into() }
     }
 
     pub(super) fn token(&self, now: SystemTime) -> Result<String, Cause> {
@@ -80,6 +70,8 @@ impl Iam {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use aws_credential_types::Credentials;
 
     use super::*;
 
