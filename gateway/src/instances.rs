@@ -76,6 +76,7 @@ enum Phase {
 #[derive(Debug)]
 struct Member {
     phase: Phase,
+    process: Option<u32>,
     stop: CancellationToken,
 }
 
@@ -204,10 +205,28 @@ impl Pool {
             state.started += 1;
             let number = state.started;
             let stop = self.settings.stopping.child_token();
-            state.members.insert(number, Member { phase: Phase::Starting, stop: stop.clone() });
+            state
+                .members
+                .insert(number, Member { phase: Phase::Starting, process: None, stop: stop.clone() });
             self.settings.tasks.spawn(process::run(Arc::clone(self), number, stop));
             coming += 1;
         }
+    }
+
+    /// An instance's process has started.
+    pub(crate) fn set_process(&self, number: u64, process: Option<u32>) {
+        if let Some(member) = self.lock().members.get_mut(&number) {
+            member.process = process;
+        }
+    }
+
+    /// An instance's process, while it has one.
+    pub(crate) fn process(&self, number: u64) -> Option<u32> {
+        self.lock().members.get(&number).and_then(|member| member.process)
+    }
+
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.lock().members.values().filter_map(|member| member.process).collect()
     }
 
     /// An instance polls for its next event; `None` if it is no longer wanted.

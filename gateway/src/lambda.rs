@@ -189,6 +189,14 @@ impl Lambda {
         }
     }
 
+    /// The process ids of `function`'s instances.
+    pub fn processes(&self, function: &str) -> Vec<u32> {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.processes(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the project has a function of this name.
     pub fn has(&self, function: &str) -> bool {
         self.inner.functions.contains_key(function)

@@ -69,7 +69,7 @@ async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("cannot start {}: {error}", executable.display()))?;
-    desk.set_process(child.id());
+    pool.set_process(number, child.id());
     let last_words = LastWords::default();
     let tasks = &pool.settings.tasks;
     let mut output = Vec::with_capacity(2);

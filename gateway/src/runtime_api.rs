@@ -42,7 +42,6 @@ struct DeskState {
     /// How long it took to its first poll; reported once.
     init: Option<Duration>,
     polled: bool,
-    process: Option<u32>,
 }
 
 /// The event an instance works on.
@@ -80,7 +79,7 @@ pub(crate) struct ReportedError {
 impl Desk {
     pub(crate) fn new(pool: Arc<Pool>, number: u64) -> Arc<Self> {
         let now = Instant::now();
-        let state = DeskState { running: None, since: now, init: None, polled: false, process: None };
+        let state = DeskState { running: None, since: now, init: None, polled: false };
         let init_error = watch::Sender::new(None);
         Arc::new(Self { pool, number, started: now, init_error, state: Mutex::new(state) })
     }
@@ -92,10 +91,6 @@ impl Desk {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .with_state(Arc::clone(self))
-    }
-
-    pub(crate) fn set_process(&self, process: Option<u32>) {
-        self.lock().process = process;
     }
 
     /// What is due at `now`.
@@ -172,18 +167,19 @@ impl Desk {
         let running = state.running.take_if(|running| running.id == id)?;
         state.since = Instant::now();
         let init = state.init.take();
-        let process = state.process;
         drop(state);
         self.pool.returning(self.number);
         if self.pool.settings.report {
-            self.report(&running, init, process);
+            self.report(&running, init);
         }
         Some(running.answer)
     }
 
-    fn report(&self, running: &Running, init: Option<Duration>, process: Option<u32>) {
+    fn report(&self, running: &Running, init: Option<Duration>) {
         let init = init.map_or_else(String::new, |init| format!("  Init Duration: {} ms", millis(init)));
-        let used = process
+        let used = self
+            .pool
+            .process(self.number)
             .and_then(peak_memory_mb)
             .map_or_else(String::new, |mb| format!("  Max Memory Used: {mb} MB"));
         tracing::info!(

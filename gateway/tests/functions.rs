@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,8 @@ async fn each_instance_handles_one_event_at_a_time_up_to_the_limit() {
     let (answers, ()) = tokio::join!(join_all(all), peak);
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(lambda.instances("Echo"), 3);
+    let processes = BTreeSet::from_iter(lambda.processes("Echo"));
+    assert_eq!(processes.len(), 3, "{processes:?}");
 }
 
 #[tokio::test]
