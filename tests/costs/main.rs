@@ -7,7 +7,6 @@ mod lost_replies;
 mod messages;
 mod meter;
 mod proxy;
-mod resp;
 
 /// The end-to-end tests' way to speak to a gateway.
 #[path = "../e2e"]

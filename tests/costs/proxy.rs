@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use harness::resp::{read_command, read_reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-
-use crate::resp::{read_command, read_reply};
 
 /// A wave ends when nothing more comes for so long: what a function sends together may arrive in pieces.
 const GATHERING: Duration = Duration::from_millis(10);

@@ -2,6 +2,10 @@
 //!
 //! What gateways and functions log stands beside the test's executable, in a file with its name and `.log`.
 
+mod clock;
+pub mod iam;
+pub mod resp;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,6 +15,8 @@ use gateway::server::{Gateway, Options, Store};
 use gateway::valkey::{self, Valkey};
 use gateway::{executables, template};
 use tokio::runtime::Runtime;
+
+pub use clock::Clock;
 
 /// A gateway; its functions end with this process.
 #[derive(Debug)]

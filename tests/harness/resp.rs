@@ -1,7 +1,7 @@
 //! As much of the Redis protocol as tells where a command or a reply ends.
 
 /// A command's words, and how many bytes it took; `None` while some are still to come.
-pub(crate) fn read_command(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
+pub fn read_command(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
     assert_eq!(bytes.first().unwrap_or(&b'*'), &b'*', "a client sends arrays");
     let (words, mut at) = line(bytes)?;
     let mut command = Vec::new();
@@ -16,7 +16,7 @@ pub(crate) fn read_command(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
 }
 
 /// How many bytes a reply takes; `None` while some are still to come.
-pub(crate) fn read_reply(bytes: &[u8]) -> Option<usize> {
+pub fn read_reply(bytes: &[u8]) -> Option<usize> {
     let (head, mut at) = line(bytes)?;
     match bytes.first()? {
         b'$' | b'=' | b'!' if !is_null(head) => at += count(head) + 2,

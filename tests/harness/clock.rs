@@ -1,0 +1,78 @@
+//! A clock of the test's own, read by real, unmodified functions in place of the machine's.
+//!
+//! libfaketime, loaded into their processes, tells them wall time; what they measure time spans with stays as it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// Where packages for Debian (`faketime`) and brew (`libfaketime`) put it.
+const FOLDERS: [&str; 4] =
+    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/opt/homebrew/lib", "/usr/local/lib"];
+
+#[cfg(not(target_os = "macos"))]
+const LIBRARY: (&str, &str) = ("libfaketime.so.1", "LD_PRELOAD");
+#[cfg(target_os = "macos")]
+const LIBRARY: (&str, &str) = ("libfaketime.1.dylib", "DYLD_INSERT_LIBRARIES");
+
+/// A clock that runs ahead of the machine's; dropped, whoever reads it is back in the present.
+#[derive(Debug)]
+pub struct Clock {
+    library: PathBuf,
+    file: PathBuf,
+    /// Seconds.
+    ahead: AtomicU64,
+}
+
+impl Clock {
+    /// In the present; `None`, and why, where libfaketime is not installed.
+    pub fn start() -> Option<Self> {
+        let (name, _) = LIBRARY;
+        let candidates = FOLDERS.map(|folder| Path::new(folder).join("faketime").join(name));
+        let Some(library) = candidates.into_iter().find(|path| path.exists()) else {
+            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "libfaketime is not installed");
+            eprintln!("skipped: libfaketime is not installed");
+            return None;
+        };
+        let file = std::env::temp_dir().join(format!("clock-{}", uuid::Uuid::now_v7()));
+        let clock = Self { library, file, ahead: AtomicU64::new(0) };
+        clock.advance(Duration::ZERO);
+        Some(clock)
+    }
+
+    /// What makes a function read this clock.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let (_, preload) = LIBRARY;
+        let (library, file) = (self.library.display().to_string(), self.file.display().to_string());
+        [
+            (preload, library.as_str()),
+            ("FAKETIME_TIMESTAMP_FILE", file.as_str()),
+            ("FAKETIME_NO_CACHE", "1"),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// Moves the clock forward by whole seconds, at once.
+    pub fn advance(&self, by: Duration) {
+        let ahead = self.ahead.fetch_add(by.as_secs(), Ordering::Relaxed) + by.as_secs();
+        let fresh = self.file.with_extension("next");
+        std::fs::write(&fresh, format!("+{ahead}\n")).expect("a writable folder");
+        // Nobody may read half of it.
+        std::fs::rename(fresh, &self.file).expect("a writable folder");
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        // What cannot be removed is the operating system's to tidy up.
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
