@@ -2,6 +2,9 @@
 //!
 //! What gateways and functions log stands beside the test's executable, in a file with its name and `.log`.
 
+pub mod certificates;
+pub mod tls;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
