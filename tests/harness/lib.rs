@@ -2,9 +2,11 @@
 //!
 //! What gateways and functions log stands beside the test's executable, in a file with its name and `.log`.
 
+pub mod certificates;
 mod clock;
 pub mod iam;
 pub mod resp;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::fs::File;

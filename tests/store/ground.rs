@@ -22,8 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Ground {
     pub(crate) url: String,
     pub(crate) clustered: bool,
-    _servers: Vec<Valkey>,
+    servers: Vec<Valkey>,
     _runtime: Runtime,
+}
+
+impl Ground {
+    /// Where the first server listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.servers[0].port()
+    }
 }
 
 /// One server.
@@ -45,7 +52,7 @@ fn ground(starting: impl Future<Output = Vec<Valkey>>, clustered: bool) -> Groun
         .build()
         .expect("a thread for the servers");
     let servers = runtime.block_on(starting);
-    Ground { url: servers[0].url(), clustered, _servers: servers, _runtime: runtime }
+    Ground { url: servers[0].url(), clustered, servers, _runtime: runtime }
 }
 
 async fn start(settings: &[&str]) -> Valkey {

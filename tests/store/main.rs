@@ -7,6 +7,7 @@ mod listing;
 mod messages;
 mod registry;
 mod tickets;
+mod tls;
 mod user_keys;
 mod world;
 

@@ -35,7 +35,7 @@ enum Raw {
 impl World {
     /// As a function is that runs in open mode.
     pub(crate) async fn open(ground: &'static Ground) -> Self {
-        let config = config(&ground.url, true);
+        let config = config(&ground.url, None, true);
         let store = Store::open(&config).await.expect("a good URL");
         let raw = if ground.clustered {
             let client = redis::cluster::ClusterClient::new([ground.url.as_str()]).expect("a good URL");
@@ -54,7 +54,7 @@ impl World {
 
     /// The store of a function that is not in open mode.
     pub(crate) async fn closed_store(&self) -> Store {
-        Store::open(&config(&self.ground.url, false)).await.expect("a good URL")
+        Store::open(&config(&self.ground.url, None, false)).await.expect("a good URL")
     }
 
     /// Asks the servers past the store. The command must have one key.
@@ -175,13 +175,15 @@ pub(crate) fn vouched_for(user: &UserKey) -> Principal {
         "isBase64Encoded": false,
     });
     let request = lambda_http::request::from_str(&event.to_string()).expect("an event of an HTTP API");
-    Principal::from_request(&request, &config("redis://localhost", false)).expect("a verified claim")
+    Principal::from_request(&request, &config("redis://localhost", None, false)).expect("a verified claim")
 }
 
-fn config(redis_url: &str, open: bool) -> Config {
+/// The settings of a function whose store is here, behind a certificate of this authority.
+pub(crate) fn config(redis_url: &str, authority: Option<&str>, open: bool) -> Config {
     let setting = |name: &str| {
         let value = match name {
             "REDIS_URL" => redis_url,
+            "REDIS_TLS_CA" => authority?,
             "MANAGEMENT_ENDPOINT" => "http://localhost",
             "AWS_REGION" => "us-east-1",
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test",

@@ -1,0 +1,39 @@
+//! A server behind TLS, whose connections are lost.
+
+use harness::certificates::Certificates;
+use harness::tls::TlsEnd;
+use shared::store::Store;
+use tokio::runtime::Handle;
+
+use crate::ground;
+use crate::world::{config, connection, user};
+
+#[tokio::test]
+async fn a_lost_connection_is_opened_again_before_anybody_notices() {
+    let (end, store) = behind_tls().await;
+    let (phone, bob) = (connection("phone"), user("bob"));
+    store.register(&phone, &bob).await.expect("the store answers");
+    end.cut().await;
+    let speaker = store.speaker(&phone).await.expect("the store answers");
+    assert_eq!(speaker.user, Some(bob));
+}
+
+#[tokio::test]
+async fn a_silent_connection_costs_one_command() {
+    let (end, store) = behind_tls().await;
+    let (phone, bob) = (connection("phone"), user("bob"));
+    store.register(&phone, &bob).await.expect("the store answers");
+    end.stall().await;
+    store.speaker(&phone).await.expect_err("nothing comes");
+    let speaker = store.speaker(&phone).await.expect("the store answers");
+    assert_eq!(speaker.user, Some(bob));
+}
+
+/// The server that all share, behind a TLS end of the test's own, and a store that reaches it there.
+async fn behind_tls() -> (TlsEnd, Store) {
+    let certificates = Certificates::issue();
+    let end = TlsEnd::start(&Handle::current(), ground::single().port(), &certificates);
+    let url = format!("rediss://localhost:{}", end.port());
+    let config = config(&url, Some(certificates.authority()), true);
+    (end, Store::open(&config).await.expect("a good URL"))
+}
