@@ -328,6 +328,10 @@ impl Pool {
         self.lock().count(Phase::Busy)
     }
 
+    pub(crate) fn idle(&self) -> usize {
+        self.lock().count(Phase::Idle)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

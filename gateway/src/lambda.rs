@@ -189,6 +189,14 @@ impl Lambda {
         }
     }
 
+    /// How many instances of `function` wait for an event.
+    pub fn idle(&self, function: &str) -> usize {
+        match self.inner.functions.get(function) {
+            Some(Backend::Local(pool)) => pool.idle(),
+            _ => 0,
+        }
+    }
+
     /// The process ids of `function`'s instances.
     pub fn processes(&self, function: &str) -> Vec<u32> {
         match self.inner.functions.get(function) {

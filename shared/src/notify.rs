@@ -15,6 +15,7 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use crate::app::TRUST;
 use crate::config::Config;
 use crate::ids::{ConnectionId, MessageId, UserKey};
 use crate::message::Message;
@@ -68,8 +69,10 @@ pub enum Delivery {
 
 /// The one client of this process, its connection opened ahead of the first push, best effort.
 pub async fn connect(config: &Config) -> Client {
-    let http =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http = aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(TRUST)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
     let settings = aws_sdk_apigatewaymanagement::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(config.region.clone()))

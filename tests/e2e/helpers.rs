@@ -6,6 +6,8 @@ pub(crate) mod harness;
 mod issuer;
 mod random;
 mod reply;
+mod slow_store;
+mod standstill;
 mod user;
 mod visitor;
 
@@ -15,6 +17,8 @@ pub(crate) use harness::{OwnStore, read_log, root};
 pub(crate) use issuer::{AUDIENCE, Token, now};
 pub(crate) use random::Generator;
 pub(crate) use reply::Reply;
+pub(crate) use slow_store::SlowStore;
+pub(crate) use standstill::Standstill;
 pub(crate) use user::{Message, User, encoded};
 pub(crate) use visitor::Visitor;
 

@@ -9,6 +9,7 @@ mod development_issuer;
 mod devices;
 mod end_call;
 mod frames;
+mod freeze;
 mod generated_frames;
 mod generated_requests;
 mod get_message;

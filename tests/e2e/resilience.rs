@@ -1,13 +1,12 @@
 //! A store that comes, goes and freezes: requests fail cleanly and in time, and no function has to start again.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::helpers::{App, OwnStore, in_time};
+use crate::helpers::{App, OwnStore, Standstill, in_time};
 
 /// What a store that says nothing may cost a client.
 const FROZEN_AT_MOST: Duration = Duration::from_secs(6);
@@ -25,7 +24,7 @@ async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
     alice.edit_message(&message, "before it froze").await;
     phone.expect("update_message").await;
 
-    let frozen = Frozen::new(&store.url()).await;
+    let frozen = freeze(&store.url()).await;
     // Twice: the first finds a dead connection, the second cannot open another.
     for _ in 0..2 {
         let started = Instant::now();
@@ -52,7 +51,7 @@ async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
     laptop.send(json!({ "type": "register", "userKey": bob.key })).await;
     assert_eq!(laptop.next().await["code"], "internal");
 
-    frozen.thaw();
+    drop(frozen);
     let after = alice.post_message(&bob, "after").await;
     assert_eq!(phone.expect("new_message").await["data"], after);
     alice.delete_message(&message).await;
@@ -126,47 +125,12 @@ async fn functions_survive_their_store() {
     assert_eq!(bob.read_message(&message).await.json(), message);
 }
 
-/// A store whose process is stopped, so that the system still accepts connections for it.
-struct Frozen {
-    process: String,
-}
-
-impl Frozen {
-    async fn new(url: &str) -> Self {
-        let client = redis::Client::open(url).expect("a URL");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("the store answers");
-        let info: String =
-            redis::cmd("INFO").arg("server").query_async(&mut connection).await.expect("the store answers");
-        let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("its process");
-        let frozen = Self { process: process.trim().to_owned() };
-        frozen.signal("-STOP");
-        let stopping = async {
-            while !frozen.state().starts_with('T') {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        in_time("the store's standstill", stopping).await;
-        frozen
-    }
-
-    fn thaw(self) {
-        drop(self);
-    }
-
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.process]).status().expect("kill runs");
-        assert!(status.success());
-    }
-
-    fn state(&self) -> String {
-        let shown = Command::new("ps").args(["-o", "stat=", "-p", &self.process]).output().expect("ps runs");
-        String::from_utf8_lossy(&shown.stdout).trim().to_owned()
-    }
-}
-
-impl Drop for Frozen {
-    // A stopped process would not even end.
-    fn drop(&mut self) {
-        self.signal("-CONT");
-    }
+/// Stops the store's process, so that only the system still accepts connections for it.
+async fn freeze(url: &str) -> Standstill {
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("the store answers");
+    let info: String =
+        redis::cmd("INFO").arg("server").query_async(&mut connection).await.expect("the store answers");
+    let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("its process");
+    Standstill::of(process.trim().parse().expect("a number")).await
 }

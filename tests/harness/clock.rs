@@ -1,6 +1,7 @@
 //! A clock of the test's own, read by real, unmodified functions in place of the machine's.
 //!
-//! libfaketime, loaded into their processes, tells them wall time; what they measure time spans with stays as it is.
+//! libfaketime, loaded into their processes, tells them both wall time and the time that they measure spans with: both
+//! go on while a process is frozen.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,14 +46,9 @@ impl Clock {
     pub fn environment(&self) -> BTreeMap<String, String> {
         let (_, preload) = LIBRARY;
         let (library, file) = (self.library.display().to_string(), self.file.display().to_string());
-        [
-            (preload, library.as_str()),
-            ("FAKETIME_TIMESTAMP_FILE", file.as_str()),
-            ("FAKETIME_NO_CACHE", "1"),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        [(preload, library.as_str()), ("FAKETIME_TIMESTAMP_FILE", file.as_str()), ("FAKETIME_NO_CACHE", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     /// Moves the clock forward by whole seconds, at once.

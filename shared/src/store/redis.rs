@@ -14,6 +14,7 @@ use redis::{
 use tokio::sync::Mutex;
 
 use super::iam::{Cache, Iam};
+use crate::app::TRUST;
 use crate::config::Config;
 use crate::error::Error;
 
@@ -23,8 +24,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a cluster client tries a command again where a slot is moving or a node is away.
 const CLUSTER_RETRIES: u32 = 2;
 
-/// After this long without a command the process may have been frozen and its socket dead.
-const IDLE_BEFORE_CHECK: Duration = Duration::from_secs(60);
+/// How long an idle connection may take to show that it is alive.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A connection made with a token is replaced while that token still opens others, which a cluster client
@@ -154,7 +154,7 @@ impl Redis {
             let old =
                 self.server.iam.is_some() && live.since.elapsed().unwrap_or_default() > TOKEN_CONNECTION_AGE;
             live.used = SystemTime::now();
-            if !old && (idle < IDLE_BEFORE_CHECK || live.link.answers().await) {
+            if !old && (idle < TRUST || live.link.answers().await) {
                 return Ok((live.link.clone(), number));
             }
         }

@@ -1,0 +1,43 @@
+//! A process that is stopped for a while, and knows nothing of it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::in_time;
+
+/// Lasts until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Standstill {
+    process: String,
+}
+
+impl Standstill {
+    pub(crate) async fn of(process: u32) -> Self {
+        let standstill = Self { process: process.to_string() };
+        standstill.signal("-STOP");
+        let stopping = async {
+            while !standstill.state().starts_with('T') {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        in_time("a process's standstill", stopping).await;
+        standstill
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.process]).status().expect("kill runs");
+        assert!(status.success());
+    }
+
+    fn state(&self) -> String {
+        let shown = Command::new("ps").args(["-o", "stat=", "-p", &self.process]).output().expect("ps runs");
+        String::from_utf8_lossy(&shown.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Standstill {
+    // A stopped process would not even end.
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
+}
