@@ -1,16 +1,17 @@
-//! A server behind TLS, whose connections are lost.
+//! A server behind TLS: connections that are lost.
 
+use gateway::valkey::Valkey;
 use harness::certificates::Certificates;
+use harness::servers::valkey;
 use harness::tls::TlsEnd;
 use shared::store::Store;
 use tokio::runtime::Handle;
 
-use crate::ground;
 use crate::world::{config, connection, user};
 
 #[tokio::test]
 async fn a_lost_connection_is_opened_again_before_anybody_notices() {
-    let (end, store) = behind_tls().await;
+    let (_server, end, store) = behind_tls().await;
     let (phone, bob) = (connection("phone"), user("bob"));
     store.register(&phone, &bob).await.expect("the store answers");
     end.cut().await;
@@ -20,7 +21,7 @@ async fn a_lost_connection_is_opened_again_before_anybody_notices() {
 
 #[tokio::test]
 async fn a_silent_connection_costs_one_command() {
-    let (end, store) = behind_tls().await;
+    let (_server, end, store) = behind_tls().await;
     let (phone, bob) = (connection("phone"), user("bob"));
     store.register(&phone, &bob).await.expect("the store answers");
     end.stall().await;
@@ -29,11 +30,10 @@ async fn a_silent_connection_costs_one_command() {
     assert_eq!(speaker.user, Some(bob));
 }
 
-/// The server that all share, behind a TLS end of the test's own, and a store that reaches it there.
-async fn behind_tls() -> (TlsEnd, Store) {
-    let certificates = Certificates::issue();
-    let end = TlsEnd::start(&Handle::current(), ground::single().port(), &certificates);
+async fn behind_tls() -> (Valkey, TlsEnd, Store) {
+    let (server, certificates) = (valkey(None, &[]).await, Certificates::issue());
+    let end = TlsEnd::start(&Handle::current(), server.port(), &certificates);
     let url = format!("rediss://localhost:{}", end.port());
     let config = config(&url, Some(certificates.authority()), true);
-    (end, Store::open(&config).await.expect("a good URL"))
+    (server, end, Store::open(&config).await.expect("a good URL"))
 }
