@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
+use gateway::server::Store;
+use harness::Clock;
 use serde_json::{Value, json};
 
-use crate::helpers::{App, OwnStore, Standstill, in_time};
+use crate::helpers::{App, OwnStore, SlowStore, Standstill, in_time};
 
 /// What a store that says nothing may cost a client.
 const FROZEN_AT_MOST: Duration = Duration::from_secs(6);
@@ -123,6 +125,43 @@ async fn functions_survive_their_store() {
         assert_eq!(app.ended(function), Some(0), "{function}");
     }
     assert_eq!(bob.read_message(&message).await.json(), message);
+}
+
+#[tokio::test]
+async fn a_slow_store_is_waited_for_and_one_that_is_too_slow_costs_a_503() {
+    let Some(clock) = Clock::start() else { return };
+    let own = OwnStore::start().await;
+    let store = SlowStore::start(own.port()).await;
+    // Functions start while it is slow already.
+    store.delay(Duration::from_millis(300));
+    let app = App::with(|options| {
+        options.store = Store::Url(store.url());
+        options.environment = clock.environment();
+        options.concurrency = 1;
+    })
+    .await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let mut phone = bob.connect().await;
+    let message = alice.post_message(&bob, "slowly").await;
+    assert_eq!(phone.expect("new_message").await["data"], message);
+    // It does not answer in the time that a check takes, and is waited for all the same.
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(alice.read_message(&message).await.json(), message);
+
+    store.delay(Duration::from_secs(3));
+    for _ in 0..2 {
+        let started = Instant::now();
+        alice.read_message(&message).await.assert_refused(503, "unavailable", AWAY);
+        alice.try_post_message(&bob, "too slowly").await.assert_refused(503, "unavailable", AWAY);
+        let took = started.elapsed();
+        assert!(took < FROZEN_AT_MOST, "it took {took:?}");
+    }
+    // What it said too late is no answer to what is asked now.
+    store.delay(Duration::ZERO);
+    assert_eq!(alice.read_message(&message).await.json(), message);
+    let again = alice.post_message(&bob, "again").await;
+    assert_eq!(phone.expect("new_message").await["data"], again);
+    assert_eq!(app.ended("CreateMessage"), Some(0));
 }
 
 /// Stops the store's process, so that only the system still accepts connections for it.
