@@ -62,15 +62,17 @@ impl std::error::Error for Error {}
 impl From<redis::RedisError> for Error {
     fn from(error: redis::RedisError) -> Self {
         use redis::{ErrorKind, ServerErrorKind};
+        // A cluster client that cannot reach a node gives up with what another node told it about that one.
         let passing = error.is_io_error()
             || error.is_timeout()
             || error.is_connection_dropped()
             || error.is_connection_refusal()
+            || error.is_cluster_error()
             || matches!(
                 error.kind(),
-                ErrorKind::Server(
-                    ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain
-                )
+                ErrorKind::AuthenticationFailed
+                    | ErrorKind::ClusterConnectionNotFound
+                    | ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown)
             );
         if passing { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
     }
@@ -145,7 +147,16 @@ mod tests {
 
     #[test]
     fn a_store_that_is_away_is_unavailable() {
+        use redis::{ErrorKind, RedisError, ServerErrorKind};
         let gone = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        assert_eq!(Error::from(redis::RedisError::from(gone)).answer().0, 503);
+        assert_eq!(Error::from(RedisError::from(gone)).answer().0, 503);
+        let answer = |kind: ErrorKind| Error::from(RedisError::from((kind, "test"))).answer().0;
+        for kind in [ErrorKind::AuthenticationFailed, ErrorKind::ClusterConnectionNotFound] {
+            assert_eq!(answer(kind), 503, "{kind:?}");
+        }
+        for kind in [ServerErrorKind::Moved, ServerErrorKind::ClusterDown, ServerErrorKind::BusyLoading] {
+            assert_eq!(answer(kind.into()), 503, "{kind:?}");
+        }
+        assert_eq!(answer(ServerErrorKind::NoPerm.into()), 500);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::{join, join_all, join3};
+use futures_util::future::{join, join3};
 use gateway::server::Store;
 use harness::certificates::Certificates;
 use harness::servers::Servers;
@@ -227,14 +227,7 @@ impl Scene {
 
     /// Stops the functions as soon as they have nothing to do.
     async fn freeze(&mut self) {
-        let lambda = self.app.gateway().lambda();
-        wait_until("the end of the functions' work", async || {
-            FUNCTIONS.iter().all(|function| lambda.idle(function) == 1)
-        })
-        .await;
-        let processes = FUNCTIONS.iter().flat_map(|function| lambda.processes(function));
-        self.frozen = join_all(processes.map(Standstill::of)).await;
-        assert_eq!(self.frozen.len(), FUNCTIONS.len());
+        self.frozen = self.app.freeze(&FUNCTIONS).await;
     }
 
     /// Uses the functions, which go on when there is an event for them, as on the platform.

@@ -25,5 +25,6 @@ mod resilience;
 mod signaling;
 mod template;
 mod tickets;
+mod tokens;
 mod update_message;
 mod user_keys;

@@ -1,14 +1,16 @@
 //! A store that comes, goes and freezes: requests fail cleanly and in time, and no function has to start again.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use gateway::server::Store;
 use harness::Clock;
+use harness::servers::Servers;
 use serde_json::{Value, json};
 
-use crate::helpers::{App, OwnStore, SlowStore, Standstill, in_time};
+use crate::helpers::{App, OwnStore, SlowStore, Standstill, in_time, wait_until};
 
 /// What a store that says nothing may cost a client.
 const FROZEN_AT_MOST: Duration = Duration::from_secs(6);
@@ -162,6 +164,38 @@ async fn a_slow_store_is_waited_for_and_one_that_is_too_slow_costs_a_503() {
     let again = alice.post_message(&bob, "again").await;
     assert_eq!(phone.expect("new_message").await["data"], again);
     assert_eq!(app.ended("CreateMessage"), Some(0));
+}
+
+#[tokio::test]
+async fn a_node_that_is_away_costs_those_it_keeps_things_for_a_503() {
+    let mut servers = Servers::cluster().await;
+    let app = App::on_store(servers.url().to_owned()).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    // More than one node is likely to keep.
+    let messages = join_all((0..40).map(|_| alice.post_message(&bob, "hello"))).await;
+    let read_all = async || join_all(messages.iter().map(|message| alice.read_message(message))).await;
+
+    servers.stop_one().await;
+    let started = Instant::now();
+    let replies = read_all().await;
+    let took = started.elapsed();
+    assert!(took < FROZEN_AT_MOST, "it took {took:?}");
+    let (read, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert!(!read.is_empty() && !refused.is_empty(), "{} were read", read.len());
+    for reply in refused {
+        reply.assert_refused(503, "unavailable", AWAY);
+    }
+
+    servers.start_again().await;
+    // It has forgotten what it kept, and takes its time to join the others.
+    wait_until("an answer of every node", async || {
+        let replies = read_all().await;
+        let statuses: BTreeSet<_> = replies.iter().map(|reply| reply.status).collect();
+        assert!(statuses.is_subset(&BTreeSet::from([200, 404, 503])), "{statuses:?}");
+        !statuses.contains(&503)
+    })
+    .await;
+    assert_eq!(app.ended("GetMessage"), Some(0));
 }
 
 /// Stops the store's process, so that only the system still accepts connections for it.

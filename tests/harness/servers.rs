@@ -107,6 +107,17 @@ impl Servers {
         join_all(self.ends.iter().map(TlsEnd::stall)).await;
     }
 
+    /// Stops the last node.
+    pub async fn stop_one(&mut self) {
+        self.nodes.last_mut().expect("there is one").stop().await;
+    }
+
+    /// Starts it again, on the same port.
+    pub async fn start_again(&mut self) {
+        let node = self.nodes.last_mut().expect("there is one");
+        node.restart().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
     pub fn clustered(&self) -> bool {
         self.nodes.len() > 1
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use gateway::server::{Gateway, Options};
 use http_body_util::{BodyExt, Full};
 use hyper::header::CONTENT_TYPE;
@@ -16,7 +17,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::harness::{self, Served};
 use super::issuer::Issuer;
-use super::{Device, Message, Reply, User, in_time};
+use super::{Device, Message, Reply, Standstill, User, in_time, wait_until};
 
 /// A gateway and a client of the test's own; cheap to clone.
 #[derive(Clone, Debug)]
@@ -84,6 +85,18 @@ impl App {
     /// Kills an instance of a function, a busy one first; false where there is none.
     pub(crate) fn try_kill(&self, function: &str) -> bool {
         self.served.kill(function)
+    }
+
+    /// Stops functions of one instance each as soon as they have nothing to do, as the platform does.
+    pub(crate) async fn freeze(&self, functions: &[&str]) -> Vec<Standstill> {
+        let lambda = self.gateway().lambda();
+        wait_until("the end of the functions' work", async || {
+            functions.iter().all(|function| lambda.idle(function) == 1)
+        })
+        .await;
+        let processes: Vec<_> = functions.iter().flat_map(|function| lambda.processes(function)).collect();
+        assert_eq!(processes.len(), functions.len());
+        join_all(processes.into_iter().map(Standstill::of)).await
     }
 
     pub(crate) fn of(served: &'static Served) -> Self {
