@@ -6,6 +6,7 @@ use gateway::valkey::{Options, Valkey};
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Handle;
 
+use crate::access::Login;
 use crate::certificates::Certificates;
 use crate::tls::TlsEnd;
 use crate::{access, cluster, root};
@@ -17,7 +18,7 @@ pub struct Servers {
     admin_url: String,
     authority: Option<String>,
     nodes: Vec<Valkey>,
-    _ends: Vec<TlsEnd>,
+    ends: Vec<TlsEnd>,
 }
 
 impl Servers {
@@ -45,19 +46,20 @@ impl Servers {
         for node in &nodes {
             access::restrict(&mut connect(node).await).await;
         }
-        let url = |login: access::Login| format!("rediss://{}localhost:{}", login.in_url(), ends[0].port());
+        let url =
+            |login: Login| format!("rediss://{}localhost:{}?cluster=true", login.in_url(), ends[0].port());
         Self {
             url: url(access::FUNCTIONS),
             admin_url: url(access::ADMIN),
             authority: Some(certificates.authority().to_owned()),
             nodes,
-            _ends: ends,
+            ends,
         }
     }
 
     fn open(nodes: Vec<Valkey>) -> Self {
         let url = nodes[0].url();
-        Self { admin_url: url.clone(), url, authority: None, nodes, _ends: Vec::new() }
+        Self { admin_url: url.clone(), url, authority: None, nodes, ends: Vec::new() }
     }
 
     /// What functions are told.
@@ -73,6 +75,11 @@ impl Servers {
     /// Who vouches for the servers, as PEM text, where they ask for TLS.
     pub fn authority(&self) -> Option<&str> {
         self.authority.as_deref()
+    }
+
+    /// What stands before the servers where they ask for TLS.
+    pub fn ends(&self) -> &[TlsEnd] {
+        &self.ends
     }
 
     pub fn clustered(&self) -> bool {
