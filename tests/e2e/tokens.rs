@@ -169,7 +169,7 @@ impl Lab {
         let url = format!(
             "rediss://{}@localhost:{}?cluster={clustered}&{kind}={}",
             cache.user,
-            servers.port(),
+            servers.ends()[0].port(),
             cache.name
         );
         let session = cache.role.session_token.clone().expect("a role has one");

@@ -8,6 +8,7 @@ use gateway::valkey::{Options, Valkey};
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Handle;
 
+use crate::access::Login;
 use crate::certificates::Certificates;
 use crate::tls::{Admission, TlsEnd};
 use crate::{access, cluster, root, tls};
@@ -62,7 +63,9 @@ impl Servers {
         for node in &nodes {
             access::restrict(&mut connect(node).await).await;
         }
-        let url = |login: access::Login| format!("rediss://{}localhost:{}", login.in_url(), ends[0].port());
+        let url = |login: Login| {
+            format!("rediss://{}localhost:{}?cluster={clustered}", login.in_url(), ends[0].port())
+        };
         Self {
             url: url(access::FUNCTIONS),
             admin_url: url(access::ADMIN),
@@ -92,11 +95,6 @@ impl Servers {
         self.authority.as_deref()
     }
 
-    /// Where the first TLS end listens.
-    pub fn port(&self) -> u16 {
-        self.ends[0].port()
-    }
-
     /// Closes all connections that are open.
     pub async fn cut(&self) {
         join_all(self.ends.iter().map(TlsEnd::cut)).await;
@@ -116,6 +114,11 @@ impl Servers {
     pub async fn start_again(&mut self) {
         let node = self.nodes.last_mut().expect("there is one");
         node.restart().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// What stands before the servers where they ask for TLS.
+    pub fn ends(&self) -> &[TlsEnd] {
+        &self.ends
     }
 
     pub fn clustered(&self) -> bool {

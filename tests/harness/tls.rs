@@ -1,6 +1,5 @@
 //! A TLS end before a plain server, as ElastiCache has one before its nodes.
 
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener as BlockingListener};
 use std::sync::Arc;
@@ -57,7 +56,7 @@ struct Relay {
 }
 
 impl TlsEnd {
-    /// Listens on a free port, until the runtime ends, for whom the server on this other port is there.
+    /// On a free port, before the server that listens on this one.
     pub fn start(runtime: &Handle, server: u16, certificates: &Certificates) -> Self {
         Self::start_with(runtime, server, certificates, open())
     }
@@ -128,7 +127,7 @@ async fn obey(mut orders: broadcast::Receiver<Ordered>, running: impl Future<Out
             biased;
             ordered = orders.recv() => match ordered {
                 Ok((Order::Stall, _obeying)) => stalled = true,
-                // An order, or the end of those who give them.
+                // An order to cut, or the end of whoever gives orders.
                 cut => break cut,
             },
             // How it ends is between client and server.
@@ -148,11 +147,5 @@ impl Relay {
         (self.admission)(&mut client, &mut server).await?;
         copy_bidirectional(&mut client, &mut server).await?;
         Ok(())
-    }
-}
-
-impl fmt::Debug for Relay {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Relay").field("server", &self.server).finish_non_exhaustive()
     }
 }

@@ -5,11 +5,11 @@ mod calls;
 mod events;
 mod ground;
 mod listing;
+mod lost_connections;
 mod messages;
 mod registry;
 mod secure;
 mod tickets;
-mod tls;
 mod user_keys;
 mod world;
 
