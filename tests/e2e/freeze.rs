@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::{join, join3};
 use gateway::server::Store;
+use harness::Clock;
 use harness::certificates::Certificates;
 use harness::servers::Servers;
 use harness::tls::{Admission, TlsEnd};
-use harness::{Clock, free_port};
 use serde_json::{Value, json};
 
 use crate::helpers::{App, Device, Message, OwnStore, Reply, Standstill, User, wait_until};
@@ -169,8 +169,7 @@ impl Scene {
     async fn on(url: &str, authority: Option<&str>) -> Option<Self> {
         let clock = Clock::start()?;
         let certificates = Certificates::issue();
-        let port = free_port();
-        let management_end = TlsEnd::start(harness::runtime().handle(), port, &certificates);
+        let management_end = TlsEnd::start(harness::runtime().handle(), 0, &certificates);
         let trusted = format!("{}/authority-{}.pem", env!("CARGO_TARGET_TMPDIR"), uuid::Uuid::now_v7());
         std::fs::write(&trusted, certificates.authority()).expect("a writable folder");
         let environment = [
@@ -179,13 +178,13 @@ impl Scene {
             ("MANAGEMENT_ENDPOINT", format!("https://localhost:{}", management_end.port())),
         ];
         let app = App::with(|options| {
-            options.port = port;
             options.store = Store::Url(url.to_owned());
             options.concurrency = 1;
             options.environment = clock.environment();
             options.environment.extend(environment.map(|(name, value)| (name.to_owned(), value)));
         })
         .await;
+        management_end.lead_to(app.port());
         let [alice, bob, carol, dave] = ["alice", "bob", "carol", "dave"].map(|name| app.user(name));
         let phone = bob.connect().await;
         let (laptop, tablet) = (dave.connect().await, carol.connect().await);

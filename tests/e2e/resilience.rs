@@ -1,14 +1,20 @@
 //! A store that comes, goes and freezes: requests fail cleanly and in time, and no function has to start again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use gateway::server::Store;
 use harness::Clock;
+use harness::resp::read_command;
 use harness::servers::Servers;
+use harness::tls::{Admission, Client};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::helpers::{App, OwnStore, SlowStore, Standstill, in_time, wait_until};
 
@@ -196,6 +202,63 @@ async fn a_node_that_is_away_costs_those_it_keeps_things_for_a_503() {
     })
     .await;
     assert_eq!(app.ended("GetMessage"), Some(0));
+}
+
+#[tokio::test]
+async fn a_cluster_that_falls_silent_while_it_is_connected_to_costs_seconds_and_a_503() {
+    let mute = Arc::new(AtomicBool::new(false));
+    let is_mute = Arc::clone(&mute);
+    let admission: Arc<Admission> = Arc::new(move |client, _| {
+        let is_mute = Arc::clone(&is_mute);
+        async move {
+            if is_mute.load(Ordering::Relaxed) {
+                greet(client).await?;
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    let servers = Servers::secure_with(harness::runtime().handle(), true, admission).await;
+    let app = App::with(|options| {
+        options.store = Store::Url(servers.url().to_owned());
+        let authority = servers.authority().expect("it speaks TLS").to_owned();
+        options.environment = BTreeMap::from([("REDIS_TLS_CA".to_owned(), authority)]);
+    })
+    .await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let message = alice.post_message(&bob, "before").await;
+    assert_eq!(alice.read_message(&message).await.json(), message);
+    mute.store(true, Ordering::Relaxed);
+    servers.cut().await;
+    for _ in 0..2 {
+        let started = Instant::now();
+        alice.read_message(&message).await.assert_refused(503, "unavailable", AWAY);
+        let took = started.elapsed();
+        assert!(took < Duration::from_secs(5), "it took {took:?}");
+    }
+    mute.store(false, Ordering::Relaxed);
+    assert_eq!(alice.read_message(&message).await.json(), message);
+}
+
+/// Lets anybody in and answers that it is there, as long as nothing else is asked.
+async fn greet(client: &mut Client) -> io::Result<()> {
+    let mut sent = Vec::new();
+    loop {
+        while let Some((command, length)) = read_command(&sent) {
+            sent.drain(..length);
+            let reply = match command[0].as_str() {
+                "AUTH" | "CLIENT" => "+OK\r\n",
+                "PING" => "+PONG\r\n",
+                _ => return Ok(()),
+            };
+            client.write_all(reply.as_bytes()).await?;
+            client.flush().await?;
+        }
+        if client.read_buf(&mut sent).await? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// Stops the store's process, so that only the system still accepts connections for it.

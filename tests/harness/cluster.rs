@@ -1,5 +1,6 @@
 //! A cluster of three primaries that share the slots.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -7,8 +8,8 @@ use gateway::valkey::Valkey;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, Value};
 
-use crate::servers::{connect, valkey};
-use crate::{free_port, log_file};
+use crate::log_file;
+use crate::servers::{connect, try_valkey};
 
 const PRIMARIES: u16 = 3;
 const SLOTS: u16 = 16_384;
@@ -18,14 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts the primaries, prepares each, and awaits that they have found each other.
 pub(crate) async fn start(mut prepare: impl AsyncFnMut(&mut MultiplexedConnection, &Valkey)) -> Vec<Valkey> {
-    let primaries = join_all((0..PRIMARIES).map(|_| async {
-        let state = state_file();
-        // The default, 10,000 above the port, may not be a port at all.
-        let bus = free_port().to_string();
-        let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-config-file", &state];
-        (valkey(None, &settings).await, bus)
-    }))
-    .await;
+    let primaries = join_all((0..PRIMARIES).map(|_| start_one())).await;
     for (number, (primary, _)) in (0..).zip(&primaries) {
         let mut connection = connect(primary).await;
         prepare(&mut connection, primary).await;
@@ -42,6 +36,23 @@ pub(crate) async fn start(mut prepare: impl AsyncFnMut(&mut MultiplexedConnectio
         wait_until_complete(&mut connect(primary).await).await;
     }
     primaries.into_iter().map(|(primary, _)| primary).collect()
+}
+
+/// Starts a server that no other knows yet; also says where these would speak with it.
+async fn start_one() -> (Valkey, String) {
+    let mut last = None;
+    for _ in 0..5 {
+        let state = state_file();
+        // The default, 10,000 above the port, may not be a port at all. Before the server listens on this one,
+        // somebody else may.
+        let bus = free_port().to_string();
+        let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-config-file", &state];
+        match try_valkey(None, &settings).await {
+            Ok(server) => return (server, bus),
+            Err(error) => last = Some(error),
+        }
+    }
+    panic!("{}", last.expect("it was tried"))
 }
 
 /// Lets clients know a node by name and by this port only.
@@ -83,4 +94,9 @@ async fn ask<T: FromRedisValue>(connection: &mut MultiplexedConnection, what: &s
 fn state_file() -> String {
     let name = format!("nodes-{}.conf", uuid::Uuid::now_v7());
     log_file().with_file_name(name).display().to_string()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound port").port()
 }

@@ -17,7 +17,6 @@ pub mod tls;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -111,12 +110,6 @@ fn start(options: Options) -> Gateway {
 fn ground() -> &'static Ground {
     static GROUND: OnceLock<Ground> = OnceLock::new();
     GROUND.get_or_init(|| outside(prepare))
-}
-
-/// A port that nobody listens on, for whom it must be known to before somebody does.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound port").port()
 }
 
 /// Where gateways run; whatever else tests serve to them can run there too.

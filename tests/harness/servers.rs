@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use gateway::valkey::{Options, Valkey};
+use gateway::valkey::{Options, Valkey, ValkeyError};
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Handle;
 
@@ -128,8 +128,12 @@ impl Servers {
 
 /// Starts a server, with more of its own settings; given a folder, it keeps its data there.
 pub async fn valkey(dir: Option<PathBuf>, settings: &[&str]) -> Valkey {
+    try_valkey(dir, settings).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) async fn try_valkey(dir: Option<PathBuf>, settings: &[&str]) -> Result<Valkey, ValkeyError> {
     let options = Options { dir, tools: Some(root().join(".local")), ..Options::default() };
-    Valkey::start_with(options, settings).await.unwrap_or_else(|error| panic!("{error}"))
+    Valkey::start_with(options, settings).await
 }
 
 pub(crate) async fn connect(server: &Valkey) -> MultiplexedConnection {

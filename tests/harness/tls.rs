@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener as BlockingListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -34,6 +35,7 @@ const ORDERS: usize = 16;
 #[derive(Debug)]
 pub struct TlsEnd {
     port: u16,
+    server: Arc<AtomicU16>,
     orders: broadcast::Sender<Ordered>,
     accepting: AbortHandle,
 }
@@ -51,7 +53,7 @@ enum Order {
 #[derive(Clone)]
 struct Relay {
     acceptor: TlsAcceptor,
-    server: u16,
+    server: Arc<AtomicU16>,
     admission: Arc<Admission>,
 }
 
@@ -71,14 +73,21 @@ impl TlsEnd {
         let listener = BlockingListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket takes options");
         let port = listener.local_addr().expect("a bound port").port();
-        let relay = Relay { acceptor: Arc::clone(certificates.server()).into(), server, admission };
+        let server = Arc::new(AtomicU16::new(server));
+        let acceptor = Arc::clone(certificates.server()).into();
+        let relay = Relay { acceptor, server: Arc::clone(&server), admission };
         let orders = broadcast::Sender::new(ORDERS);
         let accepting = runtime.spawn(accept(listener, relay, orders.clone())).abort_handle();
-        Self { port, orders, accepting }
+        Self { port, server, orders, accepting }
     }
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Stands before the server on this port from now on.
+    pub fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::Relaxed);
     }
 
     /// Closes all connections that are open, whatever is under way on them.
@@ -142,7 +151,8 @@ impl Relay {
     async fn run(self, client: TcpStream) -> io::Result<()> {
         client.set_nodelay(true)?;
         let mut client = self.acceptor.accept(client).await?;
-        let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server)).await?;
+        let mut server =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.server.load(Ordering::Relaxed))).await?;
         server.set_nodelay(true)?;
         (self.admission)(&mut client, &mut server).await?;
         copy_bidirectional(&mut client, &mut server).await?;

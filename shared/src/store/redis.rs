@@ -1,5 +1,6 @@
 //! One multiplexed connection to Redis, single server or cluster, that mends itself.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,9 @@ use crate::error::Error;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A cluster client asks and connects to one node after another before it is ready, each with the limits above.
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often a cluster client tries a command again where a slot is moving or a node is away.
 const CLUSTER_RETRIES: u32 = 2;
@@ -159,7 +163,9 @@ impl Redis {
             }
         }
         slot.live = None;
-        let link = self.server.connect().await?;
+        let connecting = tokio::time::timeout(READY_TIMEOUT, self.server.connect());
+        let link =
+            connecting.await.map_err(|_| RedisError::from(io::Error::from(io::ErrorKind::TimedOut)))??;
         let now = SystemTime::now();
         *slot = Slot { number: number + 1, live: Some(Live { link: link.clone(), since: now, used: now }) };
         Ok((link, number + 1))
