@@ -72,5 +72,9 @@ async fn a_connection_leaves_its_former_user_whichever_reply_was_lost() {
         assert_pushed(&mut devices, &["registered"]).await;
         alice.post_message(&alice, "not for bob").await;
         assert_pushed(&mut devices, &[]).await;
+        // Or what it costs to forget them would be measured next.
+        for device in devices {
+            meter.measure_unseen(device.close()).await.assert(2);
+        }
     }
 }
