@@ -12,7 +12,7 @@ mod frames;
 mod generated_frames;
 mod generated_requests;
 mod get_message;
-mod helpers;
+pub(crate) mod helpers;
 mod list_messages;
 mod lost_connections;
 mod notifications;

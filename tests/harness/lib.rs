@@ -1,15 +1,24 @@
 //! What tests run against: the functions, built once, a private store, and gateways in this process.
 //!
+//! A test target whose name ends in `secure` has a store like the one that a deployment creates.
+//!
 //! What gateways and functions log stands beside the test's executable, in a file with its name and `.log`.
 
+pub mod access;
+pub mod certificates;
+mod cluster;
+pub mod servers;
+pub mod tls;
+
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use gateway::server::{Gateway, Options, Store};
-use gateway::valkey::{self, Valkey};
 use gateway::{executables, template};
+use servers::Servers;
 use tokio::runtime::Runtime;
 
 /// A gateway; its functions end with this process.
@@ -24,7 +33,7 @@ pub struct Served {
 struct Ground {
     runtime: Runtime,
     executables: BTreeMap<String, PathBuf>,
-    store: Valkey,
+    store: Servers,
 }
 
 /// The gateway that all tests share.
@@ -78,16 +87,16 @@ pub fn root() -> PathBuf {
 
 fn start(options: Options) -> Gateway {
     let ground = ground();
-    let store = match options.store {
-        Store::Url(url) => Store::Url(url),
-        Store::Kept | Store::Ephemeral => Store::Url(ground.store.url()),
-    };
-    let options = Options {
+    let mut options = Options {
         template: root().join("template.yaml"),
         executables: Some(ground.executables.clone()),
-        store,
         ..options
     };
+    if !matches!(options.store, Store::Url(_)) {
+        options.store = Store::Url(ground.store.url().to_owned());
+        let authority = ground.store.authority().map(|pem| ("REDIS_TLS_CA".to_owned(), pem.to_owned()));
+        options.environment.extend(authority);
+    }
     let started = outside(|| ground.runtime.block_on(Gateway::start(options)));
     started.unwrap_or_else(|error| panic!("{error}"))
 }
@@ -107,6 +116,13 @@ pub fn log_file() -> PathBuf {
     std::env::current_exe().expect("a test is a file").with_extension("log")
 }
 
+/// Whether this test target's name, with which its executable's begins, says so.
+fn is_secure() -> bool {
+    let log = log_file();
+    let name = log.file_stem().and_then(OsStr::to_str).expect("a test has a name");
+    name.rsplit_once('-').is_some_and(|(target, _hash)| target.ends_with("secure"))
+}
+
 fn prepare() -> Ground {
     let log = File::create(log_file()).expect("a log beside the test");
     let lines = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
@@ -124,8 +140,10 @@ fn prepare() -> Ground {
             .project;
         let executables =
             executables::build(&project, &folder).await.unwrap_or_else(|error| panic!("{error}"));
-        let options = valkey::Options { tools: Some(folder.join(".local")), ..valkey::Options::default() };
-        let store = Valkey::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        let store = match is_secure() {
+            true => Servers::secure(runtime.handle()).await,
+            false => Servers::single().await,
+        };
         (executables, store)
     });
     Ground { runtime, executables, store }

@@ -1,11 +1,14 @@
-//! The store on real servers: every test runs against a single Valkey and against a cluster of three.
+//! The store on real servers: every test runs on a single Valkey, on a cluster, and on a cluster like the one that
+//! a deployment creates.
 
 mod calls;
 mod events;
 mod ground;
 mod listing;
+mod lost_connections;
 mod messages;
 mod registry;
+mod secure;
 mod tickets;
 mod user_keys;
 mod world;
@@ -24,6 +27,13 @@ macro_rules! on_every_server {
             $(#[tokio::test]
             async fn $test() {
                 super::$test($crate::world::World::open($crate::ground::cluster()).await).await;
+            })+
+        }
+
+        mod secure {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::world::World::open($crate::ground::secure()).await).await;
             })+
         }
     };

@@ -1,9 +1,10 @@
 //! What tests are told in: a store as a function opens it, users, and a raw view of what is stored.
 
+use harness::servers::Servers;
 use lambda_http::http::Request;
 use redis::aio::MultiplexedConnection;
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, FromRedisValue};
+use redis::{Cmd, FromRedisValue, TlsCertificates};
 use shared::access::{self, MayChange, MayList};
 use shared::config::Config;
 use shared::identity::Principal;
@@ -12,8 +13,6 @@ use shared::message::{Content, Message};
 use shared::store::{Connection, Feed, Page, Paging, Store};
 use uuid::Uuid;
 
-use crate::ground::Ground;
-
 /// What a connection's life is set to, and how much longer what is kept of it may stay, in seconds.
 pub(crate) const LIFETIME: i64 = 7200;
 pub(crate) const MARGIN: i64 = 600;
@@ -21,7 +20,7 @@ pub(crate) const MARGIN: i64 = 600;
 /// A store and a raw client of the test's own, on servers that all tests share.
 pub(crate) struct World {
     pub(crate) store: Store,
-    ground: &'static Ground,
+    ground: &'static Servers,
     config: Config,
     raw: Raw,
 }
@@ -34,14 +33,18 @@ enum Raw {
 
 impl World {
     /// As a function is that runs in open mode.
-    pub(crate) async fn open(ground: &'static Ground) -> Self {
-        let config = config(&ground.url, true);
+    pub(crate) async fn open(ground: &'static Servers) -> Self {
+        let config = config(ground.url(), ground.authority(), true);
         let store = Store::open(&config).await.expect("a good URL");
-        let raw = if ground.clustered {
-            let client = redis::cluster::ClusterClient::new([ground.url.as_str()]).expect("a good URL");
+        let raw = if ground.clustered() {
+            let mut client = redis::cluster::ClusterClientBuilder::new([ground.admin_url()]);
+            if ground.authority().is_some() {
+                client = client.certs(certificates(ground));
+            }
+            let client = client.build().expect("a good URL");
             Raw::Cluster(client.get_async_connection().await.expect("the cluster answers"))
         } else {
-            let client = redis::Client::open(ground.url.as_str()).expect("a good URL");
+            let client = redis::Client::open(ground.admin_url()).expect("a good URL");
             Raw::Single(client.get_multiplexed_async_connection().await.expect("the server answers"))
         };
         Self { store, ground, config, raw }
@@ -54,7 +57,7 @@ impl World {
 
     /// The store of a function that is not in open mode.
     pub(crate) async fn closed_store(&self) -> Store {
-        Store::open(&config(&self.ground.url, false)).await.expect("a good URL")
+        Store::open(&config(self.ground.url(), self.ground.authority(), false)).await.expect("a good URL")
     }
 
     /// Asks the servers past the store. The command must have one key.
@@ -175,13 +178,20 @@ pub(crate) fn vouched_for(user: &UserKey) -> Principal {
         "isBase64Encoded": false,
     });
     let request = lambda_http::request::from_str(&event.to_string()).expect("an event of an HTTP API");
-    Principal::from_request(&request, &config("redis://localhost", false)).expect("a verified claim")
+    Principal::from_request(&request, &config("redis://localhost", None, false)).expect("a verified claim")
 }
 
-fn config(redis_url: &str, open: bool) -> Config {
+/// What a raw client trusts.
+pub(crate) fn certificates(servers: &Servers) -> TlsCertificates {
+    TlsCertificates { client_tls: None, root_cert: servers.authority().map(Into::into) }
+}
+
+/// The settings of a function whose store is here, behind a certificate of this authority.
+pub(crate) fn config(redis_url: &str, authority: Option<&str>, open: bool) -> Config {
     let setting = |name: &str| {
         let value = match name {
             "REDIS_URL" => redis_url,
+            "REDIS_TLS_CA" => authority?,
             "MANAGEMENT_ENDPOINT" => "http://localhost",
             "AWS_REGION" => "us-east-1",
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test",

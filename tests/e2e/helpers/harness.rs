@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use gateway::http_api::Authorizers;
 use gateway::server::{Options, Store};
-use gateway::valkey::{self, Valkey};
+use gateway::valkey::Valkey;
 
 use super::issuer::{AUDIENCE, Issuer};
 
@@ -69,10 +69,7 @@ pub(crate) struct OwnStore {
 impl OwnStore {
     pub(crate) async fn start() -> Self {
         let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
-        let tools = Some(root().join(".local"));
-        let options = valkey::Options { dir: Some(dir.clone()), tools, ..Default::default() };
-        let valkey = Valkey::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-        Self { valkey, dir }
+        Self { valkey: ::harness::servers::valkey(Some(dir.clone()), &[]).await, dir }
     }
 }
 
