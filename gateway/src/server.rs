@@ -31,7 +31,7 @@ use crate::settings::Settings;
 use crate::template::{self, Template, TemplateError};
 use crate::valkey::{self, Valkey, ValkeyError};
 use crate::websocket_api::{WebSocketDoor, WebSocketOptions};
-use listen::Listeners;
+use listen::Port;
 
 pub use options::{Options, Store};
 
@@ -108,13 +108,10 @@ impl Gateway {
     /// Starts everything; whatever was started is stopped again if something fails.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         // First what fails fast: a taken port should not be found out after a long build.
-        let listeners = listen::bind(options.port).await.map_err(StartError::Port)?;
-        let port = listeners.port();
-        let admin_listeners = match options.admin_port {
-            Some(port) => Some(listen::bind(port).await.map_err(StartError::Port)?),
-            None => None,
-        };
-        let admin_port = admin_listeners.as_ref().map(Listeners::port);
+        let held = listen::take(options.port).map_err(StartError::Port)?;
+        let port = held.number();
+        let held_for_admin = options.admin_port.map(listen::take).transpose().map_err(StartError::Port)?;
+        let admin_port = held_for_admin.as_ref().map(Port::number);
         let faults = Faults::parse(options.faults.iter().map(String::as_str)).map_err(StartError::Faults)?;
         let template = std::path::absolute(&options.template).unwrap_or_else(|_| options.template.clone());
         let folder = template.parent().unwrap_or(Path::new("/")).to_owned();
@@ -174,12 +171,9 @@ impl Gateway {
         });
         let shutdown = CancellationToken::new();
         let serving = TaskTracker::new();
-        if let Some(listeners) = admin_listeners {
-            listeners.serve(
-                &faults::admin(faults.clone(), lambda.clone(), websocket.clone()),
-                &serving,
-                &shutdown,
-            );
+        if let Some(held) = held_for_admin {
+            let admin = faults::admin(faults.clone(), lambda.clone(), websocket.clone());
+            held.serve(&admin, &serving, &shutdown).map_err(StartError::Port)?;
         }
 
         let anybody_may_enter = options.authorizers == Authorizers::Off || issuer.is_some();
@@ -194,7 +188,7 @@ impl Gateway {
             page: settings.page.as_deref().map(Page::new),
         };
         let app = Router::new().fallback(dispatch).with_state(Arc::new(doors));
-        listeners.serve(&app, &serving, &shutdown);
+        held.serve(&app, &serving, &shutdown).map_err(StartError::Port)?;
         serving.close();
         Ok(Self {
             port,

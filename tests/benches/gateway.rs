@@ -19,12 +19,16 @@ use processes::{Cpu, resident_mb};
 const ROUNDS: usize = 3;
 const CLIENTS: usize = 8;
 
-#[tokio::main]
-async fn main() {
+fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if gateway_process::is_asked_for(&arguments) {
-        return gateway_process::serve().await;
+    match gateway_process::is_asked_for(&arguments) {
+        true => gateway_process::serve(),
+        false => measure(&arguments),
     }
+}
+
+#[tokio::main]
+async fn measure(arguments: &[String]) {
     let number = |name: &str, otherwise: u64| {
         let place = arguments.iter().position(|argument| argument == name);
         place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(otherwise)

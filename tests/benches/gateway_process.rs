@@ -41,7 +41,8 @@ fn executables() -> BTreeMap<String, PathBuf> {
     FUNCTIONS.map(|(id, package)| (id.to_owned(), folder.join(package))).into()
 }
 
-/// What the process does: serves until its input closes.
+/// What the process does: serves until its input closes, on one thread as `cargo run` does.
+#[tokio::main(flavor = "current_thread")]
 pub(crate) async fn serve() {
     let options = Options {
         template: project_folder().join("template.yaml"),

@@ -5,63 +5,89 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::Router;
 use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// What the system queues at most of connections that have not been accepted yet.
+const BACKLOG: u32 = 1024;
+
+/// A port that is held but not listened on yet: clients are refused, not kept waiting.
 #[derive(Debug)]
-pub(super) struct Listeners {
-    port: u16,
-    sockets: Vec<TcpListener>,
+pub(super) struct Port {
+    number: u16,
+    sockets: Vec<TcpSocket>,
 }
 
-/// Listens on `port`, or on a free one for 0; the error is a sentence that says what to do.
-pub(super) async fn bind(port: u16) -> Result<Listeners, String> {
+/// Takes `port`, or a free one for 0; the error is a sentence that says what to do.
+pub(super) fn take(port: u16) -> Result<Port, String> {
     // A port that is free over IPv4 may be taken over IPv6; then another is tried.
     for _ in 0..20 {
-        match bind_both(port).await {
-            Ok(listeners) => return Ok(listeners),
+        match take_both(port) {
+            Ok(taken) => return Ok(taken),
             Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 => {}
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                let other = port.checked_add(1).unwrap_or(3000);
-                return Err(format!(
-                    "Port {port} is taken: stop what listens there, or choose another one (--port {other})"
-                ));
-            }
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return Err(format!("Port {port} is reserved: choose one above 1023 (--port 3000)"));
-            }
-            Err(error) => {
-                return Err(format!("Port {port} cannot be used ({error}): choose another one with --port"));
-            }
+            Err(error) => return Err(describe(port, &error)),
         }
     }
     Err("There is no free port: stop something that listens, or choose a port with --port".to_owned())
 }
 
-async fn bind_both(port: u16) -> io::Result<Listeners> {
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    let port = first.local_addr()?.port();
+fn take_both(port: u16) -> io::Result<Port> {
+    let first = TcpSocket::new_v4()?;
+    let number = bind(&first, (Ipv4Addr::LOCALHOST, port).into())?;
     let mut sockets = vec![first];
-    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
-        Ok(second) => sockets.push(second),
-        // Somebody else's server would answer half of the requests to `localhost`.
-        Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
-        Err(_) => {}
+    // A machine may have no IPv6.
+    if let Ok(second) = TcpSocket::new_v6() {
+        match bind(&second, (Ipv6Addr::LOCALHOST, number).into()) {
+            Ok(_) => sockets.push(second),
+            // Somebody else's server would answer half of the requests to `localhost`.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
+            Err(_) => {}
+        }
     }
-    Ok(Listeners { port, sockets })
+    Ok(Port { number, sockets })
 }
 
-impl Listeners {
-    pub(super) fn port(&self) -> u16 {
-        self.port
+fn bind(socket: &TcpSocket, address: SocketAddr) -> io::Result<u16> {
+    // Else the connections of a server that has just stopped would hold the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket.local_addr()?.port())
+}
+
+fn describe(port: u16, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            let other = port.checked_add(1).unwrap_or(3000);
+            format!(
+                "Port {port} is taken: stop what listens there, or choose another one (--port {other}, with \
+                 --ephemeral where this project runs already)"
+            )
+        }
+        ErrorKind::PermissionDenied => {
+            format!("Port {port} is reserved: choose one above 1023 (--port 3000)")
+        }
+        _ => format!("Port {port} cannot be used ({error}): choose another one with --port"),
+    }
+}
+
+impl Port {
+    pub(super) fn number(&self) -> u16 {
+        self.number
     }
 
-    /// Serves `app` until `shutdown`, finishing requests in progress.
-    pub(super) fn serve(self, app: &Router, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    /// Listens from now on and serves `app` until `shutdown`, finishing requests in progress. The error is a
+    /// sentence, as from [`take`]: whoever held the port too may have listened first.
+    pub(super) fn serve(
+        self,
+        app: &Router,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Result<(), String> {
         for socket in self.sockets {
+            let listener = socket.listen(BACKLOG).map_err(|error| describe(self.number, &error))?;
             // Small answers must not wait for the acknowledgement of earlier ones.
-            let socket = socket.tap_io(|stream| {
+            let listener = listener.tap_io(|stream| {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!("TCP_NODELAY cannot be set: {error}");
                 }
@@ -69,10 +95,37 @@ impl Listeners {
             let service = app.clone().into_make_service_with_connect_info::<SocketAddr>();
             let stopped = shutdown.clone().cancelled_owned();
             tasks.spawn(async move {
-                if let Err(error) = axum::serve(socket, service).with_graceful_shutdown(stopped).await {
+                if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
                     tracing::error!("The server stopped: {error}");
                 }
             });
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn is_answered(port: u16) -> bool {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_port_is_held_from_the_start_and_answers_when_served() {
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let port = take(0).expect("a free port");
+        let number = port.number();
+        assert!(!is_answered(number).await);
+        let rival = take(number).expect("nobody listens yet");
+        port.serve(&Router::new(), &tasks, &shutdown).expect("it was first");
+        assert!(is_answered(number).await);
+        let refused = |error: String| error.starts_with(&format!("Port {number} is taken: stop what"));
+        assert!(rival.serve(&Router::new(), &tasks, &shutdown).is_err_and(refused));
+        assert!(take(number).is_err_and(refused));
+        shutdown.cancel();
     }
 }

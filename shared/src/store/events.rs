@@ -50,16 +50,19 @@ pub struct Feed {
 const APPEND: &str = "
 local timeline, events, connections = KEYS[1], KEYS[2], KEYS[3]
 local change, kind, id, tag, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local latest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 8)
+local indexed = 0
+if change == 'created' then indexed = redis.call('ZADD', timeline, 'NX', 0, id)
+elseif change ~= 'updated' then indexed = redis.call('ZREM', timeline, id) end
 local event
-for _, entry in ipairs(latest) do
-  if string.match(entry[1], '%d+$') == tag then event = entry[1] end
+if indexed == 0 then
+  for _, entry in ipairs(redis.call('XREVRANGE', events, '+', '-', 'COUNT', 8)) do
+    if string.match(entry[1], '%d+$') == tag then event = entry[1] end
+  end
+  if not event and (change == 'created' or change == 'deleted_before') then return false end
 end
 if not event then
-  if change == 'created' and redis.call('ZADD', timeline, 'NX', 0, id) == 0 then return false end
-  if change == 'deleted' then redis.call('ZREM', timeline, id) end
-  if change == 'deleted_before' and redis.call('ZREM', timeline, id) == 0 then return false end
-  local n = latest[1] and tonumber(string.match(latest[1][1], '^%d+')) or 0
+  local latest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
+  local n = latest and tonumber(string.match(latest[1], '^%d+')) or 0
   event = string.format('%.0f-%s', n + 1, tag)
   redis.call('XADD', events, 'MAXLEN', '~', 1000, event, 'type', kind, 'id', id)
 end
