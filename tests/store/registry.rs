@@ -177,6 +177,8 @@ async fn a_connection_moves_to_another_user(world: World) {
     world.register(&phone, &alice).await;
     let registration = enter(&world, &phone, &bob).await;
     assert_eq!(registration.moved_from, Some(alice.clone()));
+    // Before `registered` is pushed: nothing of hers may follow that.
+    assert_eq!(world.score(&keys::connections(&alice), phone.as_str()).await, None);
     world.store.confirm(&phone, &bob, &registration).await.expect("the store answers");
     assert_speaks_for(&world, &phone, &bob, &[&alice]).await;
     world.register(&phone, &alice).await;

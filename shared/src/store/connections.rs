@@ -104,8 +104,8 @@ return false
 ";
 
 impl Store {
-    /// Enters a connection for a user: one round trip. Unless it was known, [`Store::confirm`] must follow
-    /// once `registered` has been pushed.
+    /// Enters a connection for a user: one round trip, one more to leave another user, of whom nothing may come
+    /// after `registered`. Unless it was known, [`Store::confirm`] must follow once that has been pushed.
     pub async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Result<Registration, Error> {
         let now = now_ms();
         let mut speak = script(SPEAK, &[&keys::connection(connection)]);
@@ -116,11 +116,14 @@ impl Store {
             try_join(self.redis.run(&speak), self.redis.run(&enter)).await?;
         let moved_from =
             left.and_then(|previous| UserKey::try_from(previous).ok()).filter(|previous| previous != user);
+        if let Some(previous) = &moved_from {
+            self.leave(connection, previous).await?;
+        }
         Ok(Registration { moved_from, event_id, known })
     }
 
-    /// Makes a registration last and ends the one it replaced: one round trip, one more to move, two if another
-    /// `register` of the same connection came between. Returns connections to close.
+    /// Makes a registration last: one round trip, one or two more if another `register` of the same connection came
+    /// between. Returns connections to close.
     pub async fn confirm(
         &self,
         connection: &ConnectionId,
@@ -134,16 +137,17 @@ impl Store {
             .arg(now + millis(GREETING))
             .arg(now + millis(self.connection_lifetime + LIFETIME_MARGIN))
             .arg(CONNECTIONS_PER_USER);
-        let leave = async {
+        let moved = async {
             match &registration.moved_from {
-                Some(previous) => self.move_away(connection, previous).await,
+                Some(previous) => self.has_left(connection, previous).await,
                 None => Ok(()),
             }
         };
         let (oldest, speaker, ()) =
-            try_join3(self.redis.run::<Vec<String>>(&confirm), self.speaker(connection), leave).await?;
+            try_join3(self.redis.run::<Vec<String>>(&confirm), self.speaker(connection), moved).await?;
         if speaker.user.as_ref() != Some(user) {
-            self.move_away(connection, user).await?;
+            self.leave(connection, user).await?;
+            self.has_left(connection, user).await?;
         }
         Ok(oldest.into_iter().map(ConnectionId::from_platform).collect())
     }
@@ -230,10 +234,9 @@ impl Store {
         i64::try_from((self.connection_lifetime + LIFETIME_MARGIN).as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// Removes a connection from the user it left; enters it again if a `register` that came between has made
-    /// it speak for that user once more, whose entry this may have removed.
-    async fn move_away(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
-        self.leave(connection, user).await?;
+    /// Notes that a connection is not entered any more for the user it left; enters it again if a `register` that
+    /// came between has made it speak for that user once more, whose entry may have been removed.
+    async fn has_left(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
         let mut left = script(LEFT, &[&keys::connection(connection)]);
         let speaks_for: Option<String> = self.redis.run(left.arg(user.as_str())).await?;
         if speaks_for.as_deref() != Some(user.as_str()) {
