@@ -11,7 +11,7 @@ use helpers::App;
 #[tokio::test]
 async fn functions_know_the_store_by_its_tls_ends_only() {
     let app = App::open().await;
-    let environment = app.gateway().environment();
+    let environment = app.gateway().environment_elsewhere();
     assert!(environment["REDIS_URL"].starts_with("rediss://functions:"), "{environment:?}");
     assert!(environment["REDIS_TLS_CA"].starts_with("-----BEGIN CERTIFICATE-----"), "{environment:?}");
 }

@@ -100,8 +100,8 @@ fn start(options: Options) -> Gateway {
     };
     if !matches!(options.store, Store::Url(_)) {
         options.store = Store::Url(ground.store.url().to_owned());
-        let authority = ground.store.authority().map(|pem| ("REDIS_TLS_CA".to_owned(), pem.to_owned()));
-        options.environment.extend(authority);
+        let authority = ground.store.authority().map(|pem| ("RedisTlsCa".to_owned(), pem.to_owned()));
+        options.parameters.extend(authority);
     }
     let started = outside(|| ground.runtime.block_on(Gateway::start(options)));
     started.unwrap_or_else(|error| panic!("{error}"))
