@@ -137,7 +137,7 @@ async fn the_wait_for_a_greeting_is_bounded(world: World) {
     let started = Instant::now();
     assert_eq!(world.connections(&alice).await, [phone.as_str()]);
     let waited = started.elapsed();
-    assert!((Duration::from_millis(400)..Duration::from_secs(5)).contains(&waited), "{waited:?}");
+    assert!((Duration::from_secs(2)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
 }
 
 async fn the_oldest_beyond_twenty_are_returned_and_left_out(world: World) {

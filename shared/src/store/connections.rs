@@ -17,8 +17,9 @@ const CONNECTIONS_PER_USER: usize = 20;
 /// Who finds so short an entry knows that this push is still under way.
 const GREETING: Duration = Duration::from_secs(10);
 
-/// How long a push waits for such a connection, and how often it looks.
-const GREETING_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a push waits for such a connection, a little longer than pushing `registered` may take, and how often
+/// it looks.
+const GREETING_PATIENCE: Duration = Duration::from_millis(2500);
 const GREETING_LOOK: Duration = Duration::from_millis(20);
 
 /// Entries outlive their connection's longest life by this, so that none ends early.
