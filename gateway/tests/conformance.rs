@@ -322,8 +322,7 @@ async fn curl_gets_what_it_gets_from_aws() {
         command.output()
     };
     let Ok(posted) = curl(&["--data", "a=1&b=2"], "/echo/form?x=1").await else {
-        println!("skipped: curl is not installed");
-        return;
+        return support::skip("curl is not installed");
     };
     let text = String::from_utf8(posted.stdout).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -26,11 +26,10 @@ async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
-/// `None` where there is no cargo-lambda; there must be one where CI says so.
+/// `None` where there is no cargo-lambda.
 async fn watch(port: u16, gateway: &Gateway) -> Option<Child> {
     let version = Command::new("cargo-lambda").args(["lambda", "--version"]).stdout(Stdio::null()).status();
     if !version.await.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "cargo-lambda is not installed");
         return None;
     }
     // Both build into the same folder; what is built already is not built again.
@@ -79,8 +78,7 @@ async fn rest_and_websockets_work_in_front_of_cargo_lambda_watch() {
     };
     let gateway = Gateway::start(options).await.unwrap();
     let Some(mut watch) = watch(port, &gateway).await else {
-        println!("skipped: cargo-lambda is not installed");
-        return;
+        return support::skip("cargo-lambda is not installed");
     };
 
     let (status, event) = get(&format!("{}/echo/x?y=1", gateway.url())).await;

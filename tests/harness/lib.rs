@@ -17,6 +17,7 @@ pub mod tls;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -89,6 +90,13 @@ impl Served {
 /// The project's folder.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Says that something is skipped, and why; in CI nothing may be.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
+    // Not by a macro: what those say is kept back while a test passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 fn start(options: Options) -> Gateway {

@@ -17,6 +17,10 @@ const CONNECTIONS_PER_USER: usize = 20;
 /// Who finds so short an entry knows that this push is still under way.
 const GREETING: Duration = Duration::from_secs(10);
 
+/// How far the clocks of two functions may be apart for one to tell a short entry of the other from a lasting
+/// one, which has more than [`LIFETIME_MARGIN`] left as long as its connection lives.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// How long a push waits for such a connection, a little longer than pushing `registered` may take, and how often
 /// it looks.
 const GREETING_PATIENCE: Duration = Duration::from_millis(2500);
@@ -59,10 +63,10 @@ pub struct Speaker {
 /// Enters a connection; reads the latest event after that, so that no event falls in between.
 const ENTER: &str = "
 local connections, events = KEYS[1], KEYS[2]
-local id, now, greeting_until = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local id, now, greeting_until, lasting = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 redis.call('ZREMRANGEBYSCORE', connections, '-inf', '(' .. now)
 local score = redis.call('ZSCORE', connections, id)
-local known = score and tonumber(score) > greeting_until
+local known = score and tonumber(score) > lasting
 if not known then redis.call('ZADD', connections, greeting_until, id) end
 local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
 return {known and 1 or 0, last and last[1] or '0-0'}
@@ -89,11 +93,11 @@ return redis.call('HGET', connection, 'user')
 /// Makes an entry last, unless it was removed meanwhile; returns the oldest beyond the bound.
 const CONFIRM: &str = "
 local connections = KEYS[1]
-local id, greeting_until, expiry, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local id, lasting, expiry, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 redis.call('ZADD', connections, 'XX', expiry, id)
-local over = redis.call('ZCOUNT', connections, '(' .. greeting_until, '+inf') - most
+local over = redis.call('ZCOUNT', connections, '(' .. lasting, '+inf') - most
 if over <= 0 then return {} end
-local oldest = redis.call('ZRANGEBYSCORE', connections, '(' .. greeting_until, '+inf', 'LIMIT', 0, over)
+local oldest = redis.call('ZRANGEBYSCORE', connections, '(' .. lasting, '+inf', 'LIMIT', 0, over)
 redis.call('ZREM', connections, unpack(oldest))
 return oldest
 ";
@@ -112,7 +116,7 @@ impl Store {
         let mut speak = script(SPEAK, &[&keys::connection(connection)]);
         speak.arg(user.as_str()).arg(self.connection_seconds());
         let mut enter = script(ENTER, &[&keys::user_connections(user), &keys::user_events(user)]);
-        enter.arg(connection.as_str()).arg(now).arg(now + millis(GREETING));
+        enter.arg(connection.as_str()).arg(now).arg(now + millis(GREETING)).arg(lasting_from(now));
         let (left, (known, event_id)): (Option<String>, (bool, String)) =
             try_join(self.redis.run(&speak), self.redis.run(&enter)).await?;
         let moved_from =
@@ -135,7 +139,7 @@ impl Store {
         let mut confirm = script(CONFIRM, &[&keys::user_connections(user)]);
         confirm
             .arg(connection.as_str())
-            .arg(now + millis(GREETING))
+            .arg(lasting_from(now))
             .arg(now + millis(self.connection_lifetime + LIFETIME_MARGIN))
             .arg(CONNECTIONS_PER_USER);
         let moved = async {
@@ -191,8 +195,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Waits, bounded, until all connections have been sent their `registered`, which is the first frame
-    /// that each may get.
+    /// Waits, bounded, until these connections have been sent their `registered`, which is the first frame that
+    /// each may get. Who is entered meanwhile reads the log later than this wrote to it, and is left out.
     pub(super) async fn settle(
         &self,
         user: &UserKey,
@@ -201,7 +205,9 @@ impl Store {
         let deadline = tokio::time::Instant::now() + GREETING_PATIENCE;
         while found.iter().any(|connection| connection.greeting) && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(GREETING_LOOK).await;
-            found = self.read_connections(user).await?;
+            let mut present = self.read_connections(user).await?;
+            present.retain(|connection| found.iter().any(|one| one.id == connection.id));
+            found = present;
         }
         Ok(found)
     }
@@ -254,13 +260,17 @@ impl Store {
 
 /// Registry entries as read at `now`.
 pub(super) fn entries(read: Vec<(String, f64)>, now: u64) -> Vec<Connection> {
-    let greeting_until = now + millis(GREETING);
     read.into_iter()
         .map(|(id, expiry)| Connection {
             id: ConnectionId::from_platform(id),
-            greeting: (expiry as u64) <= greeting_until,
+            greeting: (expiry as u64) <= lasting_from(now),
         })
         .collect()
+}
+
+/// What expires later is no greeting, whoever's clock it was made by.
+fn lasting_from(now: u64) -> u64 {
+    now + millis(GREETING + SKEW)
 }
 
 fn millis(duration: Duration) -> u64 {
