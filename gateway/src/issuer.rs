@@ -172,7 +172,8 @@ fn refuse(status: StatusCode, sentence: &str) -> Response {
 }
 
 fn refuse_method(allowed: &'static str) -> Response {
-    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "this is not asked that way");
+    let mut response =
+        refuse(StatusCode::METHOD_NOT_ALLOWED, "this is asked with another method, see the header `allow`");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }

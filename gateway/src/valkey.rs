@@ -240,7 +240,7 @@ pub async fn check(url: &str) -> Result<(), ValkeyError> {
         Err(error) => format!("{address}: {error}"),
     };
     Err(ValkeyError(format!(
-        "The store at REDIS_URL does not answer ({why}): start it, correct REDIS_URL, or unset it to get a private store"
+        "The store at REDIS_URL cannot be used ({why}): start it, correct REDIS_URL, or unset it to get a private store"
     )))
 }
 
@@ -375,7 +375,7 @@ mod tests {
         valkey.stop().await;
         for url in [url, secure] {
             let error = check(&url).await.expect_err("stopped").to_string();
-            assert!(error.starts_with("The store at REDIS_URL does not answer (127.0.0.1:"), "{error}");
+            assert!(error.starts_with("The store at REDIS_URL cannot be used (127.0.0.1:"), "{error}");
         }
         assert!(check("http://127.0.0.1").await.is_err());
     }

@@ -20,7 +20,10 @@ pub(super) fn read(body: &[u8]) -> Result<Claims, &'static str> {
     } else {
         read_form(body)
     };
-    if asked.is_empty() { Err(NOBODY) } else { Ok(asked) }
+    match asked.get("sub") {
+        Some(Value::String(name)) if !name.is_empty() => Ok(asked),
+        _ => Err(NOBODY),
+    }
 }
 
 /// A form's fields are claims, but for those of an OAuth grant.
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn nobody_and_nonsense_are_refused() {
-        for body in ["", "{}", "password=x", "=x", " { "] {
+        for body in ["", "{}", "password=x", "=x", " { ", "sub=", "name=x", r#"{"sub":1}"#] {
             assert!(sign_in(body).is_err(), "{body}");
         }
         assert!(sign_in(r#"{"sub":"a","exp":"soon"}"#).is_err());
