@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -208,7 +209,8 @@ impl Failure {
     }
 }
 
-/// Whether something that speaks the protocol is at this URL; where that asks for TLS, whether TLS is spoken there.
+/// Whether something that speaks the protocol, and lets this user in, is at this URL; where that asks for TLS,
+/// whether TLS is spoken there.
 pub async fn check(url: &str) -> Result<(), ValkeyError> {
     let misspelled =
         || ValkeyError("REDIS_URL must look like redis://host:6379 or rediss://host:6379".to_owned());
@@ -219,12 +221,12 @@ pub async fn check(url: &str) -> Result<(), ValkeyError> {
         _ => return Err(misspelled()),
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
     let address = if name.is_some() { host.to_owned() } else { format!("{host}:6379") };
     let greeting = match tls {
         true => hello(name.unwrap_or(host)).ok_or_else(misspelled)?,
-        false => PING.to_vec(),
+        false => login.split_once(':').map_or_else(|| PING.to_vec(), log_in),
     };
     let why = match exchange(&address, &greeting).await {
         // The start of a handshake, or of an alert about it.
@@ -234,14 +236,29 @@ pub async fn check(url: &str) -> Result<(), ValkeyError> {
         Err(error) if tls && error.kind() == io::ErrorKind::TimedOut => {
             format!("{address} did not answer in TLS within 2 s")
         }
-        // A server that wants a password first is there, too.
-        Ok(reply) if reply.starts_with(b"+PONG") || reply.starts_with(b"-") => return Ok(()),
+        Ok(reply)
+            if reply.starts_with(b"-WRONGPASS") || login.is_empty() && reply.starts_with(b"-NOAUTH") =>
+        {
+            format!("{address} says {}", String::from_utf8_lossy(&reply[1..]).trim())
+        }
+        // A server that is still loading is there, too.
+        Ok(reply) if reply.starts_with(b"+") || reply.starts_with(b"-") => return Ok(()),
         Ok(_) => format!("what listens on {address} is no Redis, or one that wants TLS: rediss://"),
         Err(error) => format!("{address}: {error}"),
     };
     Err(ValkeyError(format!(
         "The store at REDIS_URL cannot be used ({why}): start it, correct REDIS_URL, or unset it to get a private store"
     )))
+}
+
+/// How a client logs in with what a URL says of it.
+fn log_in((user, password): (&str, &str)) -> Vec<u8> {
+    let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let words = ["AUTH".to_owned(), decode(user), decode(password)];
+    // A password alone is the default user's.
+    let words: Vec<_> = words.iter().filter(|word| !word.is_empty()).collect();
+    let written: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    format!("*{}\r\n{written}", words.len()).into_bytes()
 }
 
 /// How a TLS client greets this host; `None` where that is no name.
@@ -367,7 +384,15 @@ mod tests {
     async fn a_url_is_checked_with_a_ping() {
         let mut valkey = start(None).await.expect("a store");
         assert_eq!(check(&valkey.url()).await, Ok(()));
-        assert_eq!(check(&format!("redis://user:p%40ss@127.0.0.1:{}/0", valkey.port())).await, Ok(()));
+        let with = |login: &str| format!("redis://{login}@127.0.0.1:{}/0", valkey.port());
+        let error = check(&with("user:p%40ss")).await.expect_err("nobody is called so").to_string();
+        assert!(error.contains(" says WRONGPASS invalid username-password pair"), "{error}");
+        assert_eq!(say(&valkey, "ACL SETUSER user on >p@ss +ping").await, "+OK\r\n");
+        assert_eq!(check(&with("user:p%40ss")).await, Ok(()));
+        assert_eq!(say(&valkey, "CONFIG SET requirepass secret").await, "+OK\r\n");
+        assert_eq!(check(&with(":secret")).await, Ok(()));
+        let error = check(&valkey.url()).await.expect_err("a password is wanted").to_string();
+        assert!(error.contains(" says NOAUTH Authentication required"), "{error}");
         let secure = format!("rediss://user:p%40ss@127.0.0.1:{}/0", valkey.port());
         let error = check(&secure).await.expect_err("a server without TLS").to_string();
         assert!(error.contains("did not answer in TLS within 2 s): start it, correct"), "{error}");
