@@ -5,6 +5,9 @@ export class Messages {
   #known = new Map();
   #deleted = new Set();
 
+  /** False until everything has been listed once. */
+  areListed = false;
+
   constructor(user) {
     this.#user = user;
   }
@@ -32,6 +35,7 @@ export class Messages {
       if (covered && !listed.has(message.id)) this.#known.delete(message.id);
     }
     messages.forEach((message) => this.put(message));
+    if (peer === undefined) this.areListed = true;
   }
 
   /** Oldest first: ids are UUIDv7, so their order is that of creation. */

@@ -32,11 +32,14 @@ export class People {
     return [...this.#unread.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** `conversations` holds the last message by peer; the selected peer is listed even before the first. */
-  show(conversations, selected) {
+  /**
+   * `conversations` holds the last message by peer, and is `complete` once all are known; the selected peer is listed
+   * even before the first.
+   */
+  show(conversations, selected, complete) {
     const peers = [...conversations.keys()];
     if (selected !== null && !conversations.has(selected)) peers.unshift(selected);
-    find("nobody").hidden = peers.length > 0;
+    find("nobody").hidden = peers.length > 0 || !complete;
     const focused = document.activeElement?.closest?.("#people li")?.dataset.peer;
     find("people").replaceChildren(...peers.map((peer) => this.#render(peer, conversations.get(peer), peer === selected)));
     if (focused !== undefined) find("people").querySelector(`[data-peer=${CSS.escape(focused)}] a`)?.focus();

@@ -114,7 +114,7 @@ export class Session {
   #render() {
     if (this.#peer !== null) this.#chat.show(this.#messages.between(this.#peer));
     if (this.#peer !== null && document.hasFocus()) this.#people.read(this.#peer);
-    this.#people.show(this.#messages.conversations(), this.#peer);
+    this.#people.show(this.#messages.conversations(), this.#peer, this.#messages.areListed);
     const unread = this.#people.unread;
     const ringing = this.#call?.state === "ringing" ? `${this.#call.peer} is calling – ` : "";
     document.title = `${unread ? `(${unread}) ` : ""}${ringing}${this.#me} – NowOptics`;

@@ -9,6 +9,7 @@ fn a_message_its_edit_and_its_deletion_appear_at_both_users_at_once() {
         let url = harness::shared().url();
         let alice = Person::sign_in(browsers, &url, "alice-chats").await;
         let bob = Person::sign_in(browsers, &url, "bob-chats").await;
+        bob.expect_nobody().await;
 
         alice.open_conversation("bob-chats").await;
         alice.send("Hello <b>Bob</b> & all \u{263a}").await;

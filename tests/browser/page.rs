@@ -77,6 +77,11 @@ impl Person {
         self.tab.until("document.querySelector('[data-marked] .edited').checkVisibility()", Vec::new()).await;
     }
 
+    /// The list of conversations says that it is empty.
+    pub(crate) async fn expect_nobody(&self) {
+        self.tab.until("!document.querySelector('#nobody').hidden", Vec::new()).await;
+    }
+
     /// The list of conversations shows this many unread messages from the peer.
     pub(crate) async fn expect_unread(&self, peer: &str, count: usize) {
         let shown = "document.querySelector(`[data-peer=${CSS.escape(arguments[0])}] .unread`)?.textContent
