@@ -152,10 +152,7 @@ impl Lambda {
 
     /// Kills one instance of `function`, a busy one first; false where there is none.
     pub fn kill(&self, function: &str) -> bool {
-        match self.inner.functions.get(function) {
-            Some(Backend::Local(pool)) => pool.kill_one(),
-            _ => false,
-        }
+        self.pool(function).is_some_and(|pool| pool.kill_one())
     }
 
     /// How long a platform that waits `platform` for an answer is to wait here: functions elsewhere may be
@@ -167,41 +164,34 @@ impl Lambda {
 
     /// How many instances of `function` exist, those starting included.
     pub fn instances(&self, function: &str) -> usize {
-        match self.inner.functions.get(function) {
-            Some(Backend::Local(pool)) => pool.size(),
-            _ => 0,
-        }
+        self.pool(function).map_or(0, |pool| pool.size())
     }
 
     /// How many instances of `function` were ever started; as many as there are, if none has ended.
     pub fn started(&self, function: &str) -> u64 {
-        match self.inner.functions.get(function) {
-            Some(Backend::Local(pool)) => pool.started(),
-            _ => 0,
-        }
+        self.pool(function).map_or(0, |pool| pool.started())
     }
 
     /// How many instances of `function` are working on an event.
     pub fn busy(&self, function: &str) -> usize {
-        match self.inner.functions.get(function) {
-            Some(Backend::Local(pool)) => pool.busy(),
-            _ => 0,
-        }
+        self.pool(function).map_or(0, |pool| pool.busy())
     }
 
     /// How many instances of `function` wait for an event.
     pub fn idle(&self, function: &str) -> usize {
-        match self.inner.functions.get(function) {
-            Some(Backend::Local(pool)) => pool.idle(),
-            _ => 0,
-        }
+        self.pool(function).map_or(0, |pool| pool.idle())
     }
 
     /// The process ids of `function`'s instances.
     pub fn processes(&self, function: &str) -> Vec<u32> {
-        match self.inner.functions.get(function) {
-            Some(Backend::Local(pool)) => pool.processes(),
-            _ => Vec::new(),
+        self.pool(function).map(|pool| pool.processes()).unwrap_or_default()
+    }
+
+    /// The instances of a function that runs here.
+    fn pool(&self, function: &str) -> Option<&Arc<Pool>> {
+        match self.inner.functions.get(function)? {
+            Backend::Local(pool) => Some(pool),
+            Backend::Remote(_) => None,
         }
     }
 
