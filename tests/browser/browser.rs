@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a page looks whether it shows what is waited for, in milliseconds.
 const LOOK: u64 = 25;
 
+const DRIVER_STARTS: u32 = 5;
+
 const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 const FLAGS: [&str; 13] = [
@@ -75,7 +77,18 @@ pub(crate) struct Browsers {
 }
 
 impl Browsers {
+    /// Tries again where the driver does not start: it takes a port that is free on one loopback address and gives up
+    /// if it is taken on the other.
     async fn start() -> Self {
+        for _ in 1..DRIVER_STARTS {
+            if let Some(started) = Self::try_start().await {
+                return started;
+            }
+        }
+        Self::try_start().await.expect("chromedriver says where it listens")
+    }
+
+    async fn try_start() -> Option<Self> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -85,13 +98,13 @@ impl Browsers {
             .expect("chromedriver starts");
         let stdout = driver.stdout.take().expect("it is piped");
         let mut lines = BufReader::new(stdout).lines();
-        let port = loop {
-            let line = lines.next_line().await.expect("text").expect("chromedriver says where it listens");
+        while let Some(line) = lines.next_line().await.expect("text") {
             if let Some((_, port)) = line.rsplit_once("started successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
+                let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+                return Some(Self { driver, url, open: Mutex::default() });
             }
-        };
-        Self { driver, url: format!("http://127.0.0.1:{port}"), open: Mutex::default() }
+        }
+        None
     }
 
     /// A browser that knows nothing yet.
