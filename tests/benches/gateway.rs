@@ -27,7 +27,8 @@ fn main() {
     }
 }
 
-#[tokio::main]
+/// On one thread: what the load takes of the machine, the servers have not.
+#[tokio::main(flavor = "current_thread")]
 async fn measure(arguments: &[String]) {
     let number = |name: &str, otherwise: u64| {
         let place = arguments.iter().position(|argument| argument == name);

@@ -13,11 +13,11 @@ impl Cpu {
         let (stores, functions): (Vec<_>, Vec<_>) =
             descendants(pid).into_iter().partition(|process| process.is_store());
         let sum = |processes: Vec<Process>| processes.iter().map(|process| process.cpu).sum();
-        Self(vec![("gateway", cpu(pid)), ("functions", sum(functions)), ("store", sum(stores))])
+        Self(vec![("gateway", cpu(pid)), ("functions", sum(functions)), ("store", sum(stores)), load()])
     }
 
     pub(crate) fn of_node(pid: u32, store: Option<u32>) -> Self {
-        Self(vec![("node", cpu(pid)), ("store", store.map(cpu).unwrap_or_default())])
+        Self(vec![("node", cpu(pid)), ("store", store.map(cpu).unwrap_or_default()), load()])
     }
 
     pub(crate) fn since(mut self, before: &Self) -> Self {
@@ -63,6 +63,11 @@ impl Process {
     fn is_store(&self) -> bool {
         self.name.starts_with("valkey") || self.name.starts_with("redis")
     }
+}
+
+/// Not a part of a server, but it runs on the same machine.
+fn load() -> (&'static str, f64) {
+    ("load", cpu(std::process::id()))
 }
 
 fn cpu(pid: u32) -> f64 {
