@@ -6,7 +6,8 @@ use futures_util::future::join;
 
 use crate::config::Config;
 use crate::error::Cause;
-use crate::notify::{self, Notifier};
+use crate::management::Management;
+use crate::notify::Notifier;
 use crate::store::Store;
 
 /// How long an idle connection is trusted: the process may have been frozen meanwhile, and its socket died.
@@ -51,9 +52,10 @@ impl PushingApp {
     /// A setting that is missing or malformed.
     pub async fn from_env() -> Result<Self, Cause> {
         let config = Config::from_env()?;
-        let (store, client) = join(Store::open(&config), notify::connect(&config)).await;
+        let management = Management::new(&config);
+        let (store, ()) = join(Store::open(&config), management.warm()).await;
         let store = store?;
-        let notifier = Notifier::new(client, store.clone());
+        let notifier = Notifier::new(management, store.clone());
         Ok(Self { config, store, notifier })
     }
 }

@@ -2,22 +2,14 @@
 
 use std::time::Duration;
 
-use aws_sdk_apigatewaymanagement::Client;
-use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
-use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
-use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
-use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, ProvideErrorMetadata};
-use aws_sdk_apigatewaymanagement::primitives::Blob;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use crate::app::TRUST;
-use crate::config::Config;
 use crate::ids::{ConnectionId, MessageId, UserKey};
+use crate::management::{Management, PostError};
 use crate::message::Message;
 use crate::protocol::{DeletedMessage, Notification, to_json};
 use crate::store::{Change, Feed, Store};
@@ -28,16 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Most pushes under way at once.
 const CONCURRENT_PUSHES: usize = 64;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Attempts and first back-off when the platform says 429.
-const ATTEMPTS: u32 = 4;
-const BACKOFF: Duration = Duration::from_millis(50);
-
 /// Pushes frames; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Notifier {
-    client: Client,
+    management: Management,
     store: Store,
 }
 
@@ -67,31 +53,6 @@ pub enum Delivery {
     Failed,
 }
 
-/// The one client of this process, its connection opened ahead of the first push, best effort.
-pub async fn connect(config: &Config) -> Client {
-    let http = aws_smithy_http_client::Builder::new()
-        .pool_idle_timeout(TRUST)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let settings = aws_sdk_apigatewaymanagement::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(config.region.clone()))
-        .endpoint_url(&config.management_endpoint)
-        .credentials_provider(config.credentials.for_aws())
-        .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
-        .timeout_config(
-            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(PATIENCE).build(),
-        )
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .build();
-    let client = Client::from_conf(settings);
-    // No connection has this id; whatever the answer, the way there is open then.
-    let warm = client.get_connection().connection_id("none").send();
-    let _ = tokio::time::timeout(CONNECT_TIMEOUT, warm).await;
-    client
-}
-
 impl Deadline {
     /// Starts the clock.
     pub fn start() -> Self {
@@ -101,8 +62,8 @@ impl Deadline {
 
 impl Notifier {
     /// Pushes through this client.
-    pub fn new(client: Client, store: Store) -> Self {
-        Self { client, store }
+    pub(crate) fn new(management: Management, store: Store) -> Self {
+        Self { management, store }
     }
 
     /// Tells every connection of these feeds of a new or edited message. Never fails: whoever is missed finds
@@ -160,15 +121,12 @@ impl Notifier {
     }
 
     /// Pushes one frame to a connection, whoever it speaks for.
-    pub async fn push(&self, connection: &ConnectionId, frame: String, deadline: Deadline) -> Delivery {
-        let post = self.client.post_to_connection().connection_id(connection.as_str()).data(Blob::new(frame));
-        match timeout_at(deadline.0, post.send()).await {
-            Ok(Ok(_)) => Delivery::Delivered,
-            Ok(Err(error)) if error.as_service_error().is_some_and(|error| error.is_gone_exception()) => {
-                Delivery::Gone
-            }
+    pub async fn push(&self, connection: &ConnectionId, frame: &str, deadline: Deadline) -> Delivery {
+        match timeout_at(deadline.0, self.management.post(connection, frame)).await {
+            Ok(Ok(())) => Delivery::Delivered,
+            Ok(Err(PostError::Gone)) => Delivery::Gone,
             Ok(Err(error)) => {
-                tracing::warn!(code = error.code(), error = %DisplayErrorContext(&error), "push failed");
+                tracing::warn!(%error, "push failed");
                 Delivery::Failed
             }
             Err(_) => Delivery::Failed,
@@ -181,17 +139,14 @@ impl Notifier {
     }
 
     async fn close(&self, connection: &ConnectionId, deadline: Deadline) {
-        let delete = self.client.delete_connection().connection_id(connection.as_str());
-        if let Ok(Err(error)) = timeout_at(deadline.0, delete.send()).await
-            && !error.as_service_error().is_some_and(|error| error.is_gone_exception())
-        {
-            tracing::warn!(error = %DisplayErrorContext(&error), "connection could not be closed");
+        if let Ok(Err(error)) = timeout_at(deadline.0, self.management.close(connection)).await {
+            tracing::warn!(%error, "connection could not be closed");
         }
     }
 
     async fn push_frames(&self, push: &Push, deadline: Deadline) -> Delivery {
         for frame in &push.frames {
-            match self.push(&push.connection, frame.clone(), deadline).await {
+            match self.push(&push.connection, frame, deadline).await {
                 Delivery::Delivered => {}
                 other => return other,
             }

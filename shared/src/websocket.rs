@@ -85,6 +85,6 @@ pub async fn answer(
     if let FrameError::Internal(cause) = &error {
         tracing::error!(error = %cause, "frame failed");
     }
-    notifier.push(&event.connection, refusal, Deadline::start()).await;
+    notifier.push(&event.connection, &refusal, Deadline::start()).await;
     Answer::ok()
 }

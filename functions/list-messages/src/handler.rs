@@ -2,7 +2,6 @@
 
 use lambda_http::http::header::LINK;
 use lambda_http::{Request, RequestExt};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::access;
 use shared::app::App;
 use shared::error::Error;
@@ -10,6 +9,7 @@ use shared::http::Answer;
 use shared::identity::Principal;
 use shared::ids::{MessageId, UserKey};
 use shared::store::{Page, Paging};
+use shared::uri::encode;
 
 const MOST: usize = 1000;
 
@@ -78,7 +78,7 @@ impl Query {
         }
         for (name, user) in [("user", &self.user), ("with", &self.with)] {
             if let Some(user) = user {
-                link.push_str(&format!("&{name}={}", utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC)));
+                link.push_str(&format!("&{name}={}", encode(user.as_str())));
             }
         }
         Some(format!("{link}>; rel=\"{relation}\""))

@@ -28,7 +28,7 @@ async fn register(app: &PushingApp, connection: &ConnectionId, frame: &Frame<'_>
         event_id: &registration.event_id,
         reference: frame.reference(),
     };
-    if notifier.push(connection, to_json(&registered), deadline).await == Delivery::Gone {
+    if notifier.push(connection, &to_json(&registered), deadline).await == Delivery::Gone {
         store.forget(&[(user, connection.clone())]).await?;
         return Ok(());
     }

@@ -6,16 +6,13 @@ use std::time::{Duration, SystemTime};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::Config;
 use crate::error::Cause;
+use crate::uri::encode;
 
 /// The longest a token is valid for.
 const VALIDITY: Duration = Duration::from_secs(900);
-
-/// What needs no encoding in a query ([RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Makes tokens for one user of one cache.
 #[derive(Debug)]
@@ -39,7 +36,6 @@ impl Iam {
     }
 
     pub(super) fn token(&self, now: SystemTime) -> Result<String, Cause> {
-        let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
         let (name, kind) = match &self.cache {
             Cache::Serverless(name) => (name, "&ResourceType=ServerlessCache"),
             Cache::ReplicationGroup(name) => (name, ""),

@@ -1,0 +1,243 @@
+//! The API Gateway management API: posting to connections, and closing them.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
+use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
+use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, SdkError};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+
+use crate::app::TRUST;
+use crate::config::Config;
+use crate::error::Cause;
+use crate::ids::ConnectionId;
+use crate::uri::encode;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Attempts, and how long the first pause between them may be; each later one may be twice as long.
+const ATTEMPTS: u32 = 4;
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// One client of one WebSocket API; cheap to clone. It sets no time limit but that for connecting.
+///
+/// Posts are signed and sent without the SDK, which would take as much CPU time for each as all else that a function
+/// does for a message. The SDK does the rest, over the same connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Management {
+    endpoint: String,
+    region: String,
+    identity: Identity,
+    connector: SharedHttpConnector,
+    sdk: Client,
+}
+
+/// Why a frame was not taken.
+#[derive(Debug)]
+pub(crate) enum PostError {
+    /// The connection does not exist any more.
+    Gone,
+    /// The platform answered otherwise.
+    Refused { status: u16, body: String },
+    /// No answer came.
+    Unanswered(ConnectorError),
+    /// The request could not be made.
+    Unsent(Cause),
+}
+
+impl Management {
+    pub(crate) fn new(config: &Config) -> Self {
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+        let connector = SharedHttpConnector::new(
+            Connector::builder()
+                .connector_settings(settings)
+                .pool_idle_timeout(TRUST)
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .build(),
+        );
+        let shared = connector.clone();
+        let credentials = config.credentials.for_aws();
+        let sdk = aws_sdk_apigatewaymanagement::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(config.region.clone()))
+            .endpoint_url(&config.management_endpoint)
+            .credentials_provider(credentials.clone())
+            .http_client(http_client_fn(move |_, _| shared.clone()))
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Self {
+            endpoint: config.management_endpoint.trim_end_matches('/').to_owned(),
+            region: config.region.clone(),
+            identity: credentials.into(),
+            connector,
+            sdk: Client::from_conf(sdk),
+        }
+    }
+
+    /// Opens a connection ahead of the first post, best effort.
+    pub(crate) async fn warm(&self) {
+        // No connection has this id; whatever the answer, the way there is open then.
+        let asked = self.sdk.get_connection().connection_id("none").send();
+        let _ = tokio::time::timeout(CONNECT_TIMEOUT, asked).await;
+    }
+
+    /// Posts one frame, again where that may help.
+    pub(crate) async fn post(&self, connection: &ConnectionId, frame: &str) -> Result<(), PostError> {
+        let url = self.url(connection);
+        let mut pause = BACKOFF;
+        for _ in 1..ATTEMPTS {
+            match self.post_once(&url, frame).await {
+                Err(error) if error.is_transient() => {}
+                result => return result,
+            }
+            // A random part of it, so that functions refused together do not come back together.
+            tokio::time::sleep(pause.mul_f64(fastrand::f64())).await;
+            pause *= 2;
+        }
+        self.post_once(&url, frame).await
+    }
+
+    fn url(&self, connection: &ConnectionId) -> String {
+        format!("{}/@connections/{}", self.endpoint, encode(connection.as_str()))
+    }
+
+    async fn post_once(&self, url: &str, frame: &str) -> Result<(), PostError> {
+        let request = self.signed_post(url, frame, SystemTime::now()).map_err(PostError::Unsent)?;
+        let response = self.connector.call(request).await.map_err(PostError::Unanswered)?;
+        let status = response.status().as_u16();
+        // Read to its end, or its connection would not serve the next request.
+        let body = read(response).await;
+        match status {
+            200..300 => Ok(()),
+            410 => Err(PostError::Gone),
+            status => Err(PostError::Refused { status, body }),
+        }
+    }
+
+    fn signed_post(&self, url: &str, frame: &str, now: SystemTime) -> Result<HttpRequest, Cause> {
+        let parameters = SigningParams::builder()
+            .identity(&self.identity)
+            .region(&self.region)
+            .name("execute-api")
+            .time(now)
+            .settings(SigningSettings::default())
+            .build()?
+            .into();
+        let body = SignableBody::Bytes(frame.as_bytes());
+        let signable = SignableRequest::new("POST", url, std::iter::empty(), body)?;
+        let (instructions, _) = sign(signable, &parameters)?.into_parts();
+        let mut request = HttpRequest::new(SdkBody::from(frame));
+        request.set_method("POST")?;
+        request.set_uri(url)?;
+        let headers = request.headers_mut();
+        for (name, value) in instructions.headers() {
+            headers.insert(name.to_owned(), value.to_owned());
+        }
+        Ok(request)
+    }
+
+    /// Closes a connection; one that is gone already is as good.
+    pub(crate) async fn close(&self, connection: &ConnectionId) -> Result<(), Cause> {
+        match self.sdk.delete_connection().connection_id(connection.as_str()).send().await {
+            Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => Ok(()),
+            Err(error) => Err(DisplayErrorContext(error).to_string().into()),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+async fn read(response: HttpResponse) -> String {
+    let bytes = ByteStream::new(response.into_body()).collect().await.map(|bytes| bytes.to_vec());
+    String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+}
+
+impl PostError {
+    /// Whether the next attempt may fare better.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Gone | Self::Unsent(_) => false,
+            Self::Refused { status, .. } => matches!(status, 429 | 500 | 502 | 503 | 504),
+            Self::Unanswered(error) => !error.is_user(),
+        }
+    }
+}
+
+impl fmt::Display for PostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("the connection is gone"),
+            Self::Refused { status, body } => write!(f, "the management API answered {status}: {body}"),
+            Self::Unanswered(error) => write!(f, "{}", DisplayErrorContext(error)),
+            Self::Unsent(cause) => write!(f, "{cause}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What botocore's `SigV4Auth` makes of the same requests at the same time.
+    #[test]
+    fn signatures_equal_botocores() {
+        let deployed = (
+            "https://abc123.execute-api.eu-west-1.amazonaws.com/prod",
+            "AQoDYXdzEPT//token+=",
+            r#"{"type":"new_message","data":{"content":"héllo"}}"#,
+            "SignedHeaders=host;x-amz-date;x-amz-security-token, \
+             Signature=7e6cb424a57c752fd4b53f1c0eee1ee5c604f0a0ad17c214532abcb68426d482",
+        );
+        let local = (
+            "http://127.0.0.1:3000",
+            "",
+            r#"{"type":"pong"}"#,
+            "SignedHeaders=host;x-amz-date, \
+             Signature=af430251916c573b0453507ce31129630b97b91da5c74f3abd7fabf3236ec47b",
+        );
+        for (endpoint, token, frame, signature) in [deployed, local] {
+            let config = Config::read(|name| {
+                let value = match name {
+                    "REDIS_URL" => "redis://localhost",
+                    "MANAGEMENT_ENDPOINT" => endpoint,
+                    "AWS_REGION" => "eu-west-1",
+                    "AWS_ACCESS_KEY_ID" => "AKIDEXAMPLE",
+                    "AWS_SECRET_ACCESS_KEY" => "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                    "AWS_SESSION_TOKEN" => token,
+                    _ => return None,
+                };
+                Some(value.to_owned())
+            });
+            let management = Management::new(&config.expect("complete"));
+            let url = management.url(&ConnectionId::from_platform("L0SM9cOFvHcCIhw="));
+            assert_eq!(url, format!("{endpoint}/@connections/L0SM9cOFvHcCIhw%3D"));
+            // 2026-01-02T03:04:05Z
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+            let request = management.signed_post(&url, frame, now).expect("a good URL");
+            let header = |name| request.headers().get(name).unwrap_or_default();
+            assert_eq!(
+                header("authorization"),
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/eu-west-1/execute-api/aws4_request, {signature}"
+                )
+            );
+            assert_eq!(header("x-amz-date"), "20260102T030405Z");
+            assert_eq!(header("x-amz-security-token"), token);
+        }
+    }
+}
