@@ -10,6 +10,7 @@ mod iam;
 mod keys;
 mod messages;
 mod redis;
+mod script;
 mod tickets;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

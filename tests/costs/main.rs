@@ -7,6 +7,7 @@ mod lost_replies;
 mod messages;
 mod meter;
 mod proxy;
+mod scripts;
 
 /// The end-to-end tests' way to speak to a gateway.
 #[path = "../e2e"]

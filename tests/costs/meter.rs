@@ -16,7 +16,7 @@ pub(crate) const DEVICES: [usize; 3] = [1, 2, 3];
 pub(crate) struct Meter {
     pub(crate) app: App,
     proxy: Proxy,
-    _store: OwnStore,
+    store: OwnStore,
 }
 
 impl Meter {
@@ -25,7 +25,7 @@ impl Meter {
         let proxy = Proxy::start(store.port()).await;
         let environment = BTreeMap::from([("REDIS_URL".to_owned(), proxy.url())]);
         let served = harness::start(Options { environment, ..Options::default() });
-        Self { app: App::of(served), proxy, _store: store }
+        Self { app: App::of(served), proxy, store }
     }
 
     /// Makes a fault happen from now on.
@@ -36,6 +36,15 @@ impl Meter {
     /// Loses the replies of the round trip after so many more, though not what it did.
     pub(crate) fn lose_replies_after(&self, round_trips: usize) {
         self.proxy.lose_replies_after(round_trips);
+    }
+
+    /// Makes the server forget every script.
+    pub(crate) async fn forget_scripts(&self) {
+        let client =
+            redis::Client::open(format!("redis://127.0.0.1:{}", self.store.port())).expect("a good URL");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("the server answers");
+        let flush = redis::cmd("SCRIPT").arg("FLUSH").take();
+        flush.exec_async(&mut connection).await.expect("it forgets");
     }
 
     /// So many registered connections of a user.
@@ -91,6 +100,12 @@ impl Bill {
     #[track_caller]
     pub(crate) fn assert(&self, round_trips: usize) {
         assert_eq!(self.0.len(), round_trips, "the waves were {:?}", self.0);
+    }
+
+    /// How often this command was sent in each round trip.
+    pub(crate) fn count(&self, command: &str) -> Vec<usize> {
+        let count = |wave: &Wave| wave.iter().filter(|one| *one == command).count();
+        self.0.iter().map(count).collect()
     }
 }
 

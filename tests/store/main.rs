@@ -8,6 +8,7 @@ mod listing;
 mod lost_connections;
 mod messages;
 mod registry;
+mod scripts;
 mod secure;
 mod tickets;
 mod user_keys;

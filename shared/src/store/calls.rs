@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::try_join;
 use redis::Cmd;
 
-use super::redis::script;
+use super::script::{Call, Script};
 use super::{Connection, Store, keys, now_ms};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
@@ -44,7 +44,8 @@ pub enum Candidates {
 }
 
 /// Notes that a description is on its way. An offer from a connection outside an active call opens a new one.
-const DESCRIBE: &str = "
+static DESCRIBE: Script = Script::new(
+    "
 local call = KEYS[1]
 local kind, me, delivered_by, seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local renegotiates = redis.call('HGET', call, 'state') == 'active'
@@ -58,10 +59,12 @@ end
 redis.call('HSET', call, 'described:' .. me, delivered_by)
 redis.call('EXPIRE', call, seconds)
 return false
-";
+",
+);
 
 /// Notes that it was delivered, and hands over what was held for it.
-const DESCRIBED: &str = "
+static DESCRIBED: Script = Script::new(
+    "
 local call, held = KEYS[1], KEYS[2]
 if redis.call('HEXISTS', call, 'described:' .. ARGV[1]) == 1 then
   redis.call('HSET', call, 'described:' .. ARGV[1], 0)
@@ -69,9 +72,11 @@ end
 local frames = redis.call('LRANGE', held, 0, -1)
 redis.call('DEL', held)
 return frames
-";
+",
+);
 
-const CANDIDATE: &str = "
+static CANDIDATE: Script = Script::new(
+    "
 local call, held = KEYS[1], KEYS[2]
 local me, frame, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local held_ms, most_frames, most_bytes = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -89,7 +94,8 @@ if #waiting < most_frames and bytes <= most_bytes then
   redis.call('PEXPIRE', held, held_ms)
 end
 return false
-";
+",
+);
 
 impl Store {
     /// Notes that `me` is about to describe itself, and finds the target's connections: one round trip. From
@@ -105,10 +111,13 @@ impl Store {
             Description::Offer => "offer",
             Description::Answer => "answer",
         };
-        let mut command = script(DESCRIBE, &[&keys::call(user, target)]);
         let delivered_by = now_ms() + u64::try_from(DELIVERY.as_millis()).unwrap_or(u64::MAX);
-        command.arg(&[kind, me.as_str()]).arg(delivered_by).arg(CALL_SECONDS);
-        let ((), connections) = try_join(self.redis.run(&command), self.connections(target, me)).await?;
+        let describe = DESCRIBE
+            .call(&[&keys::call(user, target)])
+            .arg(&[kind, me.as_str()])
+            .arg(delivered_by)
+            .arg(CALL_SECONDS);
+        let ((), connections) = try_join(self.redis.run(&describe), self.connections(target, me)).await?;
         Ok(connections)
     }
 
@@ -119,7 +128,7 @@ impl Store {
         user: &UserKey,
         target: &UserKey,
     ) -> Result<Vec<String>, Error> {
-        self.redis.run(self.with_held(DESCRIBED, me, user, target).arg(me.as_str())).await
+        self.redis.run(&self.with_held(&DESCRIBED, me, user, target).arg(me.as_str())).await
     }
 
     /// Holds a candidate, or lets it pass, and finds the target's connections: one round trip.
@@ -130,10 +139,15 @@ impl Store {
         user: &UserKey,
         target: &UserKey,
     ) -> Result<(Candidates, Vec<Connection>), Error> {
-        let mut command = self.with_held(CANDIDATE, me, user, target);
-        command.arg(&[me.as_str(), frame]).arg(now_ms()).arg(HELD_MS).arg(HELD_FRAMES).arg(HELD_BYTES);
+        let candidate = self
+            .with_held(&CANDIDATE, me, user, target)
+            .arg(&[me.as_str(), frame])
+            .arg(now_ms())
+            .arg(HELD_MS)
+            .arg(HELD_FRAMES)
+            .arg(HELD_BYTES);
         let (frames, connections) =
-            try_join(self.redis.run::<Option<Vec<String>>>(&command), self.connections(target, me)).await?;
+            try_join(self.redis.run::<Option<Vec<String>>>(&candidate), self.connections(target, me)).await?;
         let candidates = frames.map_or(Candidates::Held, Candidates::Deliver);
         Ok((candidates, connections))
     }
@@ -150,7 +164,13 @@ impl Store {
         Ok(connections)
     }
 
-    fn with_held(&self, text: &str, me: &ConnectionId, user: &UserKey, target: &UserKey) -> Cmd {
-        script(text, &[&keys::call(user, target), &keys::held_candidates(user, target, me)])
+    fn with_held(
+        &self,
+        script: &'static Script,
+        me: &ConnectionId,
+        user: &UserKey,
+        target: &UserKey,
+    ) -> Call {
+        script.call(&[&keys::call(user, target), &keys::held_candidates(user, target, me)])
     }
 }

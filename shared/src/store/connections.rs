@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::{try_join, try_join_all, try_join3};
 use redis::Cmd;
 
-use super::redis::script;
+use super::script::Script;
 use super::{Store, keys, now_ms};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
@@ -61,7 +61,8 @@ pub struct Speaker {
 }
 
 /// Enters a connection; reads the latest event after that, so that no event falls in between.
-const ENTER: &str = "
+static ENTER: Script = Script::new(
+    "
 local connections, events = KEYS[1], KEYS[2]
 local id, now, greeting_until, lasting = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 redis.call('ZREMRANGEBYSCORE', connections, '-inf', '(' .. now)
@@ -70,28 +71,34 @@ local known = score and tonumber(score) > lasting
 if not known then redis.call('ZADD', connections, greeting_until, id) end
 local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
 return {known and 1 or 0, last and last[1] or '0-0'}
-";
+",
+);
 
 /// Makes a connection speak for a user; returns whom it has left and may still be entered for. That is kept until
 /// it has been dealt with, so that it is not forgotten when this answer is lost.
-const SPEAK: &str = "
+static SPEAK: Script = Script::new(
+    "
 local connection, user, seconds = KEYS[1], ARGV[1], ARGV[2]
 local before = redis.call('HGET', connection, 'user')
 if before and before ~= user then redis.call('HSET', connection, 'left', before) end
 redis.call('HSET', connection, 'user', user)
 redis.call('EXPIRE', connection, seconds)
 return redis.call('HGET', connection, 'left')
-";
+",
+);
 
 /// Notes that a connection is not entered any more for a user it has left; returns whom it speaks for.
-const LEFT: &str = "
+static LEFT: Script = Script::new(
+    "
 local connection, user = KEYS[1], ARGV[1]
 if redis.call('HGET', connection, 'left') == user then redis.call('HDEL', connection, 'left') end
 return redis.call('HGET', connection, 'user')
-";
+",
+);
 
 /// Makes an entry last, unless it was removed meanwhile; returns the oldest beyond the bound.
-const CONFIRM: &str = "
+static CONFIRM: Script = Script::new(
+    "
 local connections = KEYS[1]
 local id, lasting, expiry, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 redis.call('ZADD', connections, 'XX', expiry, id)
@@ -100,23 +107,30 @@ if over <= 0 then return {} end
 local oldest = redis.call('ZRANGEBYSCORE', connections, '(' .. lasting, '+inf', 'LIMIT', 0, over)
 redis.call('ZREM', connections, unpack(oldest))
 return oldest
-";
+",
+);
 
 /// Expects an echo from a connection that is still known.
-const EXPECT_ECHO: &str = "
+static EXPECT_ECHO: Script = Script::new(
+    "
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'echo', ARGV[1]) end
 return false
-";
+",
+);
 
 impl Store {
     /// Enters a connection for a user: one round trip, one more to leave another user, of whom nothing may come
     /// after `registered`. Unless it was known, [`Store::confirm`] must follow once that has been pushed.
     pub async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Result<Registration, Error> {
         let now = now_ms();
-        let mut speak = script(SPEAK, &[&keys::connection(connection)]);
-        speak.arg(user.as_str()).arg(self.connection_seconds());
-        let mut enter = script(ENTER, &[&keys::user_connections(user), &keys::user_events(user)]);
-        enter.arg(connection.as_str()).arg(now).arg(now + millis(GREETING)).arg(lasting_from(now));
+        let speak =
+            SPEAK.call(&[&keys::connection(connection)]).arg(user.as_str()).arg(self.connection_seconds());
+        let enter = ENTER
+            .call(&[&keys::user_connections(user), &keys::user_events(user)])
+            .arg(connection.as_str())
+            .arg(now)
+            .arg(now + millis(GREETING))
+            .arg(lasting_from(now));
         let (left, (known, event_id)): (Option<String>, (bool, String)) =
             try_join(self.redis.run(&speak), self.redis.run(&enter)).await?;
         let moved_from =
@@ -136,8 +150,8 @@ impl Store {
         registration: &Registration,
     ) -> Result<Vec<ConnectionId>, Error> {
         let now = now_ms();
-        let mut confirm = script(CONFIRM, &[&keys::user_connections(user)]);
-        confirm
+        let confirm = CONFIRM
+            .call(&[&keys::user_connections(user)])
             .arg(connection.as_str())
             .arg(lasting_from(now))
             .arg(now + millis(self.connection_lifetime + LIFETIME_MARGIN))
@@ -168,7 +182,7 @@ impl Store {
         let key = keys::connection(connection);
         let mut read = redis::pipe();
         read.atomic().hget(&key, "user").hget(&key, "echo").hdel(&key, "echo").ignore();
-        let (user, echo): (Option<String>, Option<u64>) = self.redis.run_all(&read).await?;
+        let (user, echo): (Option<String>, Option<u64>) = self.redis.run(&read).await?;
         Ok(Speaker {
             user: user.and_then(|user| UserKey::try_from(user).ok()),
             echo: echo.is_some_and(|until| now_ms() <= until),
@@ -179,8 +193,8 @@ impl Store {
     pub async fn expect_echoes(&self, connections: &[Connection]) -> Result<(), Error> {
         let until = now_ms() + millis(ECHO);
         try_join_all(connections.iter().map(|connection| async move {
-            let mut command = script(EXPECT_ECHO, &[&keys::connection(&connection.id)]);
-            self.redis.run::<()>(command.arg(until)).await
+            let expect = EXPECT_ECHO.call(&[&keys::connection(&connection.id)]).arg(until);
+            self.redis.run::<()>(&expect).await
         }))
         .await?;
         Ok(())
@@ -244,8 +258,8 @@ impl Store {
     /// Notes that a connection is not entered any more for the user it left; enters it again if a `register` that
     /// came between has made it speak for that user once more, whose entry may have been removed.
     async fn has_left(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
-        let mut left = script(LEFT, &[&keys::connection(connection)]);
-        let speaks_for: Option<String> = self.redis.run(left.arg(user.as_str())).await?;
+        let left = LEFT.call(&[&keys::connection(connection)]).arg(user.as_str());
+        let speaks_for: Option<String> = self.redis.run(&left).await?;
         if speaks_for.as_deref() != Some(user.as_str()) {
             return Ok(());
         }

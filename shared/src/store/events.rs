@@ -4,7 +4,7 @@ use futures_util::future::{try_join_all, try_join3};
 use redis::Cmd;
 
 use super::connections::{Connection, entries};
-use super::redis::script;
+use super::script::Script;
 use super::{Store, keys, now_ms};
 use crate::error::Error;
 use crate::ids::UserKey;
@@ -47,7 +47,8 @@ pub struct Feed {
 /// Indexes, logs, then reads the connections, in this order: a connection that registers meanwhile either
 /// is read here or reads the event itself. A step that was done before adds no event; the very same call,
 /// repeated because its answer was lost, finds the event it added by its tag.
-const APPEND: &str = "
+static APPEND: Script = Script::new(
+    "
 local timeline, events, connections = KEYS[1], KEYS[2], KEYS[3]
 local change, kind, id, tag, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local indexed = 0
@@ -67,7 +68,8 @@ if not event then
   redis.call('XADD', events, 'MAXLEN', '~', 1000, event, 'type', kind, 'id', id)
 end
 return {event, redis.call('ZRANGEBYSCORE', connections, now, '+inf', 'WITHSCORES')}
-";
+",
+);
 
 impl Store {
     /// Tells the logs of all participants of a change, in one round trip. Only users for whom it is news
@@ -102,12 +104,12 @@ impl Store {
         };
         // Random, so that an entry lost in a failover is not mistaken for the one that took its number.
         let tag = getrandom::u64().map_err(|error| Error::Internal(error.into()))?;
-        let mut command = script(
-            APPEND,
-            &[&keys::user_timeline(user), &keys::user_events(user), &keys::user_connections(user)],
-        );
-        command.arg(&[word, change.frame_type(), id]).arg(tag).arg(now);
-        let appended: Option<(String, Vec<(String, f64)>)> = self.redis.run(&command).await?;
+        let append = APPEND
+            .call(&[&keys::user_timeline(user), &keys::user_events(user), &keys::user_connections(user)])
+            .arg(&[word, change.frame_type(), id])
+            .arg(tag)
+            .arg(now);
+        let appended: Option<(String, Vec<(String, f64)>)> = self.redis.run(&append).await?;
         let Some((event_id, connections)) = appended else { return Ok(None) };
         let connections = self.settle(user, entries(connections, now)).await?;
         Ok(Some(Feed { user: user.clone(), event_id, connections }))

@@ -5,7 +5,7 @@ use futures_util::future::try_join3;
 use redis::Cmd;
 
 use super::events::{Change, Feed};
-use super::redis::script;
+use super::script::Script;
 use super::{Store, keys};
 use crate::access::{MayChange, MayList, MaySend};
 use crate::error::Error;
@@ -49,14 +49,16 @@ pub struct Deletion {
 }
 
 /// Swaps the stored JSON if it is still the one that was read; else returns what is there.
-const SWAP: &str = "
+static SWAP: Script = Script::new(
+    "
 local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[2] then return false end
 if stored ~= ARGV[1] then return stored or '' end
 if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 else redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') end
 return false
-";
+",
+);
 
 impl Store {
     /// Stores a message and tells both users' logs: two round trips.
@@ -182,9 +184,8 @@ impl Store {
         new: &str,
         expiry: Option<u64>,
     ) -> Result<Option<String>, Error> {
-        let mut command = script(SWAP, &[&keys::message(id)]);
-        command.arg(read).arg(new).arg(expiry);
-        self.redis.run(&command).await
+        let swap = SWAP.call(&[&keys::message(id)]).arg(read).arg(new).arg(expiry);
+        self.redis.run(&swap).await
     }
 }
 

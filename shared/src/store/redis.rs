@@ -1,7 +1,7 @@
 //! One multiplexed connection to Redis, single server or cluster, that mends itself.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use redis::aio::MultiplexedConnection;
@@ -10,11 +10,12 @@ use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, Pipeline, RedisError, TlsCertificates,
+    IntoConnectionInfo, Pipeline, RedisError, ServerErrorKind, TlsCertificates,
 };
 use tokio::sync::Mutex;
 
 use super::iam::{Cache, Iam};
+use super::script::Call;
 use crate::app::TRUST;
 use crate::config::Config;
 use crate::error::Error;
@@ -62,10 +63,19 @@ struct Server {
 }
 
 struct Live {
-    link: Link,
+    connection: Connection,
     // Wall time: a frozen process must notice how long it was away.
     since: SystemTime,
     used: SystemTime,
+}
+
+/// An open connection, told from others by its number.
+#[derive(Clone)]
+struct Connection {
+    link: Link,
+    number: u64,
+    /// The scripts that were sent whole over it.
+    scripts: Arc<StdMutex<Vec<&'static str>>>,
 }
 
 #[derive(Clone)]
@@ -74,10 +84,13 @@ enum Link {
     Cluster(ClusterConnection),
 }
 
+/// What is sent. It may reach the server twice unless it is sent by [`Redis::run_once`].
 #[derive(Clone, Copy)]
-enum Request<'a> {
+pub(super) enum Request<'a> {
     One(&'a Cmd),
+    /// Commands of one slot.
     Several(&'a Pipeline),
+    Script(&'a Call),
 }
 
 impl Redis {
@@ -108,67 +121,69 @@ impl Redis {
 
     /// Connects ahead of the first command; a failure shows there.
     pub(super) async fn warm(&self) {
-        if let Err(error) = self.link().await {
+        if let Err(error) = self.connection().await {
             tracing::warn!(%error, "Redis cannot be reached yet");
         }
     }
 
-    /// Sends one command. It may reach the server twice, so it must be safe to repeat.
-    pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        self.attempt(Request::One(command)).await
+    /// Sends what is safe to repeat: it may reach the server twice.
+    pub(super) async fn run<'a, T: FromRedisValue>(
+        &self,
+        request: impl Into<Request<'a>>,
+    ) -> Result<T, Error> {
+        let request = request.into();
+        let connection = self.connection().await?;
+        match self.send(connection, request).await {
+            // A time-out has used up the patience of whoever waits; a dropped connection has not.
+            Err(error) if is_lost(&error) && !error.is_timeout() => {
+                let connection = self.connection().await?;
+                self.send(connection, request).await
+            }
+            result => result,
+        }
+        .map_err(Error::from)
     }
 
-    /// Sends commands of one slot together. They may reach the server twice.
-    pub(super) async fn run_all<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Error> {
-        self.attempt(Request::Several(pipeline)).await
-    }
-
-    /// Sends a command whose repetition would lose its answer: it reaches the server once at most.
+    /// Sends what would lose its answer if repeated: it reaches the server once at most.
     pub(super) async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        let (link, number) = self.link().await?;
-        let result = Request::One(command).send(link).await;
+        let connection = self.connection().await?;
+        self.send(connection, Request::One(command)).await.map_err(Error::from)
+    }
+
+    async fn send<T: FromRedisValue>(
+        &self,
+        connection: Connection,
+        request: Request<'_>,
+    ) -> Result<T, RedisError> {
+        let number = connection.number;
+        let result = connection.send(request).await;
         if result.as_ref().is_err_and(is_lost) {
             self.forget(number).await;
         }
-        result.map_err(Error::from)
+        result
     }
 
-    async fn attempt<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, Error> {
-        let (link, number) = self.link().await?;
-        match request.send(link).await {
-            Err(error) if is_lost(&error) => {
-                self.forget(number).await;
-                // A time-out has used up the patience of whoever waits; a dropped connection has not.
-                if error.is_timeout() {
-                    return Err(error.into());
-                }
-                let (link, _) = self.link().await?;
-                request.send(link).await.map_err(Error::from)
-            }
-            result => result.map_err(Error::from),
-        }
-    }
-
-    /// The connection, and its number.
-    async fn link(&self) -> Result<(Link, u64), RedisError> {
+    /// The connection, a new one where there is none to trust.
+    async fn connection(&self) -> Result<Connection, RedisError> {
         let mut slot = self.slot.lock().await;
-        let number = slot.number;
         if let Some(live) = slot.live.as_mut() {
             let idle = live.used.elapsed().unwrap_or_default();
             let old =
                 self.server.iam.is_some() && live.since.elapsed().unwrap_or_default() > TOKEN_CONNECTION_AGE;
             live.used = SystemTime::now();
-            if !old && (idle < TRUST || live.link.answers().await) {
-                return Ok((live.link.clone(), number));
+            if !old && (idle < TRUST || live.connection.answers().await) {
+                return Ok(live.connection.clone());
             }
         }
         slot.live = None;
         let connecting = tokio::time::timeout(READY_TIMEOUT, self.server.connect());
         let link =
             connecting.await.map_err(|_| RedisError::from(io::Error::from(io::ErrorKind::TimedOut)))??;
+        slot.number += 1;
+        let connection = Connection { link, number: slot.number, scripts: Arc::default() };
         let now = SystemTime::now();
-        *slot = Slot { number: number + 1, live: Some(Live { link: link.clone(), since: now, used: now }) };
-        Ok((link, number + 1))
+        slot.live = Some(Live { connection: connection.clone(), since: now, used: now });
+        Ok(connection)
     }
 
     /// Drops the connection of this number, unless another command has replaced it already.
@@ -221,26 +236,71 @@ impl Server {
     }
 }
 
-impl Link {
-    async fn answers(&self) -> bool {
+impl Connection {
+    async fn send<T: FromRedisValue>(mut self, request: Request<'_>) -> Result<T, RedisError> {
+        match request {
+            Request::One(command) => self.link.command(command).await,
+            Request::Several(pipeline) => self.link.pipeline(pipeline).await,
+            Request::Script(call) => self.call(call).await,
+        }
+    }
+
+    /// By its hash, if the server should know the script. It may not after all: each node of a cluster learns for
+    /// itself, and what it learned can be flushed.
+    async fn call<T: FromRedisValue>(&mut self, call: &Call) -> Result<T, RedisError> {
+        let scripts = self.scripts.clone();
+        let known = || scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&call.script()) {
+            match self.link.command(call.by_hash()).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {}
+                result => return result,
+            }
+        }
+        let result = self.link.command(&call.whole()).await;
+        if result.is_ok() && !known().contains(&call.script()) {
+            known().push(call.script());
+        }
+        result
+    }
+
+    async fn answers(&mut self) -> bool {
         let ping = redis::cmd("PING");
-        let pong = Request::One(&ping).send::<String>(self.clone());
+        let pong = self.link.command::<String>(&ping);
         matches!(tokio::time::timeout(CHECK_TIMEOUT, pong).await, Ok(Ok(_)))
     }
 }
 
-impl Request<'_> {
-    async fn send<T: FromRedisValue>(self, link: Link) -> Result<T, RedisError> {
-        match (self, link) {
-            (Self::One(command), Link::Single(mut connection)) => command.query_async(&mut connection).await,
-            (Self::One(command), Link::Cluster(mut connection)) => command.query_async(&mut connection).await,
-            (Self::Several(pipeline), Link::Single(mut connection)) => {
-                pipeline.query_async(&mut connection).await
-            }
-            (Self::Several(pipeline), Link::Cluster(mut connection)) => {
-                pipeline.query_async(&mut connection).await
-            }
+impl Link {
+    async fn command<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
+        match self {
+            Self::Single(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
         }
+    }
+
+    async fn pipeline<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, RedisError> {
+        match self {
+            Self::Single(connection) => pipeline.query_async(connection).await,
+            Self::Cluster(connection) => pipeline.query_async(connection).await,
+        }
+    }
+}
+
+impl<'a> From<&'a Cmd> for Request<'a> {
+    fn from(command: &'a Cmd) -> Self {
+        Self::One(command)
+    }
+}
+
+impl<'a> From<&'a Pipeline> for Request<'a> {
+    fn from(pipeline: &'a Pipeline) -> Self {
+        Self::Several(pipeline)
+    }
+}
+
+impl<'a> From<&'a Call> for Request<'a> {
+    fn from(call: &'a Call) -> Self {
+        Self::Script(call)
     }
 }
 
@@ -248,13 +308,6 @@ impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live").field("used", &self.used).finish_non_exhaustive()
     }
-}
-
-/// A script call with all its text, so that it is always one round trip; its keys must share a slot.
-pub(super) fn script(text: &str, keys: &[&str]) -> Cmd {
-    let mut command = redis::cmd("EVAL");
-    command.arg(text).arg(keys.len()).arg(keys);
-    command
 }
 
 fn is_lost(error: &RedisError) -> bool {

@@ -43,7 +43,7 @@ impl Store {
         let mut bind = redis::pipe();
         bind.atomic().hset(&key, "user", user.as_str()).ignore();
         bind.expire(&key, self.connection_seconds()).ignore();
-        self.redis.run_all::<()>(&bind).await?;
+        self.redis.run::<()>(&bind).await?;
         Ok(Some(user))
     }
 }

@@ -1,0 +1,64 @@
+//! Lua scripts: sent whole once over each connection, and by their hash from then on.
+
+use std::sync::OnceLock;
+
+use redis::{Arg, Cmd, ToRedisArgs};
+
+/// A script that the server runs as one step.
+#[derive(Debug)]
+pub(super) struct Script {
+    text: &'static str,
+    hash: OnceLock<String>,
+}
+
+/// A call of a script; its keys must share a slot.
+#[derive(Debug)]
+pub(super) struct Call {
+    script: &'static Script,
+    by_hash: Cmd,
+}
+
+impl Script {
+    pub(super) const fn new(text: &'static str) -> Self {
+        Self { text, hash: OnceLock::new() }
+    }
+
+    pub(super) fn call(&'static self, keys: &[&str]) -> Call {
+        let mut by_hash = redis::cmd("EVALSHA");
+        by_hash.arg(self.hash()).arg(keys.len()).arg(keys);
+        Call { script: self, by_hash }
+    }
+
+    fn hash(&self) -> &str {
+        self.hash.get_or_init(|| redis::Script::new(self.text).get_hash().to_owned())
+    }
+}
+
+impl Call {
+    pub(super) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
+        self.by_hash.arg(argument);
+        self
+    }
+
+    /// What is called.
+    pub(super) fn script(&self) -> &'static str {
+        self.script.text
+    }
+
+    /// The call of a script that the server has.
+    pub(super) fn by_hash(&self) -> &Cmd {
+        &self.by_hash
+    }
+
+    /// The same call with the script itself, which the server keeps.
+    pub(super) fn whole(&self) -> Cmd {
+        let mut whole = redis::cmd("EVAL");
+        whole.arg(self.script.text);
+        for argument in self.by_hash.args_iter().skip(2) {
+            if let Arg::Simple(argument) = argument {
+                whole.arg(argument);
+            }
+        }
+        whole
+    }
+}
