@@ -35,8 +35,8 @@ const BACKOFF: Duration = Duration::from_millis(50);
 
 /// One client of one WebSocket API; cheap to clone. It sets no time limit but that for connecting.
 ///
-/// Posts are signed and sent without the SDK, which would take as much CPU time for each as all else that a function
-/// does for a message. The SDK does the rest, over the same connections.
+/// Posts are signed and sent without the SDK's orchestration, which took as much CPU time for the two of a message as
+/// all else that its function does. The SDK does the rest, over the same connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Management {
     endpoint: String,
