@@ -33,6 +33,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const ATTEMPTS: u32 = 4;
 const BACKOFF: Duration = Duration::from_millis(50);
 
+/// How much of the platform's sentence is told. What follows may repeat the request, with its token.
+const SENTENCE_CHARS: usize = 160;
+
 /// One client of one WebSocket API; cheap to clone. It sets no time limit but that for connecting.
 ///
 /// Posts are signed and sent without the SDK's orchestration, which took as much CPU time for the two of a message as
@@ -52,7 +55,7 @@ pub(crate) enum PostError {
     /// The connection does not exist any more.
     Gone,
     /// The platform answered otherwise.
-    Refused { status: u16, body: String },
+    Refused { status: u16, sentence: String },
     /// No answer came.
     Unanswered(ConnectorError),
     /// The request could not be made.
@@ -126,7 +129,10 @@ impl Management {
         match status {
             200..300 => Ok(()),
             410 => Err(PostError::Gone),
-            status => Err(PostError::Refused { status, body }),
+            status => {
+                let sentence = body.chars().take(SENTENCE_CHARS).collect();
+                Err(PostError::Refused { status, sentence })
+            }
         }
     }
 
@@ -182,7 +188,9 @@ impl fmt::Display for PostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("the connection is gone"),
-            Self::Refused { status, body } => write!(f, "the management API answered {status}: {body}"),
+            Self::Refused { status, sentence } => {
+                write!(f, "the management API answered {status}: {sentence}")
+            }
             Self::Unanswered(error) => write!(f, "{}", DisplayErrorContext(error)),
             Self::Unsent(cause) => write!(f, "{cause}"),
         }
