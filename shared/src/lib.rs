@@ -9,6 +9,7 @@
 //! | [`protocol`] | the frames clients send and the frames they get |
 //! | [`identity`] | who is asking |
 //! | [`access`] | what they may do |
+//! | `signer` | signing requests to AWS |
 //! | [`store`] | Redis: keys, scripts, round trips |
 //! | `management` | the API Gateway management API: posts, closing |
 //! | [`notify`] | pushing frames to connections, forgetting the gone ones |
@@ -28,6 +29,7 @@ mod management;
 pub mod message;
 pub mod notify;
 pub mod protocol;
+mod signer;
 pub mod store;
 pub mod telemetry;
 pub mod uri;

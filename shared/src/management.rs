@@ -8,14 +8,12 @@ use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
 use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, SdkError};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector as _, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
-use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
@@ -25,6 +23,7 @@ use crate::app::TRUST;
 use crate::config::Config;
 use crate::error::Cause;
 use crate::ids::ConnectionId;
+use crate::signer::Signer;
 use crate::uri::encode;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -43,8 +42,7 @@ const SENTENCE_CHARS: usize = 160;
 #[derive(Clone, Debug)]
 pub(crate) struct Management {
     endpoint: String,
-    region: String,
-    identity: Identity,
+    signer: Signer,
     connector: SharedHttpConnector,
     sdk: Client,
 }
@@ -86,8 +84,7 @@ impl Management {
             .build();
         Self {
             endpoint: config.management_endpoint.trim_end_matches('/').to_owned(),
-            region: config.region.clone(),
-            identity: credentials.into(),
+            signer: Signer::new(&config.region, credentials),
             connector,
             sdk: Client::from_conf(sdk),
         }
@@ -137,22 +134,14 @@ impl Management {
     }
 
     fn signed_post(&self, url: &str, frame: &str, now: SystemTime) -> Result<HttpRequest, Cause> {
-        let parameters = SigningParams::builder()
-            .identity(&self.identity)
-            .region(&self.region)
-            .name("execute-api")
-            .time(now)
-            .settings(SigningSettings::default())
-            .build()?
-            .into();
         let body = SignableBody::Bytes(frame.as_bytes());
         let signable = SignableRequest::new("POST", url, std::iter::empty(), body)?;
-        let (instructions, _) = sign(signable, &parameters)?.into_parts();
+        let signed = self.signer.sign("execute-api", signable, SigningSettings::default(), now)?;
         let mut request = HttpRequest::new(SdkBody::from(frame));
         request.set_method("POST")?;
         request.set_uri(url)?;
         let headers = request.headers_mut();
-        for (name, value) in instructions.headers() {
+        for (name, value) in signed.headers() {
             headers.insert(name.to_owned(), value.to_owned());
         }
         Ok(request)

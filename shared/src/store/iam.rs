@@ -3,12 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_runtime_api::client::identity::Identity;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings};
 
 use crate::config::Config;
 use crate::error::Cause;
+use crate::signer::Signer;
 use crate::uri::encode;
 
 /// The longest a token is valid for.
@@ -19,8 +18,7 @@ const VALIDITY: Duration = Duration::from_secs(900);
 pub(super) struct Iam {
     cache: Cache,
     user: String,
-    region: String,
-    identity: Identity,
+    signer: Signer,
 }
 
 /// What is logged in to, by name.
@@ -32,7 +30,7 @@ pub(super) enum Cache {
 
 impl Iam {
     pub(super) fn new(cache: Cache, user: String, config: &Config) -> Self {
-        Self { cache, user, region: config.region.clone(), identity: config.credentials.for_aws().into() }
+        Self { cache, user, signer: Signer::new(&config.region, config.credentials.for_aws()) }
     }
 
     pub(super) fn token(&self, now: SystemTime) -> Result<String, Cause> {
@@ -46,17 +44,9 @@ impl Iam {
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(VALIDITY);
-        let parameters = SigningParams::builder()
-            .identity(&self.identity)
-            .region(&self.region)
-            .name("elasticache")
-            .time(now)
-            .settings(settings)
-            .build()?
-            .into();
         let request = SignableRequest::new("GET", &url, std::iter::empty(), SignableBody::Bytes(&[]))?;
-        let (instructions, _) = sign(request, &parameters)?.into_parts();
-        for (name, value) in instructions.params() {
+        let signed = self.signer.sign("elasticache", request, settings, now)?;
+        for (name, value) in signed.params() {
             url.push_str(&format!("&{name}={}", encode(value)));
         }
         Ok(url.trim_start_matches("http://").to_owned())
@@ -75,8 +65,7 @@ mod tests {
 
     fn token(cache: Cache, session: Option<&str>) -> String {
         let credentials = Credentials::new("AKIDEXAMPLE", SECRET, session.map(str::to_owned), None, "test");
-        let iam =
-            Iam { cache, user: "app-user".into(), region: "eu-west-1".into(), identity: credentials.into() };
+        let iam = Iam { cache, user: "app-user".into(), signer: Signer::new("eu-west-1", credentials) };
         // 2026-01-02T03:04:05Z
         iam.token(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)).expect("a token")
     }
