@@ -1,12 +1,11 @@
 //! A gateway whose functions reach their store through a counting proxy.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use gateway::server::Options;
 use serde_json::{Value, json};
 
-use crate::e2e::helpers::{App, Device, OwnStore, User, harness, in_time};
+use crate::e2e::helpers::{App, Device, OwnStore, User, harness, in_time, wait_until};
 use crate::proxy::{Proxy, Wave};
 
 /// Every number of devices per user that costs are measured with.
@@ -40,8 +39,7 @@ impl Meter {
 
     /// Makes the server forget every script.
     pub(crate) async fn forget_scripts(&self) {
-        let client =
-            redis::Client::open(format!("redis://127.0.0.1:{}", self.store.port())).expect("a good URL");
+        let client = redis::Client::open(self.store.url()).expect("a good URL");
         let mut connection = client.get_multiplexed_async_connection().await.expect("the server answers");
         let flush = redis::cmd("SCRIPT").arg("FLUSH").take();
         flush.exec_async(&mut connection).await.expect("it forgets");
@@ -61,12 +59,10 @@ impl Meter {
     pub(crate) async fn idle(&self) {
         let gateway = self.app.gateway();
         let is_busy = |function| gateway.lambda().busy(function) > 0;
-        let waiting = async {
-            while gateway.project().functions.keys().any(|function| is_busy(function)) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        in_time("the end of the functions' work", waiting).await;
+        wait_until("the end of the functions' work", async || {
+            !gateway.project().functions.keys().any(|function| is_busy(function))
+        })
+        .await;
     }
 
     /// The round trips of an operation that whoever asked for it sees the end of.
@@ -80,13 +76,8 @@ impl Meter {
     /// The round trips of an operation that nobody sees the end of, but that costs one at least.
     pub(crate) async fn measure_unseen<T>(&self, operation: impl Future<Output = T>) -> Bill {
         let before = self.proxy.count();
-        let begun = async {
-            operation.await;
-            while self.proxy.count() == before {
-                tokio::task::yield_now().await;
-            }
-        };
-        in_time("the operation's first round trip", begun).await;
+        in_time("the operation", operation).await;
+        wait_until("the operation's first round trip", async || self.proxy.count() > before).await;
         self.idle().await;
         Bill(self.proxy.waves_after(before))
     }

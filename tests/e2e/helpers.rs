@@ -27,6 +27,9 @@ use std::time::Duration;
 /// How long anything may take before the test calls it lost. Nothing waits for this but a failing test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often an answer is asked for again.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// Awaits what must come; fails with what it was if it does not.
 pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
@@ -39,7 +42,7 @@ pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T
 pub(crate) async fn wait_until(what: &str, ask: impl AsyncFn() -> bool) {
     let asking = async {
         while !ask().await {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(LOOK).await;
         }
     };
     in_time(what, asking).await;

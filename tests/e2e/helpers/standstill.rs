@@ -1,9 +1,8 @@
 //! A process that is stopped for a while, and knows nothing of it.
 
 use std::process::Command;
-use std::time::Duration;
 
-use super::in_time;
+use super::wait_until;
 
 /// Lasts until it is dropped.
 #[derive(Debug)]
@@ -15,12 +14,7 @@ impl Standstill {
     pub(crate) async fn of(process: u32) -> Self {
         let standstill = Self { process: process.to_string() };
         standstill.signal("-STOP");
-        let stopping = async {
-            while !standstill.state().starts_with('T') {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        in_time("a process's standstill", stopping).await;
+        wait_until("a process's standstill", async || standstill.state().starts_with('T')).await;
         standstill
     }
 
