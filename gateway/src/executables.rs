@@ -34,7 +34,7 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
             )));
         }
     }
-    let (status, artifacts) = run(cargo(folder), project).await.map_err(|error| {
+    let (status, artifacts) = run(build_command(folder), project).await.map_err(|error| {
         BuildError(format!("cargo cannot be run ({error}): install Rust with rustup, then start again"))
     })?;
     if !status.success() {
@@ -72,24 +72,30 @@ async fn run(mut cargo: Command, project: &Project) -> std::io::Result<(ExitStat
     Ok((child.wait().await?, artifacts))
 }
 
-fn cargo(folder: &Path) -> Command {
+/// A cargo that works in `folder` as if a shell had started it: what `cargo run` tells about our own package makes
+/// build scripts that watch it run again.
+pub fn cargo(folder: &Path) -> std::process::Command {
     #[expect(clippy::disallowed_methods, reason = "cargo names itself to what it runs")]
     let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut command = Command::new(program);
-    // The whole workspace, so that features unify as in `cargo build --workspace` and nothing is built twice.
-    command.args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    // What `cargo run` tells about our own package makes build scripts that watch it run again.
+    let mut command = std::process::Command::new(program);
     for (name, _) in std::env::vars_os() {
         let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
         if name.to_str().is_some_and(|name| ours.iter().any(|start| name.starts_with(start))) {
             command.env_remove(name);
         }
     }
-    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    command.kill_on_drop(true);
+    command.current_dir(folder);
+    command
+}
+
+fn build_command(folder: &Path) -> Command {
+    let mut command = Command::from(cargo(folder));
+    // The whole workspace, so that features unify as in `cargo build --workspace` and nothing is built twice.
+    command.args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
     command
 }
 

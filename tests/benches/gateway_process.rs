@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use gateway::executables::cargo;
 use gateway::server::{Gateway, Options, Store};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command as AsyncCommand};
@@ -26,8 +27,8 @@ pub(crate) fn project_folder() -> PathBuf {
 
 /// Builds what the load needs, as it is deployed.
 pub(crate) fn build_functions() {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--release", "--locked"]).current_dir(project_folder());
+    let mut command = cargo(&project_folder());
+    command.args(["build", "--release", "--locked"]);
     for (_, package) in FUNCTIONS {
         command.args(["-p", package]);
     }

@@ -5,38 +5,49 @@ use std::fs;
 /// The kernel counts CPU time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// CPU seconds of the parts of a server so far.
-pub(crate) struct Cpu(Vec<(&'static str, f64)>);
+/// CPU seconds so far: of the parts of a server, and of the load, which runs on the same machine.
+pub(crate) struct Cpu {
+    parts: Vec<(&'static str, f64)>,
+    load: f64,
+}
 
 impl Cpu {
     pub(crate) fn of_gateway(pid: u32) -> Self {
         let (stores, functions): (Vec<_>, Vec<_>) =
             descendants(pid).into_iter().partition(|process| process.is_store());
         let sum = |processes: Vec<Process>| processes.iter().map(|process| process.cpu).sum();
-        Self(vec![("gateway", cpu(pid)), ("functions", sum(functions)), ("store", sum(stores)), load()])
+        Self::beside_load(vec![("gateway", cpu(pid)), ("functions", sum(functions)), ("store", sum(stores))])
     }
 
     pub(crate) fn of_node(pid: u32, store: Option<u32>) -> Self {
-        Self(vec![("node", cpu(pid)), ("store", store.map(cpu).unwrap_or_default()), load()])
+        Self::beside_load(vec![("node", cpu(pid)), ("store", store.map(cpu).unwrap_or_default())])
+    }
+
+    fn beside_load(parts: Vec<(&'static str, f64)>) -> Self {
+        Self { parts, load: cpu(std::process::id()) }
     }
 
     pub(crate) fn since(mut self, before: &Self) -> Self {
-        for ((_, now), (_, before)) in self.0.iter_mut().zip(&before.0) {
+        for ((_, now), (_, before)) in self.parts.iter_mut().zip(&before.parts) {
             *now -= before;
         }
+        self.load -= before.load;
         self
     }
 
-    /// Per create, and what share each part has.
+    /// Per create, and what share of the server each part has.
     pub(crate) fn print(&self, creates: usize) {
-        let all: f64 = self.0.iter().map(|(_, cpu)| cpu).sum();
+        let all: f64 = self.parts.iter().map(|(_, cpu)| cpu).sum();
         if all <= 0.0 {
             return;
         }
-        let parts = self.0.iter().map(|(name, cpu)| {
-            format!("{name} {:.0} µs ({:.0} %)", cpu / creates as f64 * 1e6, cpu / all * 100.0)
-        });
-        println!("           CPU per create: {}", parts.collect::<Vec<_>>().join(", "));
+        let each = |cpu: f64| cpu / creates as f64 * 1e6;
+        let parts = self
+            .parts
+            .iter()
+            .map(|(name, cpu)| format!("{name} {:.0} µs ({:.0} %)", each(*cpu), cpu / all * 100.0));
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        println!("           CPU per create: {parts}; load {:.0} µs", each(self.load));
     }
 }
 
@@ -63,11 +74,6 @@ impl Process {
     fn is_store(&self) -> bool {
         self.name.starts_with("valkey") || self.name.starts_with("redis")
     }
-}
-
-/// Not a part of a server, but it runs on the same machine.
-fn load() -> (&'static str, f64) {
-    ("load", cpu(std::process::id()))
 }
 
 fn cpu(pid: u32) -> f64 {
