@@ -80,12 +80,12 @@ impl Browsers {
     /// Tries again where the driver does not start: it takes a port that is free on one loopback address and gives up
     /// if it is taken on the other.
     async fn start() -> Self {
-        for _ in 1..DRIVER_STARTS {
+        for _ in 0..DRIVER_STARTS {
             if let Some(started) = Self::try_start().await {
                 return started;
             }
         }
-        Self::try_start().await.expect("chromedriver says where it listens")
+        panic!("chromedriver does not say where it listens");
     }
 
     async fn try_start() -> Option<Self> {
