@@ -1,10 +1,10 @@
 //! Messages and their indexes.
 
 use chrono::Utc;
-use futures_util::future::try_join3;
 use redis::Cmd;
 
 use super::events::{Change, Feed};
+use super::redis::Request;
 use super::script::Script;
 use super::{Store, keys};
 use crate::access::{MayChange, MayList, MaySend};
@@ -64,17 +64,16 @@ impl Store {
     /// Stores a message and tells both users' logs: two round trips.
     pub async fn create(&self, permit: MaySend) -> Result<(Message, Vec<Feed>), Error> {
         let message = permit.into_message();
-        let index = |key: String| {
-            let mut command = redis::cmd("ZADD");
-            command.arg(key).arg(&["NX", "0", &message.id]);
-            command
+        let mut kept = redis::pipe();
+        kept.cmd("SET").arg(keys::message(&message.id)).arg(message.to_json()).arg("NX");
+        let mut index = |key: String| {
+            kept.cmd("ZADD").arg(key).arg(&["NX", "0", &message.id]);
         };
-        let mut set = redis::cmd("SET");
-        set.arg(keys::message(&message.id)).arg(message.to_json()).arg("NX");
-        let conversation = index(keys::conversation(&message.sender_id, &message.receiver_id));
-        let everything = index(keys::TIMELINE.to_owned());
-        let list_everything = async { if self.open { self.redis.run(&everything).await } else { Ok(()) } };
-        try_join3(self.redis.run::<()>(&set), self.redis.run::<()>(&conversation), list_everything).await?;
+        index(keys::conversation(&message.sender_id, &message.receiver_id));
+        if self.open {
+            index(keys::TIMELINE.to_owned());
+        }
+        self.redis.run::<()>(Request::Independent(&kept)).await?;
         let feeds = self.append(Change::Created, &message.id, message.participants()).await?;
         Ok((message, feeds))
     }

@@ -4,13 +4,14 @@ use std::io;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, Pipeline, RedisError, ServerErrorKind, TlsCertificates,
+    IntoConnectionInfo, Pipeline, RedisError, ServerErrorKind, TlsCertificates, Value,
 };
 use tokio::sync::Mutex;
 
@@ -90,6 +91,8 @@ pub(super) enum Request<'a> {
     One(&'a Cmd),
     /// Commands of one slot.
     Several(&'a Pipeline),
+    /// Commands of any slots, which do not need each other.
+    Independent(&'a Pipeline),
     Script(&'a Call),
 }
 
@@ -241,6 +244,7 @@ impl Connection {
         match request {
             Request::One(command) => self.link.command(command).await,
             Request::Several(pipeline) => self.link.pipeline(pipeline).await,
+            Request::Independent(pipeline) => self.link.each(pipeline).await,
             Request::Script(call) => self.call(call).await,
         }
     }
@@ -284,6 +288,16 @@ impl Link {
             Self::Cluster(connection) => pipeline.query_async(connection).await,
         }
     }
+
+    /// As one batch to a single server; to the nodes of a cluster, all at once.
+    async fn each<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, RedisError> {
+        let Self::Cluster(connection) = self else { return self.pipeline(pipeline).await };
+        let sent = pipeline.cmd_iter().map(|command| {
+            let mut connection = connection.clone();
+            async move { command.query_async::<Value>(&mut connection).await }
+        });
+        Ok(redis::from_redis_value(Value::Array(try_join_all(sent).await?))?)
+    }
 }
 
 impl<'a> From<&'a Cmd> for Request<'a> {
@@ -319,7 +333,7 @@ fn is_lost(error: &RedisError) -> bool {
 
 /// Asks the server for its mode; one that does not tell (Redis before 6) is taken for a single one.
 async fn is_cluster(connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
-    match redis::cmd("HELLO").query_async::<Vec<redis::Value>>(connection).await {
+    match redis::cmd("HELLO").query_async::<Vec<Value>>(connection).await {
         Ok(told) => {
             let mut told =
                 told.iter().map(|value| redis::from_redis_value_ref::<String>(value).unwrap_or_default());
