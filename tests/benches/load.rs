@@ -15,7 +15,9 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use uuid::Uuid;
 
 const BODY: &str =
     r#"{"sender_id":"alice","receiver_id":"bob","content":"What time shall we meet tomorrow?"}"#;
@@ -54,15 +56,15 @@ struct Created {
 }
 
 #[derive(Deserialize)]
-struct Pushed {
+struct Pushed<'a> {
     #[serde(rename = "type")]
-    kind: String,
+    kind: &'a str,
     data: Option<Id>,
 }
 
 #[derive(Deserialize)]
 struct Id {
-    id: String,
+    id: Uuid,
 }
 
 impl Load {
@@ -92,7 +94,7 @@ impl Load {
         Outcome { created: ids.len(), took, latencies }
     }
 
-    async fn create(&self, port: u16, duration: Duration) -> (HashSet<String>, Vec<f64>) {
+    async fn create(&self, port: u16, duration: Duration) -> (HashSet<Uuid>, Vec<f64>) {
         let until = Instant::now() + duration;
         let clients = (0..self.clients).map(|_| spawn(create_until(port, until)));
         let (mut ids, mut latencies) = (HashSet::new(), Vec::new());
@@ -105,7 +107,7 @@ impl Load {
     }
 }
 
-async fn create_until(port: u16, until: Instant) -> Vec<(String, f64)> {
+async fn create_until(port: u16, until: Instant) -> Vec<(Uuid, f64)> {
     let mut sender = connect_http(port).await;
     let mut created = Vec::new();
     while Instant::now() < until {
@@ -139,7 +141,10 @@ async fn connect(port: u16) -> TcpStream {
 
 async fn open(port: u16) -> Socket {
     let url = format!("ws://localhost:{port}/");
-    tokio_tungstenite::client_async(url, connect(port).await).await.unwrap().0
+    // Cleared before every read, so no larger than a few frames.
+    let config = WebSocketConfig::default().read_buffer_size(4096);
+    let stream = connect(port).await;
+    tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await.unwrap().0
 }
 
 async fn listen(port: u16, user: &str) -> Socket {
@@ -154,22 +159,26 @@ async fn listen(port: u16, user: &str) -> Socket {
 async fn collect(
     mut socket: Socket,
     mut expected: tokio::sync::watch::Receiver<Option<usize>>,
-) -> HashSet<String> {
+) -> HashSet<Uuid> {
     let mut ids = HashSet::new();
     loop {
-        let all = *expected.borrow();
-        if all.is_some_and(|all| ids.len() >= all) {
-            return ids;
+        tokio::select! {
+            frame = socket.next() => add(&mut ids, frame),
+            _ = expected.changed() => break,
         }
-        let frame = tokio::select! {
-            frame = timeout(PATIENCE, socket.next()) => frame.expect("pushes go on").unwrap().unwrap(),
-            _ = expected.changed(), if all.is_none() => continue,
-        };
-        let Message::Text(text) = frame else { continue };
-        let pushed: Pushed = serde_json::from_str(&text).unwrap();
-        assert_eq!(pushed.kind, "new_message");
-        assert!(ids.insert(pushed.data.unwrap().id), "nothing is pushed twice");
     }
+    let all = expected.borrow().unwrap();
+    while ids.len() < all {
+        add(&mut ids, timeout(PATIENCE, socket.next()).await.expect("pushes go on"));
+    }
+    ids
+}
+
+fn add(ids: &mut HashSet<Uuid>, frame: Option<Result<Message, Error>>) {
+    let Message::Text(text) = frame.unwrap().unwrap() else { return };
+    let pushed: Pushed<'_> = serde_json::from_str(&text).unwrap();
+    assert_eq!(pushed.kind, "new_message");
+    assert!(ids.insert(pushed.data.unwrap().id), "nothing is pushed twice");
 }
 
 /// Opens connections that then say nothing.
