@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -22,11 +22,15 @@ pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// An instance that has just answered polls again at once; starting another for that gap would be waste.
 const RETURN_GRACE: Duration = Duration::from_millis(20);
 
+/// How long an event waits for one of a burst of instances before others are started beside them.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// What all pools share.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) concurrency: usize,
+    pub(crate) burst: usize,
     pub(crate) idle: Duration,
     pub(crate) report: bool,
     pub(crate) tasks: TaskTracker,
@@ -87,6 +91,19 @@ struct State {
     /// The most recently used last, so that the others grow old and are reaped.
     idle: Vec<(u64, oneshot::Sender<Invocation>)>,
     waiting: VecDeque<Invocation>,
+    /// When an instance last finished starting.
+    settled: Option<Instant>,
+}
+
+/// How far to scale out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Up to a burst; instances that have just answered count as coming.
+    Some,
+    /// Up to a burst; those that have just answered have not come back.
+    Urgent,
+    /// Up to the limit: those at work are slow.
+    All,
 }
 
 impl State {
@@ -98,6 +115,10 @@ impl State {
         if let Some(member) = self.members.get_mut(&number) {
             member.phase = phase;
         }
+    }
+
+    fn is_waiting(&self, id: &str) -> bool {
+        self.waiting.iter().any(|waiting| waiting.id == id)
     }
 
     fn next_waiting(&mut self) -> Option<Invocation> {
@@ -158,7 +179,7 @@ impl Pool {
             }
         }
         state.waiting.push_back(invocation);
-        self.scale_out(&mut state, true);
+        self.scale_out(&mut state, Need::Some);
         (id, outcome)
     }
 
@@ -172,8 +193,8 @@ impl Pool {
         if let Ok(result) = timeout(RETURN_GRACE, &mut outcome).await {
             return result.ok();
         }
-        self.scale_out(&mut self.lock(), false);
-        if let Ok(result) = timeout(self.function.timeout, &mut outcome).await {
+        self.scale_out(&mut self.lock(), Need::Urgent);
+        if let Ok(result) = timeout(self.function.timeout, self.wait_patiently(id, &mut outcome)).await {
             return result.ok();
         }
         // An instance that is starting must not cost the event its place: starting is bounded by itself.
@@ -193,15 +214,39 @@ impl Pool {
         outcome.await.ok()
     }
 
+    /// Waits for the outcome, and has more instances started while those that there are take no event.
+    async fn wait_patiently<T>(
+        self: &Arc<Self>,
+        id: &str,
+        outcome: &mut oneshot::Receiver<T>,
+    ) -> Result<T, oneshot::error::RecvError> {
+        while self.lock().is_waiting(id) {
+            if let Ok(result) = timeout(PATIENCE, &mut *outcome).await {
+                return result;
+            }
+            let mut state = self.lock();
+            if state.count(Phase::Starting) == 0
+                && state.settled.is_none_or(|settled| settled.elapsed() >= PATIENCE)
+            {
+                self.scale_out(&mut state, Need::All);
+            }
+        }
+        outcome.await
+    }
+
     /// Starts as many instances as there are events that none will be free for.
-    fn scale_out(self: &Arc<Self>, state: &mut State, count_returning: bool) {
+    fn scale_out(self: &Arc<Self>, state: &mut State, need: Need) {
         if self.settings.stopping.is_cancelled() {
             return;
         }
         state.waiting.retain(|waiting| !waiting.answer.is_abandoned());
-        let returning = if count_returning { state.count(Phase::Returning) } else { 0 };
+        let returning = if need == Need::Some { state.count(Phase::Returning) } else { 0 };
         let mut coming = state.count(Phase::Starting) + returning;
-        while coming < state.waiting.len() && state.members.len() < self.settings.concurrency {
+        let limit = match need {
+            Need::Some | Need::Urgent => self.settings.concurrency.min(self.settings.burst),
+            Need::All => self.settings.concurrency,
+        };
+        while coming < state.waiting.len() && state.members.len() < limit {
             state.started += 1;
             let number = state.started;
             let stop = self.settings.stopping.child_token();
@@ -235,8 +280,8 @@ impl Pool {
         let mut state = self.lock();
         // A second poll replaces the first.
         state.idle.retain(|(idle, _)| *idle != number);
-        if !state.members.contains_key(&number) {
-            return None;
+        if state.members.get(&number)?.phase == Phase::Starting {
+            state.settled = Some(Instant::now());
         }
         match state.next_waiting() {
             Some(invocation) => {
@@ -284,7 +329,7 @@ impl Pool {
         {
             invocation.answer.fail(InvokeError::Crashed { cause: cause.to_owned() });
         }
-        self.scale_out(&mut state, true);
+        self.scale_out(&mut state, Need::Some);
     }
 
     /// Kills one instance, a busy one first.

@@ -62,6 +62,10 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
     /// How many instances one function may have.
     pub concurrency: usize,
+    /// How many of them start as soon as there are events for them; others follow where an event has waited for
+    /// 100 ms. Three per core keep a machine busy: most of the time an instance waits itself, and more of them
+    /// only take the caches from each other.
+    pub burst: usize,
     /// How long an instance may wait for work before it is stopped.
     pub idle: Duration,
     /// From 1 on, a `REPORT` line is logged per invocation.
@@ -78,6 +82,7 @@ impl Default for Options {
             executables: BTreeMap::new(),
             environment: BTreeMap::new(),
             concurrency: 10,
+            burst: 3 * std::thread::available_parallelism().map_or(1, usize::from),
             idle: Duration::from_secs(5 * 60),
             verbosity: 0,
             remote: None,
@@ -114,6 +119,7 @@ impl Lambda {
         let settings = Arc::new(Settings {
             environment: options.environment,
             concurrency: options.concurrency.max(1),
+            burst: options.burst.max(1),
             idle: options.idle,
             report: options.verbosity > 0,
             tasks: tasks.clone(),

@@ -82,6 +82,31 @@ async fn each_instance_handles_one_event_at_a_time_up_to_the_limit() {
 }
 
 #[tokio::test]
+async fn slow_events_bring_more_instances_than_a_burst() {
+    let lambda = Lambda::start(Options { burst: 2, ..options() });
+    let all = join_all((0..5).map(|_| ask(&lambda, json!({ "sleep": 2000 }))));
+    let peak = eventually("five at work", || (lambda.busy("Echo") == 5).then_some(()));
+    let (answers, ()) = tokio::join!(all, peak);
+    assert!(answers.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn quick_events_are_left_to_a_burst_of_instances() {
+    // On a busy machine one of the events may wait long enough to count as slow; not every time.
+    for _ in 0..10 {
+        let lambda = Lambda::start(Options { burst: 2, ..options() });
+        let answers = join_all((0..20).map(|_| ask(&lambda, json!({})))).await;
+        assert!(answers.iter().all(Result::is_ok));
+        let started = lambda.instances("Echo");
+        lambda.stop().await;
+        if started == 2 {
+            return;
+        }
+    }
+    panic!("never did two instances do");
+}
+
+#[tokio::test]
 async fn an_event_that_no_instance_takes_in_time_is_throttled() {
     let lambda = Lambda::start(Options { concurrency: 1, ..with_timeout(Duration::from_secs(2)) });
     ask(&lambda, json!({})).await.unwrap();
