@@ -106,6 +106,19 @@ async fn quick_events_are_left_to_a_burst_of_instances() {
     panic!("never did two instances do");
 }
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test]
+async fn functions_are_scheduled_in_batches() {
+    const SCHED_BATCH: &str = "3";
+    let lambda = Lambda::start(options());
+    ask(&lambda, json!({})).await.unwrap();
+    let process = lambda.processes("Echo")[0];
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // proc(5): the policy is field 41, and the second field, in brackets, may hold spaces.
+    let policy = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(41 - 3);
+    assert_eq!(policy, Some(SCHED_BATCH), "{stat}");
+}
+
 #[tokio::test]
 async fn an_event_that_no_instance_takes_in_time_is_throttled() {
     let lambda = Lambda::start(Options { concurrency: 1, ..with_timeout(Duration::from_secs(2)) });
