@@ -212,8 +212,11 @@ impl Failure {
 /// Whether something that speaks the protocol, and lets this user in, is at this URL; where that asks for TLS,
 /// whether TLS is spoken there.
 pub async fn check(url: &str) -> Result<(), ValkeyError> {
-    let misspelled =
-        || ValkeyError("REDIS_URL must look like redis://host:6379 or rediss://host:6379".to_owned());
+    let misspelled = || {
+        ValkeyError(
+            "--redis-url or REDIS_URL must look like redis://host:6379 or rediss://host:6379".to_owned(),
+        )
+    };
     let (tls, rest) = match url.split_once("://") {
         Some(("redis" | "valkey", rest)) => (false, rest),
         Some(("rediss" | "valkeys", rest)) => (true, rest),
@@ -247,7 +250,7 @@ pub async fn check(url: &str) -> Result<(), ValkeyError> {
         Err(error) => format!("{address}: {error}"),
     };
     Err(ValkeyError(format!(
-        "The store at REDIS_URL cannot be used ({why}): start it, correct REDIS_URL, or unset it to get a private store"
+        "The store at --redis-url or REDIS_URL cannot be used ({why}): start it, correct the URL, or unset it to get a private store"
     )))
 }
 
@@ -400,7 +403,10 @@ mod tests {
         valkey.stop().await;
         for url in [url, secure] {
             let error = check(&url).await.expect_err("stopped").to_string();
-            assert!(error.starts_with("The store at REDIS_URL cannot be used (127.0.0.1:"), "{error}");
+            assert!(
+                error.starts_with("The store at --redis-url or REDIS_URL cannot be used (127.0.0.1:"),
+                "{error}"
+            );
         }
         assert!(check("http://127.0.0.1").await.is_err());
     }
