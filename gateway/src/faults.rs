@@ -27,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::lambda::Lambda;
+use crate::project::WebSocketApi;
 use crate::websocket_api::WebSocketDoor;
 
 /// How long a reordered frame is held back.
@@ -70,6 +71,11 @@ impl Faults {
     pub fn set(&self, text: &str) -> Result<(), String> {
         self.apply(text.parse()?);
         Ok(())
+    }
+
+    /// Whether every route that a fault names is one that frames can take.
+    pub(crate) fn check_routes(&self, api: Option<&WebSocketApi>) -> Result<(), String> {
+        self.lock().iter().try_for_each(|rule| rule.fault.check_route(api))
     }
 
     fn apply(&self, fault: Fault) {
@@ -159,6 +165,20 @@ impl Fault {
             Self::PushDelay(delay) | Self::FramesDelay(_, delay) => delay.is_zero(),
             _ => self.rate() == 0.0,
         }
+    }
+
+    fn check_route(&self, api: Option<&WebSocketApi>) -> Result<(), String> {
+        let Self::FramesDelay(Some(route_key), _) = self else { return Ok(()) };
+        let routes = api.into_iter().flat_map(|api| api.routes.keys().map(String::as_str));
+        let routes: Vec<_> = routes.filter(|key| !matches!(*key, "$connect" | "$disconnect")).collect();
+        if routes.contains(&route_key.as_str()) {
+            return Ok(());
+        }
+        let why = match routes.as_slice() {
+            [] => "there is no route that frames take".to_owned(),
+            routes => format!("frames take no route {route_key}, but {}", routes.join(", ")),
+        };
+        Err(not_a_fault(&self.to_string(), &why))
     }
 
     fn is_about_the_same(&self, other: &Self) -> bool {
@@ -268,7 +288,12 @@ async fn list(State(admin): State<Admin>) -> String {
 async fn set(State(admin): State<Admin>, body: String) -> Response {
     let faults: Result<Vec<Fault>, String> =
         body.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::parse).collect();
-    match faults {
+    let api = admin.door.as_ref().map(WebSocketDoor::api);
+    let known = |faults: Vec<Fault>| {
+        faults.iter().try_for_each(|fault| fault.check_route(api))?;
+        Ok(faults)
+    };
+    match faults.and_then(known) {
         Ok(faults) => {
             faults.into_iter().for_each(|fault| admin.faults.apply(fault));
             list(State(admin)).await.into_response()
@@ -286,7 +311,13 @@ async fn kill(State(admin): State<Admin>, Path(function): Path<String>) -> Respo
     if admin.lambda.kill(&function) {
         return StatusCode::NO_CONTENT.into_response();
     }
-    (StatusCode::NOT_FOUND, format!("{function} has no instance to kill\n")).into_response()
+    let why = if admin.lambda.has(&function) {
+        format!("{function} has no instance to kill\n")
+    } else {
+        let names: Vec<_> = admin.lambda.names().collect();
+        format!("there is no function {function}, but {}\n", names.join(", "))
+    };
+    (StatusCode::NOT_FOUND, why).into_response()
 }
 
 async fn cut(State(admin): State<Admin>, Path(connection): Path<String>) -> Response {

@@ -206,6 +206,11 @@ impl Lambda {
         self.inner.functions.contains_key(function)
     }
 
+    /// The project's functions, by logical id.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.inner.functions.keys().map(String::as_str)
+    }
+
     /// Ends every instance and fails what waits; later invocations fail at once.
     pub async fn stop(&self) {
         self.inner.stopping.cancel();

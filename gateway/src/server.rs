@@ -120,6 +120,7 @@ impl Gateway {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
+        faults.check_routes(project.websocket_api.as_ref()).map_err(StartError::Faults)?;
         let mut settings = Settings::read(&folder).map_err(StartError::Settings)?;
         if options.authorizers != Authorizers::Off {
             settings.close();

@@ -158,6 +158,10 @@ impl WebSocketDoor {
         &self.inner.options
     }
 
+    pub(crate) fn api(&self) -> &WebSocketApi {
+        &self.inner.api
+    }
+
     /// The stage, under which the management API may be addressed.
     pub fn stage(&self) -> &str {
         &self.inner.api.stage

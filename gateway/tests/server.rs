@@ -95,11 +95,14 @@ async fn enforced_authorizers_let_nobody_in_without_a_token_or_keys() {
 }
 
 #[tokio::test]
-async fn a_taken_port_and_a_missing_template_are_said_in_a_sentence() {
+async fn what_keeps_it_from_starting_is_said_in_a_sentence() {
     let first = Gateway::start(options()).await.expect("started");
     let second = Gateway::start(Options { port: first.port(), ..options() }).await.expect_err("taken");
     assert!(second.to_string().starts_with(&format!("Port {} is taken: ", first.port())), "{second}");
     let missing = Gateway::start(Options { template: "/nowhere/template.yaml".into(), ..options() }).await;
     assert!(matches!(missing, Err(StartError::Template(_))), "{missing:?}");
+    let faults = vec!["frames:offer:delay=5ms".to_owned()];
+    let useless = Gateway::start(Options { faults, ..options() }).await.expect_err("no WebSocket API");
+    assert!(useless.to_string().contains("there is no route that frames take"), "{useless}");
     first.stop().await;
 }
