@@ -335,10 +335,6 @@ mod tests {
         Valkey::start(Options { dir, tools: Some(tools()), program: None }).await
     }
 
-    fn folder() -> PathBuf {
-        std::env::temp_dir().join(format!("valkey-{}", uuid::Uuid::now_v7()))
-    }
-
     async fn say(valkey: &Valkey, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", valkey.port())).await.expect("connected");
         stream.write_all(format!("{command}\r\n").as_bytes()).await.expect("written");
@@ -357,8 +353,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_stored_survives_a_restart_on_the_same_port() {
-        let dir = folder();
-        let mut valkey = start(Some(dir.clone())).await.expect("a store");
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut valkey = start(Some(dir.path().to_owned())).await.expect("a store");
         assert_eq!(say(&valkey, "SET key value").await, "+OK\r\n");
         let port = valkey.port();
         valkey.restart().await.expect("restarted");
@@ -366,21 +362,19 @@ mod tests {
         assert_eq!(say(&valkey, "GET key").await, "$5\r\nvalue\r\n");
         valkey.stop().await;
         wait_until_gone(port).await;
-        std::fs::remove_dir_all(dir).expect("removed");
     }
 
     #[tokio::test]
     async fn one_folder_has_one_store_and_a_dropped_one_goes() {
-        let dir = folder();
-        let first = start(Some(dir.clone())).await.expect("a store");
-        let second = start(Some(dir.clone())).await.expect_err("in use");
+        let dir = tempfile::tempdir().expect("a folder");
+        let first = start(Some(dir.path().to_owned())).await.expect("a store");
+        let second = start(Some(dir.path().to_owned())).await.expect_err("in use");
         assert!(second.to_string().contains("is in use: stop the other gateway"), "{second}");
         let port = first.port();
         drop(first);
         wait_until_gone(port).await;
-        let mut third = start(Some(dir.clone())).await.expect("free again");
+        let mut third = start(Some(dir.path().to_owned())).await.expect("free again");
         third.stop().await;
-        std::fs::remove_dir_all(dir).expect("removed");
     }
 
     #[tokio::test]

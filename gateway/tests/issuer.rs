@@ -1,26 +1,26 @@
 //! The development issuer on a real port: who may ask it, and what its tokens are worth.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gateway::http_api::Authorizers;
 use gateway::server::{Gateway, Options};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// A project in a folder of its own, where the issuer keeps its key.
-fn copy_project() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("issuer-project-{}", uuid::Uuid::new_v4()));
-    std::fs::create_dir(&folder).expect("a folder");
+fn copy_project() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/issuer/template.yaml");
-    std::fs::copy(template, folder.join("template.yaml")).expect("copied");
+    std::fs::copy(template, folder.path().join("template.yaml")).expect("copied");
     folder
 }
 
-async fn start(folder: &Path, port: u16) -> Gateway {
+async fn start(folder: &TempDir, port: u16) -> Gateway {
     let options = Options {
-        template: folder.join("template.yaml"),
+        template: folder.path().join("template.yaml"),
         executables: Some(BTreeMap::new()),
         authorizers: Authorizers::Enforced,
         port,
@@ -65,10 +65,10 @@ async fn a_token_survives_a_restart() {
     gateway.stop().await;
     let again = start(&folder, port).await;
     assert_eq!(status_with(&again, &token).await, 502);
-    let another = start(&copy_project(), 0).await;
+    let other_folder = copy_project();
+    let another = start(&other_folder, 0).await;
     assert_eq!(status_with(&another, &token).await, 401, "another project's");
     again.stop().await;
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[tokio::test]
@@ -86,7 +86,6 @@ async fn its_keys_are_published() {
     assert_eq!(configuration["issuer"], url);
     assert_eq!(configuration["jwks_uri"], format!("{url}/.well-known/jwks.json"));
     gateway.stop().await;
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[tokio::test]
@@ -112,7 +111,6 @@ async fn foreign_pages_and_rebound_names_get_no_token() {
         }
     }
     gateway.stop().await;
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[tokio::test]
@@ -135,5 +133,4 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
         assert!(error["error_description"].as_str().is_some_and(|sentence| !sentence.is_empty()));
     }
     gateway.stop().await;
-    std::fs::remove_dir_all(folder).expect("removed");
 }

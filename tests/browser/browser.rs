@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -72,6 +73,8 @@ async fn is_installed(program: &str) -> bool {
 /// A driver and the browsers it has opened.
 pub(crate) struct Browsers {
     driver: Child,
+    /// What they write to disk; Chromium leaves some of it behind.
+    _folder: TempDir,
     url: String,
     open: Mutex<Vec<Client>>,
 }
@@ -89,8 +92,10 @@ impl Browsers {
     }
 
     async fn try_start() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -101,7 +106,7 @@ impl Browsers {
         while let Some(line) = lines.next_line().await.expect("text") {
             if let Some((_, port)) = line.rsplit_once("started successfully on port ") {
                 let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
-                return Some(Self { driver, url, open: Mutex::default() });
+                return Some(Self { driver, _folder: folder, url, open: Mutex::default() });
             }
         }
         None

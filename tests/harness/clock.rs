@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use tempfile::TempDir;
+
 use crate::skip;
 
 /// Where packages for Debian (`faketime`) and brew (`libfaketime`) put it.
@@ -23,7 +25,7 @@ const LIBRARY: (&str, &str) = ("libfaketime.1.dylib", "DYLD_INSERT_LIBRARIES");
 #[derive(Debug)]
 pub struct Clock {
     library: PathBuf,
-    file: PathBuf,
+    folder: TempDir,
     /// Seconds.
     ahead: AtomicU64,
 }
@@ -37,8 +39,8 @@ impl Clock {
             skip("libfaketime is not installed");
             return None;
         };
-        let file = std::env::temp_dir().join(format!("clock-{}", uuid::Uuid::now_v7()));
-        let clock = Self { library, file, ahead: AtomicU64::new(0) };
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Self { library, folder, ahead: AtomicU64::new(0) };
         clock.advance(Duration::ZERO);
         Some(clock)
     }
@@ -46,7 +48,7 @@ impl Clock {
     /// What makes a function read this clock.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let (_, preload) = LIBRARY;
-        let (library, file) = (self.library.display().to_string(), self.file.display().to_string());
+        let (library, file) = (self.library.display().to_string(), self.file().display().to_string());
         [(preload, library.as_str()), ("FAKETIME_TIMESTAMP_FILE", file.as_str()), ("FAKETIME_NO_CACHE", "1")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
@@ -55,21 +57,18 @@ impl Clock {
     /// Moves the clock forward by whole seconds, at once.
     pub fn advance(&self, by: Duration) {
         let ahead = self.ahead.fetch_add(by.as_secs(), Ordering::Relaxed) + by.as_secs();
-        let fresh = self.file.with_extension("next");
+        let fresh = self.file().with_extension("next");
         std::fs::write(&fresh, format!("+{ahead}\n")).expect("a writable folder");
         // Nobody may read half of it.
-        std::fs::rename(fresh, &self.file).expect("a writable folder");
+        std::fs::rename(fresh, self.file()).expect("a writable folder");
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("time")
     }
 
     /// What it shows.
     pub fn now(&self) -> SystemTime {
         SystemTime::now() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for Clock {
-    fn drop(&mut self) {
-        // What cannot be removed is the operating system's to tidy up.
-        let _ = std::fs::remove_file(&self.file);
     }
 }

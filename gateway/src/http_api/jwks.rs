@@ -250,9 +250,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_that_appears_later_is_found_and_a_broken_source_is_said() {
-        let folder = std::env::temp_dir().join(format!("jwks-{}", uuid::Uuid::now_v7()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let file = folder.join("keys.json");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("keys.json");
         let keys = Keys::new(KeySource::File(file.clone()));
         let missing = keys.find(Some("new")).await.expect_err("no file yet");
         assert!(matches!(missing, KeysError::Unavailable(why) if why.contains("keys.json")));
@@ -264,6 +263,5 @@ mod tests {
         std::fs::write(&file, testing::jwks("newer")).expect("written");
         keys.cache.lock().await.asked = None;
         assert!(keys.find(Some("newer")).await.is_ok());
-        std::fs::remove_dir_all(&folder).expect("removed");
     }
 }

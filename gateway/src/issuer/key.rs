@@ -124,26 +124,21 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn folder() -> PathBuf {
-        std::env::temp_dir().join(format!("issuer-{}", uuid::Uuid::new_v4()))
-    }
-
     #[tokio::test]
     async fn a_key_is_made_once_and_kept_for_its_owner_alone() {
-        let folder = folder();
-        let file = folder.join("deep/key.der");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("deep/key.der");
         let (first, second) = tokio::join!(SigningKey::open(file.clone()), SigningKey::open(file.clone()));
         let third = SigningKey::open(file.clone()).await.expect("kept");
         assert_eq!(first.expect("made").id, third.id);
         assert_eq!(second.expect("made").id, third.id);
         let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(folder.join("deep")).expect("a folder").count(), 1);
+        assert_eq!(std::fs::read_dir(folder.path().join("deep")).expect("a folder").count(), 1);
 
         std::fs::write(&file, "rubbish").expect("written");
         let error = SigningKey::open(file).await.expect_err("refused");
         assert!(error.contains("key.der holds no RSA key"), "{error}");
-        std::fs::remove_dir_all(folder).expect("removed");
     }
 
     #[tokio::test]

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use gateway::http_api::Authorizers;
 use gateway::server::{Options, Store};
 use gateway::valkey::Valkey;
+use tempfile::TempDir;
 
 use super::issuer::{AUDIENCE, Issuer};
 
@@ -63,13 +63,14 @@ pub(crate) fn start(options: Options) -> &'static Served {
 #[derive(Debug)]
 pub(crate) struct OwnStore {
     valkey: Valkey,
-    dir: PathBuf,
+    _folder: TempDir,
 }
 
 impl OwnStore {
     pub(crate) async fn start() -> Self {
-        let dir = std::env::temp_dir().join(format!("e2e-{}", uuid::Uuid::now_v7()));
-        Self { valkey: ::harness::servers::valkey(Some(dir.clone()), &[]).await, dir }
+        let folder = tempfile::tempdir().expect("a folder");
+        let valkey = ::harness::servers::valkey(Some(folder.path().to_owned()), &[]).await;
+        Self { valkey, _folder: folder }
     }
 }
 
@@ -84,12 +85,5 @@ impl Deref for OwnStore {
 impl DerefMut for OwnStore {
     fn deref_mut(&mut self) -> &mut Valkey {
         &mut self.valkey
-    }
-}
-
-impl Drop for OwnStore {
-    fn drop(&mut self) {
-        // What cannot be removed is the operating system's to tidy up.
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
