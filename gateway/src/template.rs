@@ -10,12 +10,15 @@ mod identifiers;
 mod intrinsics;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 mod websocket;
 mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use crate::project::Project;
 use apis::Apis;
@@ -69,6 +72,8 @@ pub fn parse(
         .and_then(|root| Reader::new(&root, folder, parameters)?.read())
         .map_err(|problem| TemplateError(located(&problem)))?;
     warnings.sort_by_key(|problem| problem.line);
+    // What Globals say is read once for every resource.
+    warnings.dedup();
     Ok(Template { project, warnings: warnings.iter().map(located).collect() })
 }
 
@@ -118,6 +123,10 @@ impl<'t> Reader<'t> {
             folder: folder.to_owned(),
             warnings: Vec::new(),
         };
+        reader.check_words(&vocabulary::TEMPLATE, root);
+        if let Some(globals) = globals {
+            reader.check_words(&vocabulary::GLOBALS, globals);
+        }
         for (id, node) in declared.entries() {
             if let Some(resource) = reader.read_resource(id, node, globals)? {
                 reader.resources.push(resource);
@@ -142,6 +151,7 @@ impl<'t> Reader<'t> {
         {
             return Ok(None);
         }
+        self.check_words(&vocabulary::RESOURCE, node);
         let own = match node.get("Properties") {
             Some(properties) => self.scope.resolve_top(properties)?,
             None => None,
@@ -158,8 +168,12 @@ impl<'t> Reader<'t> {
     fn read(mut self) -> Result<(Project, Vec<Problem>), Problem> {
         let resources = std::mem::take(&mut self.resources);
         let functions = self.read_functions(&resources);
+        if functions.is_empty() {
+            self.warn(1, "the template has no function that runs here");
+        }
         let mut apis = Apis::default();
         for resource in &resources {
+            self.check_properties(resource);
             match resource.kind {
                 "AWS::Serverless::HttpApi" => self.read_http_api(resource, &mut apis),
                 "AWS::Serverless::WebSocketApi" => self.read_websocket_api(resource, &mut apis),
@@ -176,7 +190,7 @@ impl<'t> Reader<'t> {
                         format!("{}: only functions of type AWS::Serverless::Function run here", resource.id),
                     );
                 }
-                _ => {}
+                _ => self.check_type(resource),
             }
         }
         for resource in resources.iter().filter(|resource| functions.contains_key(resource.id)) {
@@ -211,12 +225,16 @@ impl<'t> Reader<'t> {
         text
     }
 
-    fn number<N: std::str::FromStr>(&mut self, properties: &Node, key: &str) -> Option<N> {
+    fn number<N>(&mut self, properties: &Node, key: &str, range: RangeInclusive<N>) -> Option<N>
+    where
+        N: FromStr + PartialOrd + fmt::Display,
+    {
         let text = self.text(properties, key)?;
-        let number = text.parse().ok();
+        let number = text.parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
             let line = properties.get(key).map_or(properties.line, |node| node.line);
-            self.warn(line, format!("{key} is left out: \"{text}\" is no number it can be"));
+            let (least, most) = (range.start(), range.end());
+            self.warn(line, format!("{key} is left out: \"{text}\" is no number from {least} to {most}"));
         }
         number
     }

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::connection::MESSAGE_LIMIT;
 use self::connection::{Connection, Order};
 use self::events::Kind;
-use self::routes::Selection;
+pub(crate) use self::routes::Selection;
 use crate::faults::Faults;
 use crate::lambda::{InvokeError, Lambda};
 use crate::project::{Integration, WebSocketApi, WebSocketRoute};
@@ -199,6 +199,8 @@ impl WebSocketDoor {
         let Some((route_key, route)) = self.route(&body) else {
             return say(connection, &platform_error("Forbidden", connection, &request_id));
         };
+        let id = &connection.facts.connection_id;
+        tracing::debug!("connection {id}: a frame of {} bytes takes {route_key}", body.len());
         if let Some(delay) = self.inner.options.faults.frame_delay(route_key) {
             tokio::time::sleep(delay).await;
         }
@@ -249,7 +251,7 @@ impl WebSocketDoor {
             Ok(result) => result,
             Err(_) => {
                 tracing::error!("{function} did not answer within the platform's {} s", limit.as_secs());
-                Err(InvokeError::TimedOut)
+                Err(InvokeError::TimedOut { limit })
             }
         }
     }

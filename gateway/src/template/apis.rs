@@ -126,6 +126,12 @@ impl Reader<'_> {
         }
         for mut draft in apis.websocket {
             let lines = &draft.lines;
+            for key in &draft.response_selected {
+                if draft.api.routes.get(key).is_some_and(|route| !route.two_way) {
+                    let line = lines.get(key).copied().unwrap_or(draft.line);
+                    self.warn(line, format!("{key} answers nothing: no RouteResponse is for it"));
+                }
+            }
             draft.api.routes.retain(|key, route| {
                 let missing = match &route.integration {
                     Integration::Lambda(function) if !functions.contains_key(function) => Some(function),

@@ -1,16 +1,21 @@
 //! `AWS::Serverless::Function`: what runs, and which HTTP routes its events ask for.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::apis::{Apis, RouteAuth};
 use super::yaml::{Node, Value};
-use super::{IMPLICIT_API, Reader, Resource};
+use super::{IMPLICIT_API, Reader, Resource, vocabulary};
 use crate::project::Function;
 
-/// Lambda's own defaults.
+/// Lambda's own defaults, and what it allows (gettingstarted-limits).
 const TIMEOUT_SECONDS: u64 = 3;
+const TIMEOUTS: RangeInclusive<u64> = 1..=900;
 const MEMORY_MB: u32 = 128;
+const MEMORIES: RangeInclusive<u32> = 128..=10_240;
+
+const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 impl Reader<'_> {
     pub(super) fn read_functions(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Function> {
@@ -44,7 +49,10 @@ impl Reader<'_> {
         };
         let environment = properties.get("Environment").map(|node| self.scope.resolve_top(node));
         let environment = match environment {
-            Some(Ok(Some(node))) => self.text_map(&node, "Variables"),
+            Some(Ok(Some(node))) => {
+                self.check_words(&vocabulary::ENVIRONMENT, &node);
+                self.text_map(&node, "Variables")
+            }
             Some(Err(problem)) => {
                 self.warn(problem.line, format!("Environment is left out: {}", problem.text));
                 BTreeMap::new()
@@ -56,8 +64,10 @@ impl Reader<'_> {
             code_uri: normalize(&self.folder.join(code_uri)),
             handler: self.text(properties, "Handler").unwrap_or_else(|| "bootstrap".to_owned()),
             environment,
-            timeout: Duration::from_secs(self.number(properties, "Timeout").unwrap_or(TIMEOUT_SECONDS)),
-            memory_mb: self.number(properties, "MemorySize").unwrap_or(MEMORY_MB),
+            timeout: Duration::from_secs(
+                self.number(properties, "Timeout", TIMEOUTS).unwrap_or(TIMEOUT_SECONDS),
+            ),
+            memory_mb: self.number(properties, "MemorySize", MEMORIES).unwrap_or(MEMORY_MB),
         })
     }
 
@@ -75,6 +85,7 @@ impl Reader<'_> {
                     continue;
                 }
             };
+            self.check_words(&vocabulary::EVENT, &event);
             match event.get("Type").and_then(Node::as_text) {
                 Some("HttpApi") => self.read_http_event(resource, event.line, event.get("Properties"), apis),
                 Some(other) => {
@@ -94,6 +105,7 @@ impl Reader<'_> {
     ) {
         let nothing = Node { line, value: Value::Map(Vec::new()) };
         let properties = properties.unwrap_or(&nothing);
+        self.check_words(&vocabulary::HTTP_EVENT, properties);
         let path = self.text(properties, "Path");
         let method = self.text(properties, "Method");
         let route_key = match (path, method) {
@@ -102,6 +114,11 @@ impl Reader<'_> {
             // SAM makes this the route for all that no other takes.
             (None, _) => "$default".to_owned(),
         };
+        if let Some((method, _)) = route_key.split_once(' ')
+            && !METHODS.contains(&method)
+        {
+            return self.warn(line, format!("{route_key} is left out: {method} is no method of HTTP APIs"));
+        }
         let api = match properties.get("ApiId") {
             Some(_) => match self.text(properties, "ApiId") {
                 Some(api) => api,
@@ -118,13 +135,14 @@ impl Reader<'_> {
             self.warn(line, format!("{}: events have payload format 2.0 here, no other", resource.id));
         }
         let auth = match self.property(properties, "Auth") {
-            Some(auth) => RouteAuth {
-                authorizer: self.text(&auth, "Authorizer"),
-                scopes: auth
-                    .get("AuthorizationScopes")
-                    .is_some()
-                    .then(|| self.texts(&auth, "AuthorizationScopes")),
-            },
+            Some(auth) => {
+                self.check_words(&vocabulary::HTTP_EVENT_AUTH, &auth);
+                let names_scopes = auth.get("AuthorizationScopes").is_some();
+                RouteAuth {
+                    authorizer: self.text(&auth, "Authorizer"),
+                    scopes: names_scopes.then(|| self.texts(&auth, "AuthorizationScopes")),
+                }
+            }
             None => RouteAuth::default(),
         };
         match apis.http(&api) {

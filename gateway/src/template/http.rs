@@ -1,11 +1,15 @@
 //! HTTP APIs: `AWS::Serverless::HttpApi` and what raw resources share with it: CORS and JWT authorizers.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::apis::{Apis, HttpDraft};
 use super::yaml::{Node, Value};
-use super::{IMPLICIT_API, Reader, Resource};
+use super::{IMPLICIT_API, Reader, Resource, vocabulary};
 use crate::project::{Cors, JwtAuthorizer};
+
+/// Seconds, as the API's model has it.
+const MAX_AGES: RangeInclusive<u64> = 0..=86_400;
 
 const BEARER: &str = "$request.header.Authorization";
 
@@ -50,14 +54,17 @@ impl Reader<'_> {
                 let origin = if text == "true" { "*" } else { text };
                 Some(Cors { allow_origins: vec![origin.to_owned()], ..Cors::default() })
             }
-            Value::Map(_) => Some(Cors {
-                allow_origins: self.texts(&node, "AllowOrigins"),
-                allow_methods: self.texts(&node, "AllowMethods"),
-                allow_headers: self.texts(&node, "AllowHeaders"),
-                expose_headers: self.texts(&node, "ExposeHeaders"),
-                allow_credentials: node.get("AllowCredentials").is_some_and(Node::is_true),
-                max_age_seconds: self.number(&node, "MaxAge"),
-            }),
+            Value::Map(_) => {
+                self.check_words(&vocabulary::CORS, &node);
+                Some(Cors {
+                    allow_origins: self.texts(&node, "AllowOrigins"),
+                    allow_methods: self.texts(&node, "AllowMethods"),
+                    allow_headers: self.texts(&node, "AllowHeaders"),
+                    expose_headers: self.texts(&node, "ExposeHeaders"),
+                    allow_credentials: node.get("AllowCredentials").is_some_and(Node::is_true),
+                    max_age_seconds: self.number(&node, "MaxAge", MAX_AGES),
+                })
+            }
             _ => {
                 self.warn(node.line, format!("CorsConfiguration is left out: {} says nothing", node.kind()));
                 None
@@ -73,6 +80,7 @@ impl Reader<'_> {
                 return self.warn(problem.line, format!("{api}: Auth is left out: {}", problem.text));
             }
         };
+        self.check_words(&vocabulary::HTTP_AUTH, &auth);
         draft.default_authorizer = self.text(&auth, "DefaultAuthorizer");
         let authorizers = auth.get("Authorizers").map(|node| self.scope.resolve_top(node));
         let Some(Ok(Some(authorizers))) = authorizers else { return };
@@ -89,6 +97,7 @@ impl Reader<'_> {
                 );
                 continue;
             };
+            self.check_words(&vocabulary::JWT_AUTHORIZER, &node);
             let scopes = self.texts(&node, "AuthorizationScopes");
             draft.default_scopes.insert(name.clone(), scopes);
             let identity_source = self.text(&node, "IdentitySource");
@@ -107,6 +116,7 @@ impl Reader<'_> {
         identity_source: Option<String>,
         created: bool,
     ) -> JwtAuthorizer {
+        self.check_words(&vocabulary::JWT_CONFIGURATION, jwt);
         let issuer = self.text(jwt, "issuer").or_else(|| self.text(jwt, "Issuer")).unwrap_or_default();
         let mut audience = self.texts(jwt, "audience");
         audience.extend(self.texts(jwt, "Audience"));

@@ -199,15 +199,18 @@ Resources:
 fn what_is_not_understood_is_named_with_its_line_and_skipped() {
     let Template { project, warnings } = read_text(include_str!("fixtures/mean.yaml"));
     assert_eq!(warnings, include_str!("fixtures/mean.warnings").lines().collect::<Vec<_>>());
-    assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Good"]);
+    assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Good", "Slips"]);
     assert_eq!(
         project.functions["Good"].environment,
         BTreeMap::from([("KEPT".to_owned(), "yes".to_owned())])
     );
     let routes = project.http_api.expect("an API").routes;
-    assert_eq!(routes.iter().map(|route| route.route_key.as_str()).collect::<Vec<_>>(), ["GET /good"]);
+    assert_eq!(
+        routes.iter().map(|route| route.route_key.as_str()).collect::<Vec<_>>(),
+        ["GET /good", "ANY /odd", "ANY /auth"]
+    );
     let routes = project.websocket_api.expect("an API").routes;
-    assert_eq!(routes.keys().collect::<Vec<_>>(), ["$default"]);
+    assert_eq!(routes.keys().collect::<Vec<_>>(), ["$default", "lone"]);
 }
 
 #[test]

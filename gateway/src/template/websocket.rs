@@ -6,8 +6,9 @@ use super::apis::{Apis, RouteAuth, WebSocketDraft};
 use super::functions::route_key;
 use super::identifiers::{self, function_in};
 use super::yaml::{Node, Value};
-use super::{Reader, Resource};
+use super::{Reader, Resource, vocabulary};
 use crate::project::{Integration, RequestAuthorizer, WebSocketApi, WebSocketRoute};
+use crate::websocket_api::Selection;
 
 const DEFAULT: &str = "$default";
 const CONNECT: &str = "$connect";
@@ -34,6 +35,7 @@ impl Reader<'_> {
                 self.warn(node.line, format!("{key} is left out: it names no FunctionArn"));
                 continue;
             };
+            self.check_words(&vocabulary::WEBSOCKET_ROUTE, &route);
             if route.get("RouteResponseSelectionExpression").is_some() {
                 draft.response_selected.insert(key.clone());
             }
@@ -48,6 +50,17 @@ impl Reader<'_> {
 
     fn start_websocket(&mut self, resource: &Resource<'_>) -> WebSocketDraft {
         let selection = self.text(&resource.properties, "RouteSelectionExpression");
+        if let Some(expression) = &selection
+            && !Selection::parse(expression).is_understood()
+        {
+            self.warn(
+                resource.properties.get("RouteSelectionExpression").map_or(resource.line, |node| node.line),
+                format!(
+                    "{}: {expression} selects no route: a frame has a $request.body and no more",
+                    resource.id
+                ),
+            );
+        }
         WebSocketDraft {
             id: resource.id.to_owned(),
             line: resource.line,
@@ -65,6 +78,7 @@ impl Reader<'_> {
     }
 
     fn guard_connect(&mut self, resource: &Resource<'_>, auth: &Node, draft: &mut WebSocketDraft) {
+        self.check_words(&vocabulary::WEBSOCKET_AUTH, auth);
         match self.text(auth, "AuthType").as_deref() {
             None | Some("NONE") => {}
             Some("CUSTOM") => {
@@ -94,7 +108,15 @@ impl Reader<'_> {
                 let draft = self.start_websocket(resource);
                 apis.add_websocket(draft);
             }
-            _ => self.read_raw_http_api(resource, apis),
+            Some("HTTP") => self.read_raw_http_api(resource, apis),
+            other => self.warn(
+                resource.line,
+                format!(
+                    "{} is left out: its ProtocolType is {}, not HTTP or WEBSOCKET",
+                    resource.id,
+                    other.unwrap_or("missing")
+                ),
+            ),
         }
     }
 

@@ -49,6 +49,11 @@ impl Selection {
         Self { parts }
     }
 
+    /// Whether a message can have all that the expression names.
+    pub(crate) fn is_understood(&self) -> bool {
+        !self.parts.contains(&Part::Unknown)
+    }
+
     /// The route key a message asks for; `None` if it is not JSON or lacks what the expression names.
     ///
     /// `$connect` and `$disconnect` are not to be had this way.
