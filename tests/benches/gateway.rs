@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use gateway_process::GatewayProcess;
 use load::{Load, Outcome};
+use node::Node;
 use processes::{Cpu, resident_mb};
 
 const ROUNDS: usize = 3;
@@ -36,22 +37,15 @@ async fn measure(arguments: &[String]) {
     };
     let load = Load { clients: CLIENTS, duration: Duration::from_secs(number("--seconds", 5)) };
     gateway_process::build_functions();
-    let node = node::Node::start().await;
+    let node = Node::start().await;
     let gateway = GatewayProcess::start().await;
 
     println!("\nPOST /messages by {CLIENTS} clients, two listeners, every push checked");
     let mut rates: Vec<(f64, f64)> = Vec::new();
     for _ in 0..ROUNDS {
-        let before = Cpu::of_gateway(gateway.pid);
-        let ours = load.run(gateway.port).await;
-        print(&ours, "gateway");
-        Cpu::of_gateway(gateway.pid).since(&before).print(ours.created);
+        let ours = measure_gateway(&gateway, &load).await;
         let Some(node) = &node else { continue };
-        let before = Cpu::of_node(node.pid(), node.store_pid());
-        let theirs = load.run(node.port).await;
-        print(&theirs, "node");
-        Cpu::of_node(node.pid(), node.store_pid()).since(&before).print(theirs.created);
-        rates.push((ours.rate(), theirs.rate()));
+        rates.push((ours.rate(), measure_node(node, &load).await.rate()));
     }
     if !rates.is_empty() {
         let mut ratios: Vec<f64> = rates.iter().map(|(ours, theirs)| ours / theirs).collect();
@@ -61,12 +55,9 @@ async fn measure(arguments: &[String]) {
 
     println!("\nOne client at a time");
     let alone = Load { clients: 1, duration: load.duration.min(Duration::from_secs(3)) };
-    let before = Cpu::of_gateway(gateway.pid);
-    let ours = alone.run(gateway.port).await;
-    print(&ours, "gateway");
-    Cpu::of_gateway(gateway.pid).since(&before).print(ours.created);
+    measure_gateway(&gateway, &alone).await;
     if let Some(node) = node {
-        print(&alone.run(node.port).await, "node");
+        measure_node(&node, &alone).await;
         node.stop().await;
     }
 
@@ -79,6 +70,22 @@ async fn measure(arguments: &[String]) {
     );
     drop(open);
     gateway.stop().await;
+}
+
+async fn measure_gateway(gateway: &GatewayProcess, load: &Load) -> Outcome {
+    let before = Cpu::of_gateway(gateway.pid);
+    let outcome = load.run(gateway.port).await;
+    print(&outcome, "gateway");
+    Cpu::of_gateway(gateway.pid).since(&before).print(outcome.created);
+    outcome
+}
+
+async fn measure_node(node: &Node, load: &Load) -> Outcome {
+    let before = Cpu::of_node(node.pid(), node.store_pid());
+    let outcome = load.run(node.port).await;
+    print(&outcome, "node");
+    Cpu::of_node(node.pid(), node.store_pid()).since(&before).print(outcome.created);
+    outcome
 }
 
 fn print(outcome: &Outcome, name: &str) {
