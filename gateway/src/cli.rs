@@ -40,7 +40,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "URL")]
     lambda_url: Option<String>,
 
-    /// Instances of one function at most
+    /// Instances of one function at most; an event that none takes within its Timeout is answered 503
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
 
@@ -56,7 +56,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     lifetime: Option<u64>,
 
-    /// Makes something go wrong on purpose, e.g. push:410=0.1 (docs/gateway.md has them all)
+    /// Makes something go wrong on purpose: push:410=RATE or another status, push:delay=50ms,
+    /// disconnect:lost=RATE, frames:delay=50ms, frames:ROUTE:delay=300ms, frames:reorder=RATE; a RATE is 0 to 1
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<String>,
 

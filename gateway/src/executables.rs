@@ -37,6 +37,11 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
     let (status, artifacts) = run(build_command(folder), project).await.map_err(|error| {
         BuildError(format!("cargo cannot be run ({error}): install Rust with rustup, then start again"))
     })?;
+    if status.code().is_none() {
+        return Err(BuildError(format!(
+            "cargo was ended before the functions were built ({status}): start again"
+        )));
+    }
     if !status.success() {
         return Err(BuildError(
             "The functions do not compile: correct what cargo says above, then start again".to_owned(),

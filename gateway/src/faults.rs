@@ -176,7 +176,7 @@ impl Fault {
         }
         let why = match routes.as_slice() {
             [] => "there is no route that frames take".to_owned(),
-            routes => format!("frames take no route {route_key}, but {}", routes.join(", ")),
+            routes => format!("frames take no route {route_key}; there are {}", routes.join(", ")),
         };
         Err(not_a_fault(&self.to_string(), &why))
     }
@@ -315,7 +315,7 @@ async fn kill(State(admin): State<Admin>, Path(function): Path<String>) -> Respo
         format!("{function} has no instance to kill\n")
     } else {
         let names: Vec<_> = admin.lambda.names().collect();
-        format!("there is no function {function}, but {}\n", names.join(", "))
+        format!("there is no function {function}; there are {}\n", names.join(", "))
     };
     (StatusCode::NOT_FOUND, why).into_response()
 }

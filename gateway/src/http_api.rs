@@ -270,11 +270,11 @@ fn is_length_limit(error: &axum::Error) -> bool {
 
 fn answer_invoke_error(error: &InvokeError) -> Response {
     match error {
-        InvokeError::Crashed { .. } | InvokeError::Unreachable { .. } => {
+        InvokeError::Crashed { .. } | InvokeError::Stopped | InvokeError::Unreachable { .. } => {
             answer::message(StatusCode::BAD_GATEWAY, "Bad Gateway")
         }
         InvokeError::Throttled => answer_unavailable(),
-        InvokeError::Function { .. } | InvokeError::TimedOut | InvokeError::ResponseTooLarge => {
+        InvokeError::Function { .. } | InvokeError::TimedOut { .. } | InvokeError::ResponseTooLarge => {
             answer_failure()
         }
     }

@@ -59,7 +59,11 @@ impl Answer {
     }
 
     pub(crate) fn fail(self, error: InvokeError) {
-        tracing::error!("[{}] {error}", self.label);
+        match error {
+            // Whoever stops the gateway knows.
+            InvokeError::Stopped => tracing::debug!("[{}] {error}", self.label),
+            _ => tracing::error!("[{}] {error}", self.label),
+        }
         let _ = self.to.send(Err(error));
     }
 
@@ -165,7 +169,7 @@ impl Pool {
         let answer = Answer { label: Arc::clone(&self.label), to };
         let mut invocation = Invocation { id: id.clone(), payload, answer };
         if self.settings.stopping.is_cancelled() {
-            invocation.answer.fail(stopping());
+            invocation.answer.fail(InvokeError::Stopped);
             return (id, outcome);
         }
         let mut state = self.lock();
@@ -327,7 +331,9 @@ impl Pool {
         if member.phase == Phase::Starting
             && let Some(invocation) = state.next_waiting()
         {
-            invocation.answer.fail(InvokeError::Crashed { cause: cause.to_owned() });
+            let stopping = self.settings.stopping.is_cancelled();
+            let error = InvokeError::Crashed { cause: cause.to_owned() };
+            invocation.answer.fail(if stopping { InvokeError::Stopped } else { error });
         }
         self.scale_out(&mut state, Need::Some);
     }
@@ -357,7 +363,7 @@ impl Pool {
     pub(crate) fn drain(&self) {
         let waiting = std::mem::take(&mut self.lock().waiting);
         for invocation in waiting {
-            invocation.answer.fail(stopping());
+            invocation.answer.fail(InvokeError::Stopped);
         }
     }
 
@@ -388,8 +394,4 @@ pub(crate) fn package_name(function: &Function) -> String {
         .code_uri
         .file_name()
         .map_or_else(|| function.name.clone(), |name| name.to_string_lossy().into_owned())
-}
-
-fn stopping() -> InvokeError {
-    InvokeError::Crashed { cause: "the gateway is stopping".into() }
 }

@@ -25,9 +25,11 @@ pub enum InvokeError {
     /// The process ended, failed to start, or reported an init error.
     Crashed { cause: String },
     /// The function's time limit passed; its instance was killed.
-    TimedOut,
+    TimedOut { limit: Duration },
     /// No instance came free in time (the concurrency limit).
     Throttled,
+    /// The gateway is stopping.
+    Stopped,
     /// The answer is over 6 MB.
     ResponseTooLarge,
     /// A remote Invoke endpoint (`--lambda-url`) could not be reached or answered nonsense.
@@ -41,8 +43,11 @@ impl fmt::Display for InvokeError {
                 write!(f, "answered with an error: {error_type}: {message}")
             }
             Self::Crashed { cause } => write!(f, "crashed: {cause}"),
-            Self::TimedOut => write!(f, "timed out and was killed"),
-            Self::Throttled => write!(f, "was throttled: every instance stayed busy (--concurrency)"),
+            Self::TimedOut { limit } => write!(f, "did not answer within {limit:?}"),
+            Self::Throttled => {
+                write!(f, "was throttled: every instance stayed busy (--concurrency, Timeout)")
+            }
+            Self::Stopped => write!(f, "was stopped with the gateway"),
             Self::ResponseTooLarge => write!(f, "answered with more than 6 MB"),
             Self::Unreachable { cause } => write!(f, "could not be invoked remotely: {cause}"),
         }

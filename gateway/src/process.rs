@@ -48,7 +48,7 @@ struct Instance {
 }
 
 /// The last line a process wrote to its standard error, often the reason why it ended.
-type LastWords = Arc<Mutex<String>>;
+pub(crate) type LastWords = Arc<Mutex<String>>;
 
 async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
     let executable = pool.executable.as_ref().ok_or("no executable was built for it")?;
@@ -61,7 +61,8 @@ async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
     if pool.function.code_uri.is_dir() {
         command.current_dir(&pool.function.code_uri);
     }
-    let desk = Desk::new(Arc::clone(pool), number);
+    let last_words = LastWords::default();
+    let desk = Desk::new(Arc::clone(pool), number, Arc::clone(&last_words));
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -71,7 +72,6 @@ async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
         .map_err(|error| format!("cannot start {}: {error}", executable.display()))?;
     yield_to_others(child.id());
     pool.set_process(number, child.id());
-    let last_words = LastWords::default();
     let tasks = &pool.settings.tasks;
     let mut output = Vec::with_capacity(2);
     if let Some(stdout) = child.stdout.take() {
@@ -114,7 +114,9 @@ impl Instance {
                 () = stop.cancelled() => {
                     kill(&mut child).await;
                     let cause = "its instance was killed".to_owned();
-                    desk.fail(InvokeError::Crashed { cause: cause.clone() });
+                    let stopping = desk.is_stopping();
+                    let error = InvokeError::Crashed { cause: cause.clone() };
+                    desk.fail(if stopping { InvokeError::Stopped } else { error });
                     return cause;
                 }
                 () = sleep_until(wake) => match desk.due(Instant::now(), INIT_LIMIT) {
@@ -124,7 +126,7 @@ impl Instance {
                         return "it had no work".into();
                     }
                     Due::TimedOut => {
-                        desk.fail(InvokeError::TimedOut);
+                        desk.fail(InvokeError::TimedOut { limit: desk.time_limit() });
                         kill(&mut child).await;
                         return "its instance timed out".into();
                     }

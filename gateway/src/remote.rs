@@ -37,7 +37,7 @@ impl Remote {
     pub(crate) async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
         let result = match tokio::time::timeout(TIME_LIMIT, self.send(payload)).await {
             Ok(result) => result,
-            Err(_) => Err(InvokeError::TimedOut),
+            Err(_) => Err(InvokeError::TimedOut { limit: TIME_LIMIT }),
         };
         if let Err(error) = &result {
             tracing::error!("[{}] {error}", self.label);

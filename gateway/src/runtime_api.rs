@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::instances::{Answer, Invocation, Pool};
 use crate::lambda::InvokeError;
+use crate::process::LastWords;
 
 /// The most a function may answer with.
 pub(crate) const RESPONSE_LIMIT: usize = 6 * 1024 * 1024;
@@ -31,6 +32,8 @@ pub(crate) struct Desk {
     number: u64,
     started: Instant,
     init_error: watch::Sender<Option<String>>,
+    /// What the function said last, to tell with its end; an event's end is not explained by an earlier event.
+    last_words: LastWords,
     state: Mutex<DeskState>,
 }
 
@@ -77,11 +80,11 @@ pub(crate) struct ReportedError {
 }
 
 impl Desk {
-    pub(crate) fn new(pool: Arc<Pool>, number: u64) -> Arc<Self> {
+    pub(crate) fn new(pool: Arc<Pool>, number: u64, last_words: LastWords) -> Arc<Self> {
         let now = Instant::now();
         let state = DeskState { running: None, since: now, init: None, polled: false };
         let init_error = watch::Sender::new(None);
-        Arc::new(Self { pool, number, started: now, init_error, state: Mutex::new(state) })
+        Arc::new(Self { pool, number, started: now, init_error, last_words, state: Mutex::new(state) })
     }
 
     pub(crate) fn router(self: &Arc<Self>) -> Router {
@@ -117,6 +120,15 @@ impl Desk {
         if self.pool.retire(self.number) { Due::Reaped } else { Due::Later(unseen) }
     }
 
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.pool.function.timeout
+    }
+
+    /// Whether the instance ends because everything does.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.pool.settings.stopping.is_cancelled()
+    }
+
     /// Fails what the instance works on, if anything.
     pub(crate) fn fail(&self, error: InvokeError) {
         let running = self.lock().running.take();
@@ -149,6 +161,7 @@ impl Desk {
         match response {
             Ok(response) => {
                 let Invocation { id, answer, .. } = invocation;
+                self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 let mut state = self.lock();
                 state.since = now;
                 state.running = Some(Running { id, answer, since: now, deadline: now + function.timeout });

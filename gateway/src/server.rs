@@ -14,6 +14,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderMap};
 use axum::response::Response;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +38,8 @@ pub use options::{Options, Store};
 
 /// How long requests in progress may take when the gateway stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long cargo may take to see that all is built.
+const GLANCE: Duration = Duration::from_secs(1);
 const LARGEST_PUSH: usize = 10 * 1024 * 1024;
 
 /// Why the gateway did not start, in a sentence that says what to do.
@@ -110,6 +113,9 @@ impl Gateway {
         // First what fails fast: a taken port should not be found out after a long build.
         let held = listen::take(options.port).map_err(StartError::Port)?;
         let port = held.number();
+        if options.admin_port == Some(port) {
+            return Err(StartError::Port(format!("Port {port} cannot be both: choose another --admin-port")));
+        }
         let held_for_admin = options.admin_port.map(listen::take).transpose().map_err(StartError::Port)?;
         let admin_port = held_for_admin.as_ref().map(Port::number);
         let faults = Faults::parse(options.faults.iter().map(String::as_str)).map_err(StartError::Faults)?;
@@ -137,13 +143,7 @@ impl Gateway {
         let executables = match options.executables {
             Some(executables) => executables,
             None if options.lambda_url.is_some() => BTreeMap::new(),
-            None => {
-                tracing::info!(
-                    "Building {} functions; the first time takes some minutes …",
-                    project.functions.len()
-                );
-                executables::build(&project, &folder).await.map_err(StartError::Build)?
-            }
+            None => build(&project, &folder).await.map_err(StartError::Build)?,
         };
         let store = match settings.needs_store() {
             true => Some(open_store(options.store, &folder).await.map_err(StartError::Store)?),
@@ -307,6 +307,16 @@ async fn open_store(store: Store, folder: &Path) -> Result<RunningStore, ValkeyE
     tracing::info!("Starting the store ({}, {}) …", program.path.display(), program.origin);
     let options = valkey::Options { dir, tools: Some(tools), program: Some(program) };
     Ok(RunningStore::Own(Valkey::start(options).await?.into()))
+}
+
+/// Builds the functions, and says so where that is more than a look at what has been built.
+async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    let mut building = std::pin::pin!(executables::build(project, folder));
+    if let Ok(built) = timeout(GLANCE, &mut building).await {
+        return built;
+    }
+    tracing::info!("Building {} functions; the first time takes a minute or more …", project.functions.len());
+    building.await
 }
 
 fn guard(project: &Project) -> Guard {

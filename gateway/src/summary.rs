@@ -49,6 +49,13 @@ pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) ->
         }
         None => {}
     }
+    if let Some(port) = gateway.admin_port() {
+        line("Admin", &format!("http://localhost:{port}/_gateway/faults"));
+    }
+    let faults = gateway.faults().list();
+    if !faults.is_empty() {
+        line("Faults", &faults.join(", "));
+    }
     if let Some(url) = remote {
         line("Functions", &format!("invoked at {url}"));
     }

@@ -258,14 +258,15 @@ async fn the_admin_endpoint_changes_faults_kills_and_cuts() {
     assert!(why.contains("`nonsense` is not a fault"), "{why}");
     let (status, why) = admin.send(Method::POST, "/faults", "push:429=1\nframes:ecko:delay=5ms").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert!(why.contains("frames take no route ecko, but "), "{why}");
+    assert!(why.contains("frames take no route ecko; there are "), "{why}");
     assert_eq!(admin.send(Method::GET, "/faults", "").await.1, two, "half a change is no change");
     assert_eq!(admin.send(Method::DELETE, "/faults", "").await.0, StatusCode::NO_CONTENT);
     assert_eq!(admin.send(Method::GET, "/faults", "").await.1, "");
 
     let none = (StatusCode::NOT_FOUND, "Echo has no instance to kill\n".to_owned());
     assert_eq!(admin.send(Method::POST, "/kill/Echo", "").await, none);
-    let unknown = (StatusCode::NOT_FOUND, "there is no function echo, but Authorize, Echo\n".to_owned());
+    let unknown =
+        (StatusCode::NOT_FOUND, "there is no function echo; there are Authorize, Echo\n".to_owned());
     assert_eq!(admin.send(Method::POST, "/kill/echo", "").await, unknown);
     let mut client = gateway.open("/").await;
     client.send(r#"{"action":"echo","sleep":9000}"#).await;

@@ -104,5 +104,9 @@ async fn what_keeps_it_from_starting_is_said_in_a_sentence() {
     let faults = vec!["frames:offer:delay=5ms".to_owned()];
     let useless = Gateway::start(Options { faults, ..options() }).await.expect_err("no WebSocket API");
     assert!(useless.to_string().contains("there is no route that frames take"), "{useless}");
+    let port = first.port();
     first.stop().await;
+    let both = Gateway::start(Options { port, admin_port: Some(port), ..options() }).await;
+    let both = both.expect_err("one port for two");
+    assert!(both.to_string().ends_with("cannot be both: choose another --admin-port"), "{both}");
 }

@@ -154,6 +154,8 @@ pub(crate) async fn serve(
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(READ_BUFFER);
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+    let id = &connection.facts.connection_id;
+    tracing::debug!("connection {id} is open");
     let (mut sink, mut stream) = socket.split();
     let mut in_flight = FuturesUnordered::new();
     let mut alarm = Alarm::new(&door);
@@ -187,6 +189,7 @@ pub(crate) async fn serve(
     };
     door.forget(&connection);
     let (code, reason) = describe(&ending);
+    tracing::debug!("connection {id} is closed: {code} {reason}");
     let closing = close(ending, sink, stream, &mut inbox.outgoing, &connection);
     // What is in flight goes on, as functions do not notice that a client has left.
     let finishing = async { while in_flight.next().await.is_some() {} };
