@@ -52,6 +52,17 @@ fn the_skeleton_is_understood_whole() {
 }
 
 #[test]
+fn the_template_in_the_documentation_works_as_it_stands() {
+    let (_, page) = include_str!("../../../docs/gateway.md").split_once("```yaml\n").expect("a template");
+    let (template, _) = page.split_once("```").expect("its end");
+    let Template { project, warnings } = read_text(template);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(project.http_api.expect("an HTTP API").routes[0].route_key, "ANY /{proxy+}");
+    let routes = project.websocket_api.expect("a WebSocket API").routes;
+    assert!(routes.len() == 3 && routes["$default"].two_way, "{routes:?}");
+}
+
+#[test]
 fn parameters_win_over_defaults_and_turn_conditions() {
     let given = BTreeMap::from([
         ("RedisUrl".to_owned(), "redis://elsewhere".to_owned()),
