@@ -37,6 +37,16 @@ pub(crate) struct Settings {
     pub(crate) stopping: CancellationToken,
 }
 
+impl Settings {
+    /// What becomes of an event whose instance ended.
+    pub(crate) fn ended(&self, cause: &str) -> InvokeError {
+        match self.stopping.is_cancelled() {
+            true => InvokeError::Stopped,
+            false => InvokeError::Crashed { cause: cause.to_owned() },
+        }
+    }
+}
+
 /// One event on its way to an instance.
 #[derive(Debug)]
 pub(crate) struct Invocation {
@@ -331,9 +341,7 @@ impl Pool {
         if member.phase == Phase::Starting
             && let Some(invocation) = state.next_waiting()
         {
-            let stopping = self.settings.stopping.is_cancelled();
-            let error = InvokeError::Crashed { cause: cause.to_owned() };
-            invocation.answer.fail(if stopping { InvokeError::Stopped } else { error });
+            invocation.answer.fail(self.settings.ended(cause));
         }
         self.scale_out(&mut state, Need::Some);
     }

@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::instances::{INIT_LIMIT, Pool};
-use crate::lambda::InvokeError;
 use crate::runtime_api::{Desk, Due};
 
 pub(crate) const REGION: &str = "us-east-1";
@@ -100,7 +99,7 @@ impl Instance {
                 // Before the process's end, which often follows at once and tells less.
                 cause = desk.init_error() => {
                     kill(&mut child).await;
-                    desk.fail(InvokeError::Crashed { cause: cause.clone() });
+                    desk.end_with_instance(&cause);
                     return cause;
                 }
                 status = child.wait() => {
@@ -108,16 +107,14 @@ impl Instance {
                         let _ = timeout(LAST_WORDS, task).await;
                     }
                     let cause = describe(status, &last_words);
-                    desk.fail(InvokeError::Crashed { cause: cause.clone() });
+                    desk.end_with_instance(&cause);
                     return cause;
                 }
                 () = stop.cancelled() => {
                     kill(&mut child).await;
-                    let cause = "its instance was killed".to_owned();
-                    let stopping = desk.is_stopping();
-                    let error = InvokeError::Crashed { cause: cause.clone() };
-                    desk.fail(if stopping { InvokeError::Stopped } else { error });
-                    return cause;
+                    let cause = "its instance was killed";
+                    desk.end_with_instance(cause);
+                    return cause.into();
                 }
                 () = sleep_until(wake) => match desk.due(Instant::now(), INIT_LIMIT) {
                     Due::Later(then) => wake = then,
@@ -126,7 +123,7 @@ impl Instance {
                         return "it had no work".into();
                     }
                     Due::TimedOut => {
-                        desk.fail(InvokeError::TimedOut { limit: desk.time_limit() });
+                        desk.time_out();
                         kill(&mut child).await;
                         return "its instance timed out".into();
                     }

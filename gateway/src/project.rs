@@ -58,7 +58,7 @@ pub struct Cors {
     pub allow_headers: Vec<String>,
     pub expose_headers: Vec<String>,
     pub allow_credentials: bool,
-    pub max_age_seconds: Option<u64>,
+    pub max_age_seconds: Option<i32>,
 }
 
 #[derive(Clone, Debug)]

@@ -120,17 +120,18 @@ impl Desk {
         if self.pool.retire(self.number) { Due::Reaped } else { Due::Later(unseen) }
     }
 
-    pub(crate) fn time_limit(&self) -> Duration {
-        self.pool.function.timeout
+    /// Fails what the instance works on, if anything: its time is over.
+    pub(crate) fn time_out(&self) {
+        self.fail(InvokeError::TimedOut { limit: self.pool.function.timeout });
     }
 
-    /// Whether the instance ends because everything does.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.pool.settings.stopping.is_cancelled()
+    /// Fails what the instance works on, if anything: the instance has ended.
+    pub(crate) fn end_with_instance(&self, cause: &str) {
+        self.fail(self.pool.settings.ended(cause));
     }
 
     /// Fails what the instance works on, if anything.
-    pub(crate) fn fail(&self, error: InvokeError) {
+    fn fail(&self, error: InvokeError) {
         let running = self.lock().running.take();
         if let Some(running) = running {
             running.answer.fail(error);

@@ -8,8 +8,8 @@ use super::yaml::{Node, Value};
 use super::{IMPLICIT_API, Reader, Resource, vocabulary};
 use crate::project::{Cors, JwtAuthorizer};
 
-/// Seconds, as the API's model has it.
-const MAX_AGES: RangeInclusive<u64> = 0..=86_400;
+/// Seconds, as the API's model has it; -1 forbids browsers to keep an answer.
+const MAX_AGES: RangeInclusive<i32> = -1..=86_400;
 
 const BEARER: &str = "$request.header.Authorization";
 
@@ -40,10 +40,9 @@ impl Reader<'_> {
     pub(super) fn read_implicit_api(&mut self, apis: &mut Apis) {
         let properties = self.http_globals.clone().unwrap_or(Node { line: 1, value: Value::Map(Vec::new()) });
         let line = properties.line;
-        self.read_http_api(
-            &Resource { id: IMPLICIT_API, kind: "AWS::Serverless::HttpApi", line, properties },
-            apis,
-        );
+        let resource = Resource { id: IMPLICIT_API, kind: "AWS::Serverless::HttpApi", line, properties };
+        self.check_properties(&resource);
+        self.read_http_api(&resource, apis);
     }
 
     pub(super) fn read_cors(&mut self, properties: &Node) -> Option<Cors> {
