@@ -2,7 +2,7 @@
 //! emulated is named, and so is what is not known at all: most often a slip.
 //!
 //! The lists are those of the SAM specification (sam-specification-template-anatomy and the pages of its resources) and
-//! of the CloudFormation reference of `AWS::ApiGatewayV2`.
+//! of the CloudFormation reference of `AWS::ApiGatewayV2`; `.ci/check-vocabulary` compares them.
 
 use super::yaml::Node;
 use super::{Reader, Resource};
@@ -132,7 +132,7 @@ const RESOURCES: [Part; 10] = [
     Part {
         name: "AWS::ApiGatewayV2::Stage",
         fine: "\
-            AccessLogSettings AccessPolicyId ApiId AutoDeploy DefaultRouteSettings DeploymentId Description \
+            AccessLogSettings ApiId AutoDeploy DefaultRouteSettings DeploymentId Description \
             RouteSettings StageName StageVariables Tags",
         not_emulated: "ClientCertificateId",
     },
