@@ -232,9 +232,8 @@ impl<'t> Reader<'t> {
         let text = self.text(properties, key)?;
         let number = text.parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
-            let line = properties.get(key).map_or(properties.line, |node| node.line);
-            let (least, most) = (range.start(), range.end());
-            self.warn(line, format!("{key} is left out: \"{text}\" is no number from {least} to {most}"));
+            let why = format!("\"{text}\" is no number from {} to {}", range.start(), range.end());
+            self.warn(properties.line_of(key), format!("{key} is left out: {why}"));
         }
         number
     }

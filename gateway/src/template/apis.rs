@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Reader, identifiers};
 use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi};
 
+const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
 #[derive(Debug, Default)]
 pub(super) struct Apis {
     http: Vec<HttpDraft>,
@@ -112,24 +114,24 @@ impl Reader<'_> {
             }
             let lines = &draft.lines;
             draft.api.routes.retain(|route| {
-                let known = functions.contains_key(&route.function);
-                if !known {
-                    let line = lines.get(&route.route_key).copied().unwrap_or(draft.line);
-                    self.warn(
-                        line,
-                        format!("{} is left out: there is no function {}", route.route_key, route.function),
-                    );
-                }
-                known
+                let (key, function) = (&route.route_key, &route.function);
+                let method = key.split_once(' ').map(|(method, _)| method);
+                let why = match method.filter(|method| !METHODS.contains(method)) {
+                    Some(method) => format!("{method} is no method of HTTP APIs"),
+                    None if !functions.contains_key(function) => format!("there is no function {function}"),
+                    None => return true,
+                };
+                let line = lines.get(key).copied().unwrap_or(draft.line);
+                self.warn(line, format!("{key} is left out: {why}"));
+                false
             });
             self.keep_first(&mut http, draft.api.routes.is_empty(), &draft.id, draft.line, draft.api);
         }
         for mut draft in apis.websocket {
-            let lines = &draft.lines;
+            let line_of = |key: &String| draft.lines.get(key).copied().unwrap_or(draft.line);
             for key in &draft.response_selected {
                 if draft.api.routes.get(key).is_some_and(|route| !route.two_way) {
-                    let line = lines.get(key).copied().unwrap_or(draft.line);
-                    self.warn(line, format!("{key} answers nothing: no RouteResponse is for it"));
+                    self.warn(line_of(key), format!("{key} answers nothing: no RouteResponse is for it"));
                 }
             }
             draft.api.routes.retain(|key, route| {
@@ -142,8 +144,7 @@ impl Reader<'_> {
                         .filter(|name| !functions.contains_key(*name)),
                 };
                 if let Some(function) = missing {
-                    let line = lines.get(key).copied().unwrap_or(draft.line);
-                    self.warn(line, format!("{key} is left out: there is no function {function}"));
+                    self.warn(line_of(key), format!("{key} is left out: there is no function {function}"));
                 }
                 missing.is_none()
             });

@@ -15,8 +15,6 @@ const TIMEOUTS: RangeInclusive<u64> = 1..=900;
 const MEMORY_MB: u32 = 128;
 const MEMORIES: RangeInclusive<u32> = 128..=10_240;
 
-const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-
 impl Reader<'_> {
     pub(super) fn read_functions(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Function> {
         resources
@@ -114,11 +112,6 @@ impl Reader<'_> {
             // SAM makes this the route for all that no other takes.
             (None, _) => "$default".to_owned(),
         };
-        if let Some((method, _)) = route_key.split_once(' ')
-            && !METHODS.contains(&method)
-        {
-            return self.warn(line, format!("{route_key} is left out: {method} is no method of HTTP APIs"));
-        }
         let api = match properties.get("ApiId") {
             Some(_) => match self.text(properties, "ApiId") {
                 Some(api) => api,

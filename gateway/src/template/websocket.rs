@@ -54,7 +54,7 @@ impl Reader<'_> {
             && !Selection::parse(expression).is_understood()
         {
             self.warn(
-                resource.properties.get("RouteSelectionExpression").map_or(resource.line, |node| node.line),
+                resource.properties.line_of("RouteSelectionExpression"),
                 format!(
                     "{}: {expression} selects no route: a frame has a $request.body and no more",
                     resource.id

@@ -55,6 +55,11 @@ impl Node {
         self.entries().iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
+    /// Where an entry stands; where the map does, if it has none of that name.
+    pub(super) fn line_of(&self, key: &str) -> usize {
+        self.get(key).map_or(self.line, |node| node.line)
+    }
+
     /// What the value is, for a sentence about it.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
