@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
@@ -42,12 +42,8 @@ struct Instance {
     child: Child,
     listener: TcpListener,
     output: Vec<JoinHandle<()>>,
-    last_words: LastWords,
     label: Arc<str>,
 }
-
-/// The last line a process wrote to its standard error, often the reason why it ended.
-pub(crate) type LastWords = Arc<Mutex<String>>;
 
 async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
     let executable = pool.executable.as_ref().ok_or("no executable was built for it")?;
@@ -60,8 +56,7 @@ async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
     if pool.function.code_uri.is_dir() {
         command.current_dir(&pool.function.code_uri);
     }
-    let last_words = LastWords::default();
-    let desk = Desk::new(Arc::clone(pool), number, Arc::clone(&last_words));
+    let desk = Desk::new(Arc::clone(pool), number);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -77,15 +72,15 @@ async fn launch(pool: &Arc<Pool>, number: u64) -> Result<Instance, String> {
         output.push(tasks.spawn(show(stdout, Arc::clone(&pool.label), None)));
     }
     if let Some(stderr) = child.stderr.take() {
-        output.push(tasks.spawn(show(stderr, Arc::clone(&pool.label), Some(Arc::clone(&last_words)))));
+        output.push(tasks.spawn(show(stderr, Arc::clone(&pool.label), Some(Arc::clone(&desk)))));
     }
-    Ok(Instance { desk, child, listener, output, last_words, label: Arc::clone(&pool.label) })
+    Ok(Instance { desk, child, listener, output, label: Arc::clone(&pool.label) })
 }
 
 impl Instance {
     /// Serves the process until it ends or must end; returns the cause.
     async fn keep(self, stop: CancellationToken) -> String {
-        let Self { desk, mut child, listener, output, last_words, label } = self;
+        let Self { desk, mut child, listener, output, label } = self;
         let listener = listener.tap_io(|stream| {
             // Without it, small answers wait for the acknowledgment of the packet before.
             let _ = stream.set_nodelay(true);
@@ -106,7 +101,7 @@ impl Instance {
                     for task in output {
                         let _ = timeout(LAST_WORDS, task).await;
                     }
-                    let cause = describe(status, &last_words);
+                    let cause = describe(status, &desk.last_words());
                     desk.end_with_instance(&cause);
                     return cause;
                 }
@@ -197,17 +192,16 @@ fn yield_to_others(process: Option<u32>) {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn yield_to_others(_: Option<u32>) {}
 
-fn describe(status: std::io::Result<ExitStatus>, last_words: &LastWords) -> String {
+fn describe(status: std::io::Result<ExitStatus>, last_words: &str) -> String {
     let ended = match status {
         Ok(status) => format!("its process ended ({status})"),
         Err(error) => format!("its process was lost ({error})"),
     };
-    let last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
     if last_words.is_empty() { ended } else { format!("{ended}, last saying: {last_words}") }
 }
 
-/// Shows a function's output line by line as log lines.
-async fn show(output: impl AsyncRead + Unpin, label: Arc<str>, last_words: Option<LastWords>) {
+/// Shows a function's output line by line as log lines; the desk remembers the last one, if it is to.
+async fn show(output: impl AsyncRead + Unpin, label: Arc<str>, desk: Option<Arc<Desk>>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     loop {
@@ -222,8 +216,8 @@ async fn show(output: impl AsyncRead + Unpin, label: Arc<str>, last_words: Optio
             continue;
         }
         tracing::info!("[{label}] {text}");
-        if let Some(last_words) = &last_words {
-            text.clone_into(&mut last_words.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(desk) = &desk {
+            desk.hear(text);
         }
     }
 }

@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use crate::instances::{Answer, Invocation, Pool};
 use crate::lambda::InvokeError;
-use crate::process::LastWords;
 
 /// The most a function may answer with.
 pub(crate) const RESPONSE_LIMIT: usize = 6 * 1024 * 1024;
@@ -32,8 +31,6 @@ pub(crate) struct Desk {
     number: u64,
     started: Instant,
     init_error: watch::Sender<Option<String>>,
-    /// What the function said last, to tell with its end; an event's end is not explained by an earlier event.
-    last_words: LastWords,
     state: Mutex<DeskState>,
 }
 
@@ -45,6 +42,8 @@ struct DeskState {
     /// How long it took to its first poll; reported once.
     init: Option<Duration>,
     polled: bool,
+    /// The last line on its standard error since it took its event, often the reason why it ended.
+    last_words: String,
 }
 
 /// The event an instance works on.
@@ -80,11 +79,12 @@ pub(crate) struct ReportedError {
 }
 
 impl Desk {
-    pub(crate) fn new(pool: Arc<Pool>, number: u64, last_words: LastWords) -> Arc<Self> {
+    pub(crate) fn new(pool: Arc<Pool>, number: u64) -> Arc<Self> {
         let now = Instant::now();
-        let state = DeskState { running: None, since: now, init: None, polled: false };
+        let state =
+            DeskState { running: None, since: now, init: None, polled: false, last_words: String::new() };
         let init_error = watch::Sender::new(None);
-        Arc::new(Self { pool, number, started: now, init_error, last_words, state: Mutex::new(state) })
+        Arc::new(Self { pool, number, started: now, init_error, state: Mutex::new(state) })
     }
 
     pub(crate) fn router(self: &Arc<Self>) -> Router {
@@ -118,6 +118,15 @@ impl Desk {
             return Due::Later(unseen.min(reap_at));
         }
         if self.pool.retire(self.number) { Due::Reaped } else { Due::Later(unseen) }
+    }
+
+    /// Remembers a line of the function's standard error.
+    pub(crate) fn hear(&self, line: &str) {
+        line.clone_into(&mut self.lock().last_words);
+    }
+
+    pub(crate) fn last_words(&self) -> String {
+        self.lock().last_words.clone()
     }
 
     /// Fails what the instance works on, if anything: its time is over.
@@ -162,8 +171,8 @@ impl Desk {
         match response {
             Ok(response) => {
                 let Invocation { id, answer, .. } = invocation;
-                self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 let mut state = self.lock();
+                state.last_words.clear();
                 state.since = now;
                 state.running = Some(Running { id, answer, since: now, deadline: now + function.timeout });
                 response
