@@ -4,12 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::project::Project;
+
+/// How long cargo may take to see that all is built.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// Why there are no executables, in a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +39,16 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
             )));
         }
     }
-    let (status, artifacts) = run(build_command(folder), project).await.map_err(|error| {
+    let mut building = std::pin::pin!(run(build_command(folder), project));
+    let built = match timeout(GLANCE, &mut building).await {
+        Ok(built) => built,
+        Err(_) => {
+            let functions = project.functions.len();
+            tracing::info!("Building {functions} functions; the first time takes a minute or more …");
+            building.await
+        }
+    };
+    let (status, artifacts) = built.map_err(|error| {
         BuildError(format!("cargo cannot be run ({error}): install Rust with rustup, then start again"))
     })?;
     if status.code().is_none() {

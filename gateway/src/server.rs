@@ -14,7 +14,6 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderMap};
 use axum::response::Response;
-use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -38,8 +37,6 @@ pub use options::{Options, Store};
 
 /// How long requests in progress may take when the gateway stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long cargo may take to see that all is built.
-const GLANCE: Duration = Duration::from_secs(1);
 const LARGEST_PUSH: usize = 10 * 1024 * 1024;
 
 /// Why the gateway did not start, in a sentence that says what to do.
@@ -143,7 +140,7 @@ impl Gateway {
         let executables = match options.executables {
             Some(executables) => executables,
             None if options.lambda_url.is_some() => BTreeMap::new(),
-            None => build(&project, &folder).await.map_err(StartError::Build)?,
+            None => executables::build(&project, &folder).await.map_err(StartError::Build)?,
         };
         let store = match settings.needs_store() {
             true => Some(open_store(options.store, &folder).await.map_err(StartError::Store)?),
@@ -307,16 +304,6 @@ async fn open_store(store: Store, folder: &Path) -> Result<RunningStore, ValkeyE
     tracing::info!("Starting the store ({}, {}) …", program.path.display(), program.origin);
     let options = valkey::Options { dir, tools: Some(tools), program: Some(program) };
     Ok(RunningStore::Own(Valkey::start(options).await?.into()))
-}
-
-/// Builds the functions, and says so where that is more than a look at what has been built.
-async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuildError> {
-    let mut building = std::pin::pin!(executables::build(project, folder));
-    if let Ok(built) = timeout(GLANCE, &mut building).await {
-        return built;
-    }
-    tracing::info!("Building {} functions; the first time takes a minute or more …", project.functions.len());
-    building.await
 }
 
 fn guard(project: &Project) -> Guard {
