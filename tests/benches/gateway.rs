@@ -41,11 +41,14 @@ async fn measure(arguments: &[String]) {
     let gateway = GatewayProcess::start().await;
 
     println!("\nPOST /messages by {CLIENTS} clients, two listeners, every push checked");
+    let of_gateway = || Cpu::of_gateway(gateway.pid);
+    let of_node = |node: &Node| Cpu::of_node(node.pid(), node.store_pid());
     let mut rates: Vec<(f64, f64)> = Vec::new();
     for _ in 0..ROUNDS {
-        let ours = measure_gateway(&gateway, &load).await;
+        let ours = load_and_print("gateway", gateway.port, &load, of_gateway).await;
         let Some(node) = &node else { continue };
-        rates.push((ours.rate(), measure_node(node, &load).await.rate()));
+        let theirs = load_and_print("node", node.port, &load, || of_node(node)).await;
+        rates.push((ours.rate(), theirs.rate()));
     }
     if !rates.is_empty() {
         let mut ratios: Vec<f64> = rates.iter().map(|(ours, theirs)| ours / theirs).collect();
@@ -55,9 +58,9 @@ async fn measure(arguments: &[String]) {
 
     println!("\nOne client at a time");
     let alone = Load { clients: 1, duration: load.duration.min(Duration::from_secs(3)) };
-    measure_gateway(&gateway, &alone).await;
+    load_and_print("gateway", gateway.port, &alone, of_gateway).await;
     if let Some(node) = node {
-        measure_node(&node, &alone).await;
+        load_and_print("node", node.port, &alone, || of_node(&node)).await;
         node.stop().await;
     }
 
@@ -72,23 +75,9 @@ async fn measure(arguments: &[String]) {
     gateway.stop().await;
 }
 
-async fn measure_gateway(gateway: &GatewayProcess, load: &Load) -> Outcome {
-    let before = Cpu::of_gateway(gateway.pid);
-    let outcome = load.run(gateway.port).await;
-    print(&outcome, "gateway");
-    Cpu::of_gateway(gateway.pid).since(&before).print(outcome.created);
-    outcome
-}
-
-async fn measure_node(node: &Node, load: &Load) -> Outcome {
-    let before = Cpu::of_node(node.pid(), node.store_pid());
-    let outcome = load.run(node.port).await;
-    print(&outcome, "node");
-    Cpu::of_node(node.pid(), node.store_pid()).since(&before).print(outcome.created);
-    outcome
-}
-
-fn print(outcome: &Outcome, name: &str) {
+async fn load_and_print(name: &str, port: u16, load: &Load, cpu: impl Fn() -> Cpu) -> Outcome {
+    let before = cpu();
+    let outcome = load.run(port).await;
     println!(
         "  {name:<8} {:>7.0} creates/s {:>7.0} pushes/s   p50 {:.2} ms  p99 {:.2} ms",
         outcome.rate(),
@@ -96,4 +85,6 @@ fn print(outcome: &Outcome, name: &str) {
         outcome.percentile(0.5),
         outcome.percentile(0.99),
     );
+    cpu().since(&before).print(outcome.created);
+    outcome
 }
