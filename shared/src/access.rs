@@ -2,19 +2,27 @@
 
 use crate::error::{Error, FrameError};
 use crate::identity::Principal;
-use crate::ids::{InvalidUserKey, UserKey};
-use crate::message::{Content, Message, Record, Stored};
+use crate::ids::{InvalidUserKey, MessageId, UserKey};
+use crate::message::{Draft, Message, Record, Stored};
 
 /// Clients know this sentence: it answers a message without one of its three fields.
 pub const SEND_REQUIRES: &str = "sender_id, receiver_id, and content are required";
 
-/// The right to send this message.
+/// The right to send this draft.
 #[derive(Debug)]
-pub struct MaySend(Message);
+pub struct MaySend {
+    sender: UserKey,
+    receiver: UserKey,
+    draft: Draft,
+}
 
 /// The right to change or delete what is stored under this message's id.
 #[derive(Debug)]
-pub struct MayChange(Stored);
+pub struct MayChange(MessageId, Stored);
+
+/// The right to follow a user's events.
+#[derive(Debug, Eq, PartialEq)]
+pub struct MayFollow(UserKey);
 
 /// The right to list messages: one user's, one conversation's, or all.
 #[derive(Debug, Eq, PartialEq)]
@@ -28,14 +36,20 @@ pub enum MayList {
 }
 
 impl MaySend {
-    pub(crate) fn into_message(self) -> Message {
-        self.0
+    pub(crate) fn into_parts(self) -> (UserKey, UserKey, Draft) {
+        (self.sender, self.receiver, self.draft)
     }
 }
 
 impl MayChange {
-    pub(crate) fn into_stored(self) -> Stored {
-        self.0
+    pub(crate) fn into_parts(self) -> (MessageId, Stored) {
+        (self.0, self.1)
+    }
+}
+
+impl MayFollow {
+    pub(crate) fn user(&self) -> &UserKey {
+        &self.0
     }
 }
 
@@ -44,7 +58,7 @@ pub fn may_send(
     principal: &Principal,
     sender: Option<UserKey>,
     receiver: UserKey,
-    content: Content,
+    draft: Draft,
 ) -> Result<MaySend, Error> {
     let sender = match (principal.user(), sender) {
         (None, None) => {
@@ -56,30 +70,30 @@ pub fn may_send(
         }
         (Some(user), _) => user.clone(),
     };
-    Ok(MaySend(Message::compose(sender, receiver, content)))
+    Ok(MaySend { sender, receiver, draft })
 }
 
 /// May the principal read this message? To all but its participants it does not exist.
 pub fn may_read(principal: &Principal, message: &Message) -> Result<(), Error> {
     match principal.user() {
-        Some(user) if !message.participants().contains(&user) => Err(Error::NotFound),
+        Some(user) if ![&message.sender_id, &message.receiver_id].contains(&user) => Err(Error::NotFound),
         _ => Ok(()),
     }
 }
 
 /// May the principal edit or delete this message? Only its sender; to strangers it does not exist.
-pub fn may_change(principal: &Principal, stored: Stored) -> Result<MayChange, Error> {
+pub fn may_change(principal: &Principal, id: MessageId, stored: Stored) -> Result<MayChange, Error> {
     let (sender, receiver) = match &stored.record {
         Record::Message(message) => (&message.sender_id, &message.receiver_id),
         Record::Tombstone(tombstone) => (&tombstone.sender_id, &tombstone.receiver_id),
     };
     match principal.user() {
-        Some(user) if user == sender => Ok(MayChange(stored)),
+        Some(user) if user == sender => Ok(MayChange(id, stored)),
         Some(user) if user == receiver && matches!(stored.record, Record::Message(_)) => {
             Err(Error::Forbidden("Only its sender may change a message"))
         }
         Some(_) => Err(Error::NotFound),
-        None => Ok(MayChange(stored)),
+        None => Ok(MayChange(id, stored)),
     }
 }
 
@@ -101,6 +115,16 @@ pub fn may_list(
         (Some(user), None) => Ok(MayList::User(user)),
         (None, None) => Ok(MayList::Everything),
         (None, Some(_)) => Err(Error::invalid("with needs user")),
+    }
+}
+
+/// May the principal follow this user's events? Without one, their own; in open mode one must be named.
+pub fn may_follow(principal: &Principal, user: Option<UserKey>) -> Result<MayFollow, Error> {
+    match (principal.user(), user) {
+        (Some(own), Some(user)) if *own != user => Err(Error::Forbidden("Only one's own events can be read")),
+        (Some(own), _) => Ok(MayFollow(own.clone())),
+        (None, Some(user)) => Ok(MayFollow(user)),
+        (None, None) => Err(Error::invalid("user is required")),
     }
 }
 
@@ -145,24 +169,31 @@ pub fn speaker(
 mod tests {
     use super::*;
     use crate::identity::tests::{anyone, principal};
+    use crate::message::Content;
 
     fn user(text: &str) -> UserKey {
         UserKey::try_from(text.to_owned()).expect("a valid key")
     }
 
-    fn hi() -> Content {
-        Content::parse(Some("hi".into()), "required").expect("valid content")
+    fn draft() -> Draft {
+        let content = Content::parse(Some("hi".into()), "required").expect("valid content");
+        Draft { content, client_id: None, metadata: None }
+    }
+
+    fn id() -> MessageId {
+        let now = "2026-01-02T03:04:05Z".parse().expect("a time");
+        MessageId::generate(&user("alice"), &user("bob"), now).expect("randomness")
     }
 
     fn message() -> Message {
-        Message::compose(user("alice"), user("bob"), hi())
+        Message::compose(id(), user("alice"), user("bob"), draft())
     }
 
     #[test]
     fn one_sends_in_ones_own_name() {
         let send = |who: &Principal, sender: Option<&str>| {
-            may_send(who, sender.map(user), user("bob"), hi())
-                .map(|permit| permit.into_message().sender_id)
+            may_send(who, sender.map(user), user("bob"), draft())
+                .map(|permit| permit.into_parts().0)
                 .map_err(|error| error.answer().0)
         };
         assert_eq!(send(&principal("alice"), None), Ok(user("alice")));
@@ -185,7 +216,7 @@ mod tests {
     fn only_the_sender_changes_a_message() {
         let change = |who: &Principal, json: String| {
             let stored = Stored::parse(json).expect("it reads");
-            may_change(who, stored).map(|_| ()).map_err(|error| error.answer().0)
+            may_change(who, id(), stored).map(|_| ()).map_err(|error| error.answer().0)
         };
         let existing = || message().to_json();
         let tombstone = || crate::message::Tombstone::of(&message(), chrono::Utc::now()).to_json();
@@ -210,6 +241,18 @@ mod tests {
         assert_eq!(list(&principal("alice"), Some("bob"), None), Err(403));
         assert_eq!(list(&anyone(), None, None), Ok(MayList::Everything));
         assert_eq!(list(&anyone(), None, Some("bob")), Err(400));
+    }
+
+    #[test]
+    fn one_follows_ones_own_events() {
+        let follow = |who: &Principal, of: Option<&str>| {
+            may_follow(who, of.map(user)).map(|permit| permit.0).map_err(|error| error.answer().0)
+        };
+        assert_eq!(follow(&principal("alice"), None), Ok(user("alice")));
+        assert_eq!(follow(&principal("alice"), Some("alice")), Ok(user("alice")));
+        assert_eq!(follow(&principal("alice"), Some("bob")), Err(403));
+        assert_eq!(follow(&anyone(), Some("bob")), Ok(user("bob")));
+        assert_eq!(follow(&anyone(), None), Err(400));
     }
 
     #[test]

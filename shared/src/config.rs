@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 /// What a function knows of its surroundings.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -28,6 +30,8 @@ pub struct Config {
     /// `CONNECTION_LIFETIME`, seconds: the longest a WebSocket stays open. Default 7200, API Gateway's
     /// [quota](https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
     pub connection_lifetime: Duration,
+    /// `RETENTION_DAYS`: how long messages are kept. Without it, or with 0, for ever.
+    pub retention: Option<TimeDelta>,
 }
 
 /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
@@ -111,6 +115,9 @@ impl Config {
             connection_lifetime: Duration::from_secs(
                 parse(get, "CONNECTION_LIFETIME", "must be a number of seconds")?.unwrap_or(7200),
             ),
+            retention: parse::<u16>(get, "RETENTION_DAYS", "must be a number of days")?
+                .filter(|days| *days > 0)
+                .map(|days| TimeDelta::days(days.into())),
         })
     }
 }

@@ -18,6 +18,10 @@ pub enum Error {
     Forbidden(&'static str),
     /// No such message, or none that the asker may know of.
     NotFound,
+    /// The name of a send was used for another one.
+    KeyReused,
+    /// The log does not hold the position that was asked for; it is at this one now.
+    Resync(String),
     /// Larger than the limit that the sentence names.
     TooLarge(&'static str),
     /// The store cannot be reached just now.
@@ -50,7 +54,9 @@ impl Error {
             Self::Unauthenticated => (401, "unauthenticated", "Authentication is required"),
             Self::Forbidden(sentence) => (403, "forbidden", sentence),
             Self::NotFound => (404, "not_found", "Message not found"),
+            Self::Resync(_) => (410, "resync", "Events since then are not known, list the messages again"),
             Self::TooLarge(sentence) => (413, "too_large", sentence),
+            Self::KeyReused => (422, "key_reused", "This client_id was used for another message"),
             Self::Unavailable(_) => (503, "unavailable", UNAVAILABLE),
             Self::Internal(_) => (500, "internal", INTERNAL),
         }

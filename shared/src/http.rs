@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{CONTENT_TYPE, HeaderName};
+use lambda_http::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER as RETRY_AFTER_HEADER};
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -31,12 +31,25 @@ struct Done<'a> {
 struct Failure<'a> {
     error: &'a str,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'a str>,
 }
+
+/// When to try again where the store was away, in seconds.
+const RETRY_AFTER: &str = "1";
 
 impl Answer {
     /// `200` with this JSON.
     pub fn json(body: String) -> Self {
         Self { status: StatusCode::OK, body, headers: Vec::new() }
+    }
+
+    /// `200` with this as JSON.
+    ///
+    /// # Errors
+    /// What does not serialize.
+    pub fn of(data: &impl Serialize) -> Result<Self, Error> {
+        serde_json::to_string(data).map(Self::json).map_err(|error| Error::Internal(error.into()))
     }
 
     /// `200` with what was done and, where there is one, the message as it is now.
@@ -87,8 +100,14 @@ pub fn respond(result: Result<Answer, Error>) -> Response<Body> {
                 tracing::error!(%error, "request failed");
             }
             let (status, code, sentence) = error.answer();
-            let body = serde_json::to_string(&Failure { error: sentence, code }).unwrap_or_default();
-            (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body, Vec::new())
+            let (event_id, headers) = match &error {
+                Error::Resync(position) => (Some(position.as_str()), Vec::new()),
+                Error::Unavailable(_) => (None, vec![(RETRY_AFTER_HEADER, RETRY_AFTER.to_owned())]),
+                _ => (None, Vec::new()),
+            };
+            let body =
+                serde_json::to_string(&Failure { error: sentence, code, event_id }).unwrap_or_default();
+            (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body, headers)
         }
     };
     let mut response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
@@ -130,8 +149,25 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`Error::InvalidRequest`] for a value of another type.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        let text = self.0.text(name).map_err(|_| Error::invalid(format!("{name} must be a string")))?;
-        Ok(text.filter(|text| !text.is_empty()))
+        Ok(self.whole_text(name)?.filter(|text| !text.is_empty()))
+    }
+
+    /// The same, even if it is empty.
+    ///
+    /// # Errors
+    /// As [`Fields::text`].
+    pub fn whole_text(&self, name: &str) -> Result<Option<String>, Error> {
+        self.0.text(name).map_err(|_| Error::invalid(format!("{name} must be a string")))
+    }
+
+    /// Whether there is such a field, if only with `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some()
+    }
+
+    /// A field's value as it was written; `None` where it is missing or `null`.
+    pub fn given(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(name).filter(|value| value.get() != "null")
     }
 
     /// The user that a field names, if it names any.
@@ -154,6 +190,31 @@ pub fn message_id(request: &Request) -> Result<MessageId, Error> {
         .and_then(|path| path.first("id"))
         .and_then(MessageId::parse)
         .ok_or(Error::NotFound)
+}
+
+/// A parameter of the query; of a repeated one the last counts.
+pub fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.query_string_parameters_ref()?.all(name)?.last().copied()
+}
+
+/// The user that a parameter names, if there is one.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] for a text that is no user key.
+pub fn user_key(request: &Request, name: &str) -> Result<Option<UserKey>, Error> {
+    let key = parameter(request, name).map(|key| UserKey::try_from(key.to_owned())).transpose();
+    key.map_err(|_| Error::invalid_user_key(name))
+}
+
+/// The `limit` of a page.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] unless it is a number from 1 to `most`.
+pub fn limit(request: &Request, most: usize) -> Result<Option<usize>, Error> {
+    let Some(text) = parameter(request, "limit") else { return Ok(None) };
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let limit = text.parse().ok().filter(|limit| digits && (1..=most).contains(limit));
+    limit.map(Some).ok_or_else(|| Error::invalid(format!("limit must be a number from 1 to {most}")))
 }
 
 #[cfg(test)]

@@ -139,6 +139,35 @@ fn replace_surrogates(bytes: &[u8]) -> String {
     text
 }
 
+/// JSON whose escapes of unpaired surrogates are replaced; all else stays as it was written.
+pub(crate) fn replace_escaped_surrogates(json: &str) -> String {
+    const REPLACEMENT: &str = "\\ufffd";
+    let unit = |at: usize| {
+        let digits = json.get(at..at + REPLACEMENT.len())?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut replaced = String::with_capacity(json.len());
+    let mut rest = 0;
+    while let Some(found) = json[rest..].find('\\') {
+        let at = rest + found;
+        replaced.push_str(&json[rest..at]);
+        let length = match (unit(at), unit(at + REPLACEMENT.len())) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 2 * REPLACEMENT.len(),
+            (Some(0xD800..=0xDFFF), _) => {
+                replaced.push_str(REPLACEMENT);
+                rest = at + REPLACEMENT.len();
+                continue;
+            }
+            (Some(_), _) => REPLACEMENT.len(),
+            (None, _) => 2,
+        };
+        rest = at + length;
+        replaced.push_str(&json[at..rest]);
+    }
+    replaced.push_str(&json[rest..]);
+    replaced
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +214,18 @@ mod tests {
         assert_eq!(text(r#"{"a":"\ude00\ud83d"}"#, "a"), Ok(Some("\u{FFFD}\u{FFFD}".into())));
         assert_eq!(text(r#"{"a":"\ud83d\ude00 \ud7ff é"}"#, "a"), Ok(Some("\u{1F600} \u{D7FF} é".into())));
         assert_eq!(text(r#"{"\ud83d":"x"}"#, "\u{FFFD}"), Ok(Some("x".into())));
+    }
+
+    #[test]
+    fn escaped_surrogates_without_their_other_half_are_replaced() {
+        for same in [r#"{"a":"\ud83d\ude00 \u00e9 \\ \" 😀"}"#, r#""\\ud800""#, "{}", r#""\\\\\n""#] {
+            assert_eq!(replace_escaped_surrogates(same), same);
+        }
+        assert_eq!(replace_escaped_surrogates(r#"["\uD83D","\ud83dx"]"#), r#"["\ufffd","\ufffdx"]"#);
+        assert_eq!(
+            replace_escaped_surrogates(r#""\ude00\ud83d\ud83d\ude00""#),
+            r#""\ufffd\ufffd\ud83d\ude00""#
+        );
     }
 
     #[test]

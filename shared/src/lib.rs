@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`app`] | what is built once per cold start |
+//! | `clock` | the time, by the store's clock where this machine's is off |
 //! | [`config`] | every environment variable |
 //! | [`ids`] | user keys, connection ids, message ids: what is valid |
 //! | `json` | JSON objects as clients send them |
@@ -22,6 +23,7 @@
 
 pub mod access;
 pub mod app;
+mod clock;
 pub mod config;
 pub mod error;
 pub mod http;

@@ -9,12 +9,14 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ConnectionId, MessageId, UserKey};
 use crate::management::{Management, PostError};
-use crate::message::Message;
 use crate::protocol::server::{DeletedMessage, Notification, to_json};
 use crate::store::{Feed, Store};
 
 /// How long all pushes of one operation may take together.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long closing the connections that missed a push may take together.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Most pushes under way at once.
 const CONCURRENT_PUSHES: usize = 64;
@@ -55,7 +57,11 @@ pub enum Delivery {
 impl Deadline {
     /// Starts the clock.
     pub fn start() -> Self {
-        Self(Instant::now() + PATIENCE)
+        Self(Instant::now() + PUSH_TIMEOUT)
+    }
+
+    fn for_closing() -> Self {
+        Self(Instant::now() + CLOSE_TIMEOUT)
     }
 }
 
@@ -65,16 +71,16 @@ impl Notifier {
         Self { management, store }
     }
 
-    /// Tells every connection of these feeds of a new message. Never fails: a client that is missed finds the event
-    /// in its log.
-    pub async fn created(&self, message: &Message, feeds: Vec<Feed>) {
-        let data = &message.to_raw();
+    /// Tells every connection of these feeds of a new message, by its JSON. Never fails: a client that is missed finds
+    /// the event in its log.
+    pub async fn created(&self, message: &str, feeds: Vec<Feed>) {
+        let Ok(data) = serde_json::from_str(message) else { return };
         self.notify(feeds, |event_id| to_json(&Notification::NewMessage { data, event_id })).await;
     }
 
     /// The same of an edited message.
-    pub async fn updated(&self, message: &Message, feeds: Vec<Feed>) {
-        let data = &message.to_raw();
+    pub async fn updated(&self, message: &str, feeds: Vec<Feed>) {
+        let Ok(data) = serde_json::from_str(message) else { return };
         self.notify(feeds, |event_id| to_json(&Notification::UpdateMessage { data, event_id })).await;
     }
 
@@ -87,16 +93,25 @@ impl Notifier {
     }
 
     async fn notify(&self, feeds: Vec<Feed>, frame: impl Fn(&str) -> String) {
-        let mut pushes = Vec::new();
+        let (mut pushes, mut recovering) = (Vec::new(), Vec::new());
         for feed in feeds {
             let frame = frame(&feed.event_id);
-            pushes.extend(feed.connections.into_iter().map(|connection| Push {
-                user: feed.user.clone(),
-                connection: connection.id,
-                frames: vec![frame.clone()],
-            }));
+            for connection in feed.connections {
+                recovering.push(connection.recovers);
+                pushes.push(Push {
+                    user: feed.user.clone(),
+                    connection: connection.id,
+                    frames: vec![frame.clone()],
+                });
+            }
         }
-        self.push_all(pushes, Deadline::start()).await;
+        let told: Vec<_> = pushes.iter().map(|push| push.connection.clone()).collect();
+        let deliveries = self.push_all(pushes, Deadline::start()).await;
+        // Its client comes back and reads what it missed.
+        let missed = told.into_iter().zip(deliveries).zip(recovering);
+        let missed = missed.filter(|((_, delivery), recovers)| *recovers && *delivery == Delivery::Failed);
+        let missed: Vec<_> = missed.map(|((connection, _), _)| connection).collect();
+        self.close_all(&missed, Deadline::for_closing()).await;
     }
 
     /// Pushes to all at once and forgets the connections that are gone. The answers are in the order of

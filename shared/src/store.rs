@@ -13,15 +13,19 @@ mod redis;
 mod script;
 mod tickets;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use chrono::TimeDelta;
 
 pub use calls::{Candidates, Description};
 pub use connections::{Connection, Registration, Speaker};
-pub use events::Feed;
-pub use messages::{Deletion, Page, Paging};
+pub use events::{Change, Event, EventId, Events, Feed, Follow};
+pub use keys::LAYOUT;
+pub use messages::{Deletion, Page, Paging, Sent};
 pub use tickets::TICKET_SECONDS;
 
 use self::redis::Redis;
+use crate::clock::Clock;
 use crate::config::Config;
 
 /// The store; cheap to clone.
@@ -31,6 +35,9 @@ pub struct Store {
     /// In open mode anyone may list everything, so everything is indexed.
     open: bool,
     connection_lifetime: Duration,
+    /// How long messages are kept; without it for ever.
+    retention: Option<TimeDelta>,
+    clock: Clock,
 }
 
 impl Store {
@@ -41,12 +48,12 @@ impl Store {
     pub async fn open(config: &Config) -> Result<Self, ::redis::RedisError> {
         let redis = Redis::new(config)?;
         redis.warm().await;
-        Ok(Self { redis, open: config.allow_anonymous, connection_lifetime: config.connection_lifetime })
+        Ok(Self {
+            redis,
+            open: config.allow_anonymous,
+            connection_lifetime: config.connection_lifetime,
+            retention: config.retention,
+            clock: Clock::default(),
+        })
     }
-}
-
-/// The present, in milliseconds since 1970.
-fn now_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,9 +13,18 @@ use crate::notify::Deadline;
 use crate::protocol::client::{self, ClientFrame, Echo};
 use crate::protocol::server::{ErrorFrame, to_json};
 
+/// Where and when a frame came in.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The connection it was sent on.
+    pub connection: ConnectionId,
+    /// When it reached the platform, in milliseconds since 1970. Frames may be handled in another order.
+    pub at_ms: i64,
+}
+
 /// One event of a WebSocket route.
 struct Event {
-    connection: ConnectionId,
+    arrival: Arrival,
     /// The `ticket` of the URL's query; on `$connect` only.
     ticket: Option<String>,
     /// The frame's text; empty for `$connect` and `$disconnect`.
@@ -41,7 +50,7 @@ pub async fn serve_connect(
     handle: impl AsyncFn(&App, &ConnectionId, Option<&str>) -> Result<(), Error>,
 ) -> Result<(), lambda_runtime::Error> {
     serve(async |event| {
-        let result = handle(app, &event.connection, event.ticket.as_deref()).await;
+        let result = handle(app, &event.arrival.connection, event.ticket.as_deref()).await;
         Answer::status(result, "a connection was refused")
     })
     .await
@@ -56,7 +65,7 @@ pub async fn serve_disconnect(
     handle: impl AsyncFn(&App, &ConnectionId) -> Result<(), Error>,
 ) -> Result<(), lambda_runtime::Error> {
     serve(async |event| {
-        Answer::status(handle(app, &event.connection).await, "a closed connection was not forgotten")
+        Answer::status(handle(app, &event.arrival.connection).await, "a closed connection was not forgotten")
     })
     .await
 }
@@ -67,12 +76,12 @@ pub async fn serve_disconnect(
 /// As [`serve_connect`].
 pub async fn serve_frames(
     app: &PushingApp,
-    handle: impl AsyncFn(&PushingApp, &ConnectionId, ClientFrame<'_>) -> Result<(), FrameError>,
+    handle: impl AsyncFn(&PushingApp, &Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
 ) -> Result<(), lambda_runtime::Error> {
     serve(async |event| {
-        let refused = refusal(&event, async |connection, frame| handle(app, connection, frame).await);
+        let refused = refusal(&event, async |arrival, frame| handle(app, arrival, frame).await);
         if let Some(refusal) = refused.await {
-            app.notifier.push(&event.connection, &refusal, Deadline::start()).await;
+            app.notifier.push(&event.arrival.connection, &refusal, Deadline::start()).await;
         }
         Answer { status: 200, body: None }
     })
@@ -84,7 +93,7 @@ pub async fn serve_frames(
 /// # Errors
 /// As [`serve_connect`].
 pub async fn serve_two_way(
-    handle: impl AsyncFn(&ConnectionId, ClientFrame<'_>) -> Result<(), FrameError>,
+    handle: impl AsyncFn(&Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
 ) -> Result<(), lambda_runtime::Error> {
     // A body with another status would be replaced by the platform's own frame.
     serve(async |event| Answer { status: 200, body: refusal(&event, &handle).await }).await
@@ -105,7 +114,12 @@ async fn serve(respond: impl AsyncFn(Event) -> Answer) -> Result<(), lambda_runt
     lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| async move {
         let event = event.payload;
         let answer = respond(Event {
-            connection: ConnectionId::from_platform(event.request_context.connection_id.unwrap_or_default()),
+            arrival: Arrival {
+                connection: ConnectionId::from_platform(
+                    event.request_context.connection_id.unwrap_or_default(),
+                ),
+                at_ms: event.request_context.request_time_epoch,
+            },
             ticket: event.query_string_parameters.first("ticket").map(str::to_owned),
             body: event.body.unwrap_or_default(),
         });
@@ -117,11 +131,11 @@ async fn serve(respond: impl AsyncFn(Event) -> Answer) -> Result<(), lambda_runt
 /// Hands a frame to its handler; the error frame where that fails.
 async fn refusal(
     event: &Event,
-    handle: impl AsyncFnOnce(&ConnectionId, ClientFrame<'_>) -> Result<(), FrameError>,
+    handle: impl AsyncFnOnce(&Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
 ) -> Option<String> {
     let (echo, frame) = client::parse(&event.body);
     let result = match frame {
-        Ok(frame) => handle(&event.connection, frame).await,
+        Ok(frame) => handle(&event.arrival, frame).await,
         Err(error) => Err(error),
     };
     result.err().map(|error| error_frame(&error, &echo))

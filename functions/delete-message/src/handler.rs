@@ -12,7 +12,7 @@ pub(crate) async fn handle(app: &PushingApp, request: Request) -> Result<Answer,
     let id = http::message_id(&request)?;
 
     let stored = app.store.message(id).await?.ok_or(Error::NotFound)?;
-    let permit = access::may_change(&principal, stored)?;
+    let permit = access::may_change(&principal, id, stored)?;
     let deletion = app.store.delete(permit).await?;
     app.notifier.deleted(id, deletion.feeds).await;
     if deletion.before { Err(Error::NotFound) } else { Answer::done("Message deleted", None::<&()>) }

@@ -1,11 +1,11 @@
 //! A page of messages, ascending, with a link to the next page of older (or newer) ones.
 
+use lambda_http::Request;
 use lambda_http::http::header::LINK;
-use lambda_http::{Request, RequestExt};
 use shared::access;
 use shared::app::App;
 use shared::error::Error;
-use shared::http::Answer;
+use shared::http::{self, Answer};
 use shared::identity::Principal;
 use shared::ids::{MessageId, UserKey};
 use shared::store::{Page, Paging};
@@ -13,7 +13,6 @@ use shared::uri::encode;
 
 const MOST: usize = 1000;
 
-const INVALID_LIMIT: &str = "limit must be a number from 1 to 1000";
 const INVALID_CURSOR: &str = "before and after must be message ids";
 const BOTH_CURSORS: &str = "before and after exclude each other";
 
@@ -28,8 +27,7 @@ struct Query {
 
 pub(crate) async fn handle(app: &App, request: Request) -> Result<Answer, Error> {
     let principal = Principal::from_request(&request, &app.config)?;
-    let parameters = request.query_string_parameters_ref();
-    let query = Query::parse(|name| parameters.and_then(|all| all.first(name)))?;
+    let query = Query::of(&request)?;
 
     let permit = access::may_list(&principal, query.user.clone(), query.with.clone())?;
     let page = app.store.list(&permit, query.paging, query.limit.unwrap_or(MOST)).await?;
@@ -42,32 +40,24 @@ pub(crate) async fn handle(app: &App, request: Request) -> Result<Answer, Error>
 }
 
 impl Query {
-    fn parse<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Error> {
-        let limit = match get("limit") {
-            Some(text) => {
-                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-                let limit = text.parse().ok().filter(|limit| digits && (1..=MOST).contains(limit));
-                Some(limit.ok_or(Error::invalid(INVALID_LIMIT))?)
-            }
-            None => None,
-        };
+    fn of(request: &Request) -> Result<Self, Error> {
         let id = |text| MessageId::parse(text).ok_or(Error::invalid(INVALID_CURSOR));
-        let paging = match (get("before"), get("after")) {
+        let paging = match (http::parameter(request, "before"), http::parameter(request, "after")) {
             (Some(_), Some(_)) => return Err(Error::invalid(BOTH_CURSORS)),
             (None, Some(after)) => Paging::After(id(after)?),
             (before, None) => Paging::Before(before.map(id).transpose()?),
         };
-        let user = |name| {
-            get(name)
-                .map(|key| UserKey::try_from(key.to_owned()).map_err(|_| Error::invalid_user_key(name)))
-                .transpose()
-        };
-        Ok(Self { limit, paging, user: user("user")?, with: user("with")? })
+        Ok(Self {
+            limit: http::limit(request, MOST)?,
+            paging,
+            user: http::user_key(request, "user")?,
+            with: http::user_key(request, "with")?,
+        })
     }
 
     /// Where to go on ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)), keeping the query.
     fn link(&self, page: &Page) -> Option<String> {
-        let id = page.more.as_ref()?;
+        let id = page.more?;
         let (cursor, relation) = match self.paging {
             Paging::Before(_) => ("before", "prev"),
             Paging::After(_) => ("after", "next"),
@@ -87,13 +77,21 @@ impl Query {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use lambda_http::{Body, RequestExt as _};
+
     use super::*;
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-    fn parse(pairs: &[(&str, &'static str)]) -> Result<Query, String> {
-        Query::parse(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value))
-            .map_err(|error| error.answer().2.to_owned())
+    fn parse(pairs: &[(&str, &str)]) -> Result<Query, String> {
+        let mut parameters: HashMap<String, Vec<String>> = HashMap::new();
+        for (name, value) in pairs {
+            parameters.entry((*name).to_owned()).or_default().push((*value).to_owned());
+        }
+        let request = Request::new(Body::Empty).with_query_string_parameters(parameters);
+        Query::of(&request).map_err(|error| error.answer().2.to_owned())
     }
 
     #[test]
@@ -101,7 +99,8 @@ mod tests {
         assert!(parse(&[]).is_ok());
         assert!(parse(&[("limit", "1000"), ("before", ID), ("unknown", "x")]).is_ok());
         for limit in ["0", "1001", "-1", "+1", "x", "", "99999999999999999999", "1.0", "１"] {
-            assert_eq!(parse(&[("limit", limit)]), Err(INVALID_LIMIT.to_owned()), "{limit}");
+            let sentence = "limit must be a number from 1 to 1000".to_owned();
+            assert_eq!(parse(&[("limit", limit)]), Err(sentence), "{limit}");
         }
         assert_eq!(parse(&[("after", "x")]), Err(INVALID_CURSOR.to_owned()));
         assert_eq!(parse(&[("before", ID), ("after", ID)]), Err(BOTH_CURSORS.to_owned()));
@@ -109,8 +108,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_repeated_parameter_the_last_counts() {
+        let query = parse(&[("limit", "0"), ("limit", "5"), ("limit", "7")]).expect("valid");
+        assert_eq!(query.limit, Some(7));
+    }
+
+    #[test]
     fn a_link_keeps_the_query() {
-        let page = Page { messages: Vec::new(), more: Some(ID.to_owned()) };
+        let page = Page { messages: Vec::new(), more: MessageId::parse(ID) };
         let query = parse(&[("limit", "5"), ("user", "a&b>"), ("with", "\u{1F600}")]).expect("valid");
         assert_eq!(
             query.link(&page),

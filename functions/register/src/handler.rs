@@ -3,22 +3,23 @@
 use shared::access;
 use shared::app::PushingApp;
 use shared::error::FrameError;
-use shared::ids::ConnectionId;
 use shared::notify::{Deadline, Delivery};
 use shared::protocol::client::ClientFrame;
 use shared::protocol::server::{Registered, to_json};
+use shared::websocket::Arrival;
 
 pub(crate) async fn handle(
     app: &PushingApp,
-    connection: &ConnectionId,
+    arrival: &Arrival,
     frame: ClientFrame<'_>,
 ) -> Result<(), FrameError> {
     let ClientFrame::Register(frame) = frame else { return Err(FrameError::UnknownType) };
     let PushingApp { config, store, notifier } = app;
+    let connection = &arrival.connection;
     // Only in open mode may the word of the client be taken without asking the store.
     let bound = if config.allow_anonymous { None } else { store.speaker(connection).await?.user };
     let user = access::may_register(bound, frame.user, config.allow_anonymous)?;
-    let registration = store.register(connection, &user).await?;
+    let registration = store.register(connection, &user, frame.recover, arrival.at_ms).await?;
 
     let deadline = Deadline::start();
     let registered = Registered {
@@ -28,12 +29,7 @@ pub(crate) async fn handle(
     };
     if notifier.push(connection, &to_json(&registered), deadline).await == Delivery::Gone {
         store.forget(&[(user, connection.clone())]).await?;
-        return Ok(());
     }
-    if registration.known && registration.moved_from.is_none() {
-        return Ok(());
-    }
-    let oldest = store.confirm(connection, &user, &registration).await?;
-    notifier.close_all(&oldest, deadline).await;
+    notifier.close_all(&registration.oldest, deadline).await;
     Ok(())
 }

@@ -7,12 +7,14 @@ use shared::ids::{ConnectionId, UserKey};
 use shared::notify::{Deadline, Delivery, Push};
 use shared::protocol::client::{ClientFrame, SignalType};
 use shared::store::{Candidates, Connection, Description, Speaker};
+use shared::websocket::Arrival;
 
 pub(crate) async fn handle(
     app: &PushingApp,
-    connection: &ConnectionId,
+    arrival: &Arrival,
     frame: ClientFrame<'_>,
 ) -> Result<(), FrameError> {
+    let connection = &arrival.connection;
     let ClientFrame::Signal(signal) = frame else { return Err(FrameError::UnknownType) };
     // Only an end_call that does not name its call may be an echo.
     let Speaker { user, echo } = match signal.kind {

@@ -49,6 +49,8 @@ pub enum ClientFrame<'a> {
 pub struct Register {
     /// The user that the connection claims to speak for.
     pub user: Option<UserKey>,
+    /// Whether the connection is to be closed when a push to it fails, so that its client reads what it missed.
+    pub recover: bool,
     /// The frame's `ref`, which the answer repeats.
     pub reference: Option<String>,
 }
@@ -121,7 +123,8 @@ fn read<'a>(object: Object<'a>, echo: &Echo) -> Result<ClientFrame<'a>, FrameErr
     let kind = match kind {
         FrameType::Register => {
             let user = user_key(&object, "userKey").map_err(|_| FrameError::InvalidUserKey)?;
-            return Ok(ClientFrame::Register(Register { user, reference: echo.reference.clone() }));
+            let recover = object.get("recover").is_some_and(|value| value.get() == "true");
+            return Ok(ClientFrame::Register(Register { user, recover, reference: echo.reference.clone() }));
         }
         FrameType::Offer => SignalType::Offer,
         FrameType::Answer => SignalType::Answer,
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn register_names_its_user() {
-        let register = |text| match parse(text).1 {
+        let register = |text: &str| match parse(text).1 {
             Ok(ClientFrame::Register(register)) => Ok(register),
             Err(error) => Err(error.answer().0),
             other => panic!("{other:?}"),
@@ -187,9 +190,15 @@ mod tests {
         let reference = Some("7".to_owned());
         assert_eq!(
             register(r#"{"type":"register","userKey":"alice","ref":"7"}"#),
-            Ok(Register { user: Some(user("alice")), reference })
+            Ok(Register { user: Some(user("alice")), recover: false, reference })
         );
-        assert_eq!(register(r#"{"type":"register"}"#), Ok(Register { user: None, reference: None }));
+        assert_eq!(
+            register(r#"{"type":"register"}"#),
+            Ok(Register { user: None, recover: false, reference: None })
+        );
+        let recover = |text: &str| register(text).expect("valid").recover;
+        assert!(recover(r#"{"type":"register","recover":true}"#));
+        assert!(!recover(r#"{"type":"register","recover":"true"}"#));
         assert_eq!(register(r#"{"type":"register","userKey":5}"#), Err("invalid_user_key"));
         assert_eq!(register(r#"{"type":"register","userKey":""}"#), Err("invalid_user_key"));
     }

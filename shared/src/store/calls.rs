@@ -4,21 +4,19 @@
 //! it belongs to, and clients lose one that comes first. It is held until its connection's description has
 //! been delivered.
 
-use std::time::Duration;
-
 use futures_util::future::try_join;
 use redis::Cmd;
 
 use super::script::{Call, Script};
-use super::{Connection, Store, keys, now_ms};
+use super::{Connection, Store, keys};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
 
 /// How long a call's record stays after the last description, in seconds.
 const CALL_SECONDS: u64 = 24 * 3600;
 
-/// A description that is not delivered by then never will be: its function died.
-const DELIVERY: Duration = Duration::from_secs(3);
+/// A description that is not delivered within this, in milliseconds, never will be: its function died.
+const DELIVERY_MS: u64 = 3_000;
 
 /// How long an early candidate is held, in milliseconds, how many of a connection, and of what size in all.
 const HELD_MS: u64 = 10_000;
@@ -47,7 +45,9 @@ pub enum Candidates {
 static DESCRIBE: Script = Script::new(
     "
 local call = KEYS[1]
-local kind, me, delivered_by, seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local kind, me, delivery_ms, seconds = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local time = redis.call('TIME')
+local delivered_by = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + delivery_ms
 local renegotiates = redis.call('HGET', call, 'state') == 'active'
   and redis.call('HEXISTS', call, 'described:' .. me) == 1
 if kind == 'offer' and not renegotiates then
@@ -78,8 +78,10 @@ return frames
 static CANDIDATE: Script = Script::new(
     "
 local call, held = KEYS[1], KEYS[2]
-local me, frame, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local held_ms, most_frames, most_bytes = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local me, frame = ARGV[1], ARGV[2]
+local held_ms, most_frames, most_bytes = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local described = redis.call('HGET', call, 'described:' .. me)
 local waiting = redis.call('LRANGE', held, 0, -1)
 if described and tonumber(described) <= now then
@@ -111,11 +113,10 @@ impl Store {
             Description::Offer => "offer",
             Description::Answer => "answer",
         };
-        let delivered_by = now_ms() + u64::try_from(DELIVERY.as_millis()).unwrap_or(u64::MAX);
         let describe = DESCRIBE
-            .call(&[&keys::call(user, target)])
+            .call(&[keys::call(user, target)])
             .arg(&[kind, me.as_str()])
-            .arg(delivered_by)
+            .arg(DELIVERY_MS)
             .arg(CALL_SECONDS);
         let ((), connections) = try_join(self.redis.run(&describe), self.connections(target, me)).await?;
         Ok(connections)
@@ -142,7 +143,6 @@ impl Store {
         let candidate = self
             .with_held(&CANDIDATE, me, user, target)
             .arg(&[me.as_str(), frame])
-            .arg(now_ms())
             .arg(HELD_MS)
             .arg(HELD_FRAMES)
             .arg(HELD_BYTES);
@@ -171,6 +171,6 @@ impl Store {
         user: &UserKey,
         target: &UserKey,
     ) -> Call {
-        script.call(&[&keys::call(user, target), &keys::held_candidates(user, target, me)])
+        script.call(&[keys::call(user, target), keys::held_candidates(user, target, me)])
     }
 }

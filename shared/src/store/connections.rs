@@ -2,53 +2,46 @@
 
 use std::time::Duration;
 
-use futures_util::future::{try_join, try_join_all, try_join3};
+use futures_util::future::{try_join, try_join_all};
 use redis::Cmd;
 
 use super::script::Script;
-use super::{Store, keys, now_ms};
+use super::{Store, keys};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
 
 /// Most connections of one user; beyond it the oldest is closed.
 const CONNECTIONS_PER_USER: usize = 20;
 
-/// A connection is entered for this long, and for its whole life once `registered` has been pushed to it.
-/// Who finds so short an entry knows that this push is still under way.
-const GREETING: Duration = Duration::from_secs(10);
-
-/// How far the clocks of two functions may be apart for one to tell a short entry of the other from a lasting
-/// one, which has more than [`LIFETIME_MARGIN`] left as long as its connection lives.
-const SKEW: Duration = Duration::from_secs(60);
-
-/// How long a push waits for such a connection, a little longer than pushing `registered` may take, and how often
-/// it looks.
-const GREETING_PATIENCE: Duration = Duration::from_millis(2500);
-const GREETING_LOOK: Duration = Duration::from_millis(20);
-
 /// Entries outlive their connection's longest life by this, so that none ends early.
 const LIFETIME_MARGIN: Duration = Duration::from_secs(600);
 
+/// How long it is remembered that a connection left a user: longer than any function may run.
+const LEFT_SECONDS: u64 = 600;
+
 /// After an `end_call` was pushed to a connection, its next one within this time is the echo of it.
 const ECHO: Duration = Duration::from_secs(5);
+
+/// What an entry begins with, before the connection's id.
+const PLAIN: char = '-';
+const RECOVERS: char = 'r';
 
 /// An open connection of a user.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Connection {
     /// Its id.
     pub id: ConnectionId,
-    greeting: bool,
+    /// Whether it is to be closed when a push to it fails, so that its client comes back and reads what it missed.
+    pub recovers: bool,
 }
 
 /// What a `register` found.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Registration {
-    /// Whom the connection spoke for before, if for somebody else.
-    pub moved_from: Option<UserKey>,
     /// The user's latest event.
     pub event_id: String,
-    /// True if the connection was registered for this user already.
-    pub known: bool,
+    /// Connections beyond the most that a user may have, to be closed.
+    pub oldest: Vec<ConnectionId>,
 }
 
 /// Whom a connection speaks for.
@@ -60,115 +53,176 @@ pub struct Speaker {
     pub echo: bool,
 }
 
-/// Enters a connection; reads the latest event after that, so that no event falls in between.
+impl Connection {
+    /// Reads an entry of the registry.
+    pub(super) fn of_member(member: &str) -> Self {
+        let recovers = member.starts_with(RECOVERS);
+        let id = member.strip_prefix([PLAIN, RECOVERS]).unwrap_or(member);
+        Self { id: ConnectionId::from_platform(id), recovers }
+    }
+}
+
+/// Enters a connection, unless it left this user by a later request; reads the latest event after that, so that no
+/// event falls in between. What grows comes first, so that a full store refuses all of it.
 static ENTER: Script = Script::new(
     "
-local connections, events = KEYS[1], KEYS[2]
-local id, now, greeting_until, lasting = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-redis.call('ZREMRANGEBYSCORE', connections, '-inf', '(' .. now)
-local score = redis.call('ZSCORE', connections, id)
-local known = score and tonumber(score) > lasting
-if not known then redis.call('ZADD', connections, greeting_until, id) end
-local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
-return {known and 1 or 0, last and last[1] or '0-0'}
+local connections, events, left = KEYS[1], KEYS[2], KEYS[3]
+local member, other, at = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local lifetime, seconds, most = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local last = redis.call('LINDEX', events, -1)
+local event = last and string.match(last, '^[^ ]+') or '0-0'
+if at >= 0 and tonumber(redis.call('GET', left) or -1) >= at then return {event, 1, {}} end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local expiry = redis.call('ZSCORE', connections, member) or redis.call('ZSCORE', connections, other)
+if not expiry or tonumber(expiry) <= now then expiry = now + lifetime end
+redis.call('ZADD', connections, expiry, member)
+redis.call('ZREM', connections, other)
+redis.call('DEL', left)
+redis.call('ZREMRANGEBYSCORE', connections, '-inf', now)
+redis.call('EXPIRE', connections, seconds)
+local oldest = {}
+local over = redis.call('ZCARD', connections) - most
+if over > 0 then
+  oldest = redis.call('ZRANGE', connections, 0, over - 1)
+  redis.call('ZREM', connections, unpack(oldest))
+end
+return {event, 0, oldest}
 ",
 );
 
-/// Makes a connection speak for a user; returns whom it has left and may still be entered for. That is kept until
-/// it has been dealt with, so that it is not forgotten when this answer is lost.
+/// Makes a connection speak for a user, unless a later request made it speak for another; returns whether it does, and
+/// whom it has left and may still be entered for. That is kept until it has been dealt with, so that it is not
+/// forgotten when this answer is lost.
 static SPEAK: Script = Script::new(
     "
-local connection, user, seconds = KEYS[1], ARGV[1], ARGV[2]
-local before = redis.call('HGET', connection, 'user')
-if before and before ~= user then redis.call('HSET', connection, 'left', before) end
-redis.call('HSET', connection, 'user', user)
+local connection, user, at, seconds = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local before = redis.call('HMGET', connection, 'user', 'at')
+if before[1] and before[1] ~= user then
+  if tonumber(before[2] or 0) > tonumber(at) then return {0, false} end
+  redis.call('HSET', connection, 'left', before[1])
+end
+redis.call('HSET', connection, 'user', user, 'at', at)
 redis.call('EXPIRE', connection, seconds)
-return redis.call('HGET', connection, 'left')
+return {1, redis.call('HGET', connection, 'left')}
 ",
 );
 
-/// Notes that a connection is not entered any more for a user it has left; returns whom it speaks for.
+/// Takes a connection out that left by a request of this time; one that is still to be entered by an earlier request
+/// will not be.
+static LEAVE: Script = Script::new(
+    "
+redis.call('ZREM', KEYS[1], ARGV[1], ARGV[2])
+redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
+return false
+",
+);
+
+/// Notes that a connection is not entered any more for a user it has left.
 static LEFT: Script = Script::new(
     "
-local connection, user = KEYS[1], ARGV[1]
-if redis.call('HGET', connection, 'left') == user then redis.call('HDEL', connection, 'left') end
-return redis.call('HGET', connection, 'user')
+if redis.call('HGET', KEYS[1], 'left') == ARGV[1] then redis.call('HDEL', KEYS[1], 'left') end
+return false
 ",
 );
 
-/// Makes an entry last, unless it was removed meanwhile; returns the oldest beyond the bound.
-static CONFIRM: Script = Script::new(
+/// The connections of a user that are open, by the store's clock.
+static OPEN: Script = Script::new(
     "
-local connections = KEYS[1]
-local id, lasting, expiry, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-redis.call('ZADD', connections, 'XX', expiry, id)
-local over = redis.call('ZCOUNT', connections, '(' .. lasting, '+inf') - most
-if over <= 0 then return {} end
-local oldest = redis.call('ZRANGEBYSCORE', connections, '(' .. lasting, '+inf', 'LIMIT', 0, over)
-redis.call('ZREM', connections, unpack(oldest))
-return oldest
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')
 ",
 );
 
 /// Expects an echo from a connection that is still known.
 static EXPECT_ECHO: Script = Script::new(
     "
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'echo', ARGV[1]) end
+if redis.call('EXISTS', KEYS[1]) == 0 then return false end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+redis.call('HSET', KEYS[1], 'echo', now + ARGV[1])
 return false
 ",
 );
 
-impl Store {
-    /// Enters a connection for a user: one round trip, one more to leave another user, of whom nothing may come
-    /// after `registered`. Unless it was known, [`Store::confirm`] must follow once that has been pushed.
-    pub async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Result<Registration, Error> {
-        let now = now_ms();
-        let speak =
-            SPEAK.call(&[&keys::connection(connection)]).arg(user.as_str()).arg(self.connection_seconds());
-        let enter = ENTER
-            .call(&[&keys::user_connections(user), &keys::user_events(user)])
-            .arg(connection.as_str())
-            .arg(now)
-            .arg(now + millis(GREETING))
-            .arg(lasting_from(now));
-        let (left, (known, event_id)): (Option<String>, (bool, String)) =
-            try_join(self.redis.run(&speak), self.redis.run(&enter)).await?;
-        let moved_from =
-            left.and_then(|previous| UserKey::try_from(previous).ok()).filter(|previous| previous != user);
-        if let Some(previous) = &moved_from {
-            self.leave(connection, previous).await?;
-        }
-        Ok(Registration { moved_from, event_id, known })
-    }
+/// Reads whom a connection speaks for, and whether an echo is expected of it, which no later frame is then.
+static TAKE_ECHO: Script = Script::new(
+    "
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local known = redis.call('HMGET', KEYS[1], 'user', 'echo')
+redis.call('HDEL', KEYS[1], 'echo')
+return {known[1], tonumber(known[2] or 0) >= now and 1 or 0}
+",
+);
 
-    /// Makes a registration last: one round trip, one or two more if another `register` of the same connection came
-    /// between. Returns connections to close.
-    pub async fn confirm(
+impl Store {
+    /// Makes a connection speak for a user by a request that reached the platform at this time, in milliseconds since
+    /// 1970: one round trip, one more to leave another user. Of registers that cross, the later request counts.
+    pub async fn register(
         &self,
         connection: &ConnectionId,
         user: &UserKey,
-        registration: &Registration,
-    ) -> Result<Vec<ConnectionId>, Error> {
-        let now = now_ms();
-        let confirm = CONFIRM
-            .call(&[&keys::user_connections(user)])
-            .arg(connection.as_str())
-            .arg(lasting_from(now))
-            .arg(now + millis(self.connection_lifetime + LIFETIME_MARGIN))
-            .arg(CONNECTIONS_PER_USER);
-        let moved = async {
-            match &registration.moved_from {
-                Some(previous) => self.has_left(connection, previous).await,
-                None => Ok(()),
-            }
-        };
-        let (oldest, speaker, ()) =
-            try_join3(self.redis.run::<Vec<String>>(&confirm), self.speaker(connection), moved).await?;
-        if speaker.user.as_ref() != Some(user) {
-            self.leave(connection, user).await?;
-            self.has_left(connection, user).await?;
+        recovers: bool,
+        at_ms: i64,
+    ) -> Result<Registration, Error> {
+        let speak = SPEAK
+            .call(&[keys::connection(connection)])
+            .arg(user.as_str())
+            .arg(at_ms)
+            .arg(self.connection_seconds());
+        let ((speaks, left), (event_id, refused, oldest)): ((bool, Option<String>), _) =
+            try_join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms))
+                .await?;
+        if !speaks {
+            // A later request made it speak for another user, and may have been too early to take this entry out.
+            self.redis.run::<()>(&remove(connection, user)).await?;
+            return Ok(Registration { event_id, oldest });
         }
-        Ok(oldest.into_iter().map(ConnectionId::from_platform).collect())
+        let left = left.and_then(|left| UserKey::try_from(left).ok()).filter(|left| left != user);
+        let leaving = async {
+            let Some(left) = &left else { return Ok(()) };
+            let leave = LEAVE
+                .call(&[keys::user_connections(left), keys::left(left, connection)])
+                .arg(members(connection).as_slice())
+                .arg(at_ms)
+                .arg(LEFT_SECONDS);
+            let noted = LEFT.call(&[keys::connection(connection)]).arg(left.as_str());
+            try_join(self.redis.run::<()>(&leave), self.redis.run::<()>(&noted)).await.map(|_| ())
+        };
+        let entering = async {
+            if !refused {
+                return Ok(oldest);
+            }
+            // It speaks for this user after all, so this request is no earlier than the one it left by.
+            self.enter_connection(connection, user, recovers, ANY_TIME).await.map(|(_, _, oldest)| oldest)
+        };
+        let ((), oldest) = try_join(leaving, entering).await?;
+        Ok(Registration { event_id, oldest })
+    }
+
+    async fn enter_connection(
+        &self,
+        connection: &ConnectionId,
+        user: &UserKey,
+        recovers: bool,
+        at_ms: i64,
+    ) -> Result<(String, bool, Vec<ConnectionId>), Error> {
+        let lifetime = self.connection_lifetime + LIFETIME_MARGIN;
+        let [mut member, mut other] = members(connection);
+        if recovers {
+            std::mem::swap(&mut member, &mut other);
+        }
+        let enter = ENTER
+            .call(&[keys::user_connections(user), keys::user_events(user), keys::left(user, connection)])
+            .arg(&[member, other])
+            .arg(at_ms)
+            .arg(millis(lifetime))
+            .arg(self.connection_seconds())
+            .arg(CONNECTIONS_PER_USER);
+        let (event_id, refused, oldest): (String, bool, Vec<String>) = self.redis.run(&enter).await?;
+        Ok((event_id, refused, oldest.iter().map(|member| Connection::of_member(member).id).collect()))
     }
 
     /// Whom a connection speaks for: one round trip.
@@ -179,64 +233,33 @@ impl Store {
 
     /// As [`Store::speaker`], for an `end_call`: whether it is an echo, which no later one is then.
     pub async fn speaker_ending(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
-        let key = keys::connection(connection);
-        let mut read = redis::pipe();
-        read.atomic().hget(&key, "user").hget(&key, "echo").hdel(&key, "echo").ignore();
-        let (user, echo): (Option<String>, Option<u64>) = self.redis.run(&read).await?;
-        Ok(Speaker {
-            user: user.and_then(|user| UserKey::try_from(user).ok()),
-            echo: echo.is_some_and(|until| now_ms() <= until),
-        })
+        let take = TAKE_ECHO.call(&[keys::connection(connection)]);
+        let (user, echo): (Option<String>, bool) = self.redis.run(&take).await?;
+        Ok(Speaker { user: user.and_then(|user| UserKey::try_from(user).ok()), echo })
     }
 
     /// Expects each of these connections to echo the `end_call` it is about to get: one round trip.
     pub async fn expect_echoes(&self, connections: &[Connection]) -> Result<(), Error> {
-        let until = now_ms() + millis(ECHO);
-        try_join_all(connections.iter().map(|connection| async move {
-            let expect = EXPECT_ECHO.call(&[&keys::connection(&connection.id)]).arg(until);
+        try_join_all(connections.iter().map(async |connection| {
+            let expect = EXPECT_ECHO.call(&[keys::connection(&connection.id)]).arg(millis(ECHO));
             self.redis.run::<()>(&expect).await
         }))
         .await?;
         Ok(())
     }
 
-    /// A user's open connections but for `except`: one round trip, more only while one of them is just
-    /// being registered.
+    /// A user's open connections but for `except`: one round trip.
     pub async fn connections(&self, user: &UserKey, except: &ConnectionId) -> Result<Vec<Connection>, Error> {
-        let found = self.read_connections(user).await?;
-        let mut found = self.settle(user, found).await?;
-        found.retain(|connection| connection.id != *except);
-        Ok(found)
-    }
-
-    /// Waits, bounded, until these connections have been sent their `registered`, which is the first frame that
-    /// each may get. Who is entered meanwhile reads the log later than this wrote to it, and is left out.
-    pub(super) async fn settle(
-        &self,
-        user: &UserKey,
-        mut found: Vec<Connection>,
-    ) -> Result<Vec<Connection>, Error> {
-        let deadline = tokio::time::Instant::now() + GREETING_PATIENCE;
-        while found.iter().any(|connection| connection.greeting) && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(GREETING_LOOK).await;
-            let mut present = self.read_connections(user).await?;
-            present.retain(|connection| found.iter().any(|one| one.id == connection.id));
-            found = present;
-        }
-        Ok(found)
-    }
-
-    async fn read_connections(&self, user: &UserKey) -> Result<Vec<Connection>, Error> {
-        let now = now_ms();
-        let command = Cmd::zrangebyscore_withscores(keys::user_connections(user), now, "+inf");
-        Ok(entries(self.redis.run(&command).await?, now))
+        let found: Vec<String> = self.redis.run(&OPEN.call(&[keys::user_connections(user)])).await?;
+        let found = found.iter().map(|member| Connection::of_member(member));
+        Ok(found.filter(|connection| connection.id != *except).collect())
     }
 
     /// Forgets connections of a user that are gone: one round trip.
     pub async fn forget(&self, gone: &[(UserKey, ConnectionId)]) -> Result<(), Error> {
-        try_join_all(gone.iter().map(|(user, connection)| async move {
-            let delete = Cmd::del(keys::connection(connection));
-            try_join(self.redis.run::<()>(&delete), self.leave(connection, user)).await
+        try_join_all(gone.iter().map(async |(user, connection)| {
+            let (delete, remove) = (Cmd::del(keys::connection(connection)), remove(connection, user));
+            try_join(self.redis.run::<()>(&delete), self.redis.run::<()>(&remove)).await
         }))
         .await?;
         Ok(())
@@ -254,37 +277,18 @@ impl Store {
     pub(super) fn connection_seconds(&self) -> i64 {
         i64::try_from((self.connection_lifetime + LIFETIME_MARGIN).as_secs()).unwrap_or(i64::MAX)
     }
-
-    /// Notes that a connection is not entered any more for the user it left; enters it again if a `register` that
-    /// came between has made it speak for that user once more, whose entry may have been removed.
-    async fn has_left(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
-        let left = LEFT.call(&[&keys::connection(connection)]).arg(user.as_str());
-        let speaks_for: Option<String> = self.redis.run(&left).await?;
-        if speaks_for.as_deref() != Some(user.as_str()) {
-            return Ok(());
-        }
-        let expiry = now_ms() + millis(self.connection_lifetime + LIFETIME_MARGIN);
-        self.redis.run(&Cmd::zadd(keys::user_connections(user), connection.as_str(), expiry)).await
-    }
-
-    async fn leave(&self, connection: &ConnectionId, user: &UserKey) -> Result<(), Error> {
-        self.redis.run(&Cmd::zrem(keys::user_connections(user), connection.as_str())).await
-    }
 }
 
-/// Registry entries as read at `now`.
-pub(super) fn entries(read: Vec<(String, f64)>, now: u64) -> Vec<Connection> {
-    read.into_iter()
-        .map(|(id, expiry)| Connection {
-            id: ConnectionId::from_platform(id),
-            greeting: (expiry as u64) <= lasting_from(now),
-        })
-        .collect()
+/// A request that is earlier than none.
+const ANY_TIME: i64 = -1;
+
+/// Both ways in which a connection may be entered: the plain one first.
+fn members(connection: &ConnectionId) -> [String; 2] {
+    [PLAIN, RECOVERS].map(|kind| format!("{kind}{}", connection.as_str()))
 }
 
-/// What expires later is no greeting, whoever's clock it was made by.
-fn lasting_from(now: u64) -> u64 {
-    now + millis(GREETING + SKEW)
+fn remove(connection: &ConnectionId, user: &UserKey) -> Cmd {
+    Cmd::zrem(keys::user_connections(user), &members(connection))
 }
 
 fn millis(duration: Duration) -> u64 {

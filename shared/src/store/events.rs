@@ -1,113 +1,414 @@
-//! Each user's event log, and who of the user's connections is to hear of an event.
+//! Each user's event log and indexes, which change together, and which of the user's connections are to be told.
 
-use futures_util::future::{try_join_all, try_join3};
-use redis::Cmd;
+use futures_util::future::try_join_all;
 
-use super::connections::{Connection, entries};
+use super::connections::Connection;
+use super::messages::Part;
 use super::script::Script;
-use super::{Store, keys, now_ms};
+use super::{Store, keys};
+use crate::access::MayFollow;
+use crate::clock;
 use crate::error::Error;
-use crate::ids::UserKey;
+use crate::ids::{MessageId, UserKey};
+use crate::message::{ClientId, Stored};
 
-/// What happened to a message.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Change {
-    /// It was sent.
-    Created,
-    /// It was edited.
-    Updated,
-    /// It was deleted.
-    Deleted,
-    /// It was deleted before; only what that delete left undone is to be done.
-    DeletedBefore,
-}
+/// Events that a log holds.
+pub(super) const LOG_LENGTH: usize = 1000;
 
-/// A user who is to hear of a change.
+/// How long a delete that was told is remembered, in milliseconds: longer than any function may run.
+const GONE_MS: u64 = 600_000;
+
+/// Bytes of randomness in an event's tag.
+const TAG_BYTES: usize = 5;
+
+/// A user who is to be told of a change.
 #[derive(Debug)]
 pub struct Feed {
     /// The user.
     pub user: UserKey,
-    /// The change's place in the user's log, `<n>-<tag>`.
+    /// The change's place in the user's log.
     pub event_id: String,
     /// The user's open connections.
     pub connections: Vec<Connection>,
 }
 
-/// Indexes, logs, then reads the connections, in this order: a connection that registers meanwhile either
-/// is read here or reads the event itself. A step that was done before adds no event; the very same call,
-/// repeated because its answer was lost, finds the event it added by its tag.
-static APPEND: Script = Script::new(
-    "
-local timeline, events, connections = KEYS[1], KEYS[2], KEYS[3]
-local change, id, tag, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local indexed = 0
-if change == 'created' then indexed = redis.call('ZADD', timeline, 'NX', 0, id)
-elseif change ~= 'updated' then indexed = redis.call('ZREM', timeline, id) end
-local event
-if indexed == 0 then
-  for _, entry in ipairs(redis.call('XREVRANGE', events, '+', '-', 'COUNT', 8)) do
-    if string.match(entry[1], '%d+$') == tag then event = entry[1] end
+/// A place in a log: `<n>-<tag>`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EventId {
+    number: u64,
+    tag: String,
+}
+
+/// A change to a message, told by its present state.
+#[derive(Debug)]
+pub struct Event {
+    /// Its place in the log.
+    pub id: String,
+    /// The message.
+    pub message: MessageId,
+    /// What is to be told.
+    pub change: Change,
+}
+
+/// What a client has to do about a message.
+#[derive(Debug)]
+pub enum Change {
+    /// It is new: the JSON as stored.
+    Created(String),
+    /// It is another: the JSON as stored.
+    Updated(String),
+    /// It is gone.
+    Deleted,
+}
+
+/// Part of a log.
+#[derive(Debug)]
+pub struct Events {
+    /// Each message once, as its last event.
+    pub events: Vec<Event>,
+    /// The position to go on from.
+    pub position: String,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// What was asked of a log.
+#[derive(Debug)]
+pub enum Follow {
+    /// These events, and where to go on.
+    Events(Events),
+    /// The log does not hold the position; it is at this one now.
+    Resync(String),
+}
+
+/// What happened to a message, as a log says it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    Created,
+    Updated,
+    Deleted,
+}
+
+/// A message's part in one user's slot.
+pub(super) struct Entry<'a> {
+    pub(super) id: MessageId,
+    pub(super) user: &'a UserKey,
+    pub(super) peer: &'a UserKey,
+    /// Whether the user sent it.
+    pub(super) sent: bool,
+}
+
+impl EventId {
+    /// Reads what clients get as `event_id`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (number, tag) = text.split_once('-')?;
+        let digits = |text: &str, is_digit: fn(&u8) -> bool| {
+            (1..=16).contains(&text.len()) && text.bytes().all(|byte| is_digit(&byte))
+        };
+        if !digits(number, u8::is_ascii_digit) || !digits(tag, u8::is_ascii_hexdigit) {
+            return None;
+        }
+        Some(Self { number: number.parse().ok()?, tag: tag.to_owned() })
+    }
+}
+
+impl Kind {
+    fn letter(self) -> &'static str {
+        match self {
+            Self::Created => "c",
+            Self::Updated => "u",
+            Self::Deleted => "d",
+        }
+    }
+
+    fn of_letter(letter: &str) -> Option<Self> {
+        [Self::Created, Self::Updated, Self::Deleted].into_iter().find(|kind| kind.letter() == letter)
+    }
+}
+
+/// What the scripts of a user's slot share.
+///
+/// Each appends, then reads the connections: a connection that registers meanwhile either is read here or reads the
+/// event itself. The very same call, repeated because its answer was lost, finds the event it added by its tag.
+macro_rules! of_a_user {
+    ($script:literal) => {
+        concat!(
+            "
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local function added_by_this_call(events, tag)
+  for _, entry in ipairs(redis.call('LRANGE', events, -8, -1)) do
+    if string.match(entry, '^%d+%-(%x+) ') == tag then return string.match(entry, '^[^ ]+') end
   end
-  if not event and (change == 'created' or change == 'deleted_before') then return false end
 end
-if not event then
-  local latest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
-  local n = latest and tonumber(string.match(latest[1], '^%d+')) or 0
-  event = string.format('%.0f-%s', n + 1, tag)
-  redis.call('XADD', events, 'MAXLEN', '~', 1000, event, 'change', change, 'id', id)
+local function append(events, tag, change, id, length)
+  local latest = redis.call('LINDEX', events, -1)
+  local number = latest and tonumber(string.match(latest, '^%d+')) or 0
+  local event = string.format('%.0f-%s', number + 1, tag)
+  redis.call('RPUSH', events, event .. ' ' .. change .. ' ' .. id)
+  redis.call('LTRIM', events, -length, -1)
+  return event
 end
-return {event, redis.call('ZRANGEBYSCORE', connections, now, '+inf', 'WITHSCORES')}
+local function latest(one, other)
+  local function last(index) return redis.call('ZRANGE', index, '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1] end
+  local first, second = last(one), last(other)
+  if first and second then return first > second and first or second end
+  return first or second
+end
+local function keep(seconds, oldest, indexes, log)
+  if seconds == '' then return end
+  for _, index in ipairs(indexes) do
+    redis.call('ZREMRANGEBYLEX', index, '-', '(' .. oldest)
+    redis.call('EXPIRE', index, seconds)
+  end
+  redis.call('EXPIRE', log, seconds)
+end
+local function tell(event, connections)
+  local present = now()
+  if not event then return {present, false, {}} end
+  return {present, event, redis.call('ZRANGEBYSCORE', connections, present, '+inf')}
+end
+",
+            $script
+        )
+    };
+}
+
+/// Enters a new message, unless it is entered already or its delete was told here. What grows comes first, so that a
+/// full store refuses all of it.
+static CREATED: Script = Script::new(of_a_user!(
+    "
+local all, mine, other, conversations, gone, events, connections, claim = unpack(KEYS)
+local id, peer, tag, length, seconds, oldest, completed = unpack(ARGV)
+local event
+if not redis.call('ZSCORE', gone, id) then
+  if redis.call('ZADD', all, 0, id) == 1 then
+    local before = latest(mine, other)
+    redis.call('ZADD', mine, 0, id)
+    if not before or before < id then
+      if before then redis.call('ZREM', conversations, before .. peer) end
+      redis.call('ZADD', conversations, 0, id .. peer)
+    end
+    event = append(events, tag, 'c', id, length)
+    keep(seconds, oldest, {all, mine, conversations}, events)
+  else
+    event = added_by_this_call(events, tag)
+  end
+end
+if claim then redis.call('SET', claim, completed, 'XX', 'KEEPTTL') end
+return tell(event, connections)
+"
+));
+
+/// Logs an edit, unless the message's delete was told here.
+static UPDATED: Script = Script::new(of_a_user!(
+    "
+local gone, events, connections = unpack(KEYS)
+local id, tag, length, seconds, oldest = unpack(ARGV)
+local event = added_by_this_call(events, tag)
+if not event and not redis.call('ZSCORE', gone, id) then
+  event = append(events, tag, 'u', id, length)
+  keep(seconds, oldest, {}, events)
+end
+return tell(event, connections)
+"
+));
+
+/// Takes a deleted message out, and logs that, unless that was told here or is too long ago. It begins with what frees
+/// memory, so that a full store lets all of it pass.
+static DELETED: Script = Script::new(of_a_user!(
+    "
+local all, mine, other, conversations, gone, events, connections = unpack(KEYS)
+local id, peer, tag, length, seconds, oldest, gone_ms, deleted_ms = unpack(ARGV)
+redis.call('ZREM', all, id)
+redis.call('ZREM', mine, id)
+if redis.call('ZREM', conversations, id .. peer) == 1 then
+  local head = latest(mine, other)
+  if head then redis.call('ZADD', conversations, 0, head .. peer) end
+end
+local event = added_by_this_call(events, tag)
+local present = now()
+local recent = present - tonumber(deleted_ms) < tonumber(gone_ms)
+if not event and recent and not redis.call('ZSCORE', gone, id) then
+  redis.call('ZREMRANGEBYSCORE', gone, '-inf', present - tonumber(gone_ms))
+  redis.call('ZADD', gone, present, id)
+  redis.call('PEXPIRE', gone, gone_ms)
+  event = append(events, tag, 'd', id, length)
+  keep(seconds, oldest, {}, events)
+end
+return tell(event, connections)
+"
+));
+
+/// Reads a log from a position on, which it must hold: `since` lies at the offset between its number and the first
+/// one's, and its tag must agree.
+static FOLLOW: Script = Script::new(
+    "
+local events = KEYS[1]
+local number, tag = ARGV[1], ARGV[2]
+local last, first = redis.call('LINDEX', events, -1), redis.call('LINDEX', events, 0)
+local position = last and string.match(last, '^[^ ]+') or '0-0'
+if not number then return {position, 1, {}} end
+local offset = tonumber(number) - (first and tonumber(string.match(first, '^%d+')) or 1)
+local entry = offset >= 0 and redis.call('LINDEX', events, string.format('%.0f', offset))
+local held = number == '0' and tag == '0' and offset == -1
+  or entry and string.match(entry, '^[^ ]+') == number .. '-' .. tag
+if not held then return {position, 0, {}} end
+return {position, 1, redis.call('LRANGE', events, string.format('%.0f', offset + 1), -1)}
 ",
 );
 
 impl Store {
-    /// Tells the logs of all participants of a change, in one round trip. Only users for whom it is news
-    /// are returned.
-    pub(super) async fn append(
+    /// Enters a new message for its users: one round trip. Returns those for whom it is news.
+    pub(super) async fn enter(
         &self,
-        change: Change,
-        id: &str,
-        participants: Vec<&UserKey>,
+        entries: Vec<Entry<'_>>,
+        claim: Option<(&ClientId, &str)>,
     ) -> Result<Vec<Feed>, Error> {
-        let appended = try_join_all(participants.iter().map(|user| self.append_for(change, id, user)));
-        let removes = matches!(change, Change::Deleted | Change::DeletedBefore);
-        let (first, last) = (participants.first(), participants.last());
-        let conversation =
-            first.zip(last).filter(|_| removes).map(|(one, other)| keys::conversation(one, other));
-        let (feeds, (), ()) = try_join3(
-            appended,
-            self.unindex(conversation, id),
-            self.unindex((removes && self.open).then(|| keys::TIMELINE.to_owned()), id),
-        )
-        .await?;
-        Ok(feeds.into_iter().flatten().collect())
+        self.of_each(&entries, async |entry, tag| {
+            let mut keys = index_keys(entry);
+            let mut completed = "";
+            if let Some((client_id, value)) = claim.filter(|_| entry.sent) {
+                keys.push(keys::claim(entry.user, client_id));
+                completed = value;
+            }
+            let call = CREATED.call(&keys).arg(entry.id.short()).arg(entry.peer.as_str()).arg(tag);
+            self.timed(&self.retained(call.arg(LOG_LENGTH)).arg(completed)).await
+        })
+        .await
     }
 
-    async fn append_for(&self, change: Change, id: &str, user: &UserKey) -> Result<Option<Feed>, Error> {
-        let now = now_ms();
-        let word = match change {
-            Change::Created => "created",
-            Change::Updated => "updated",
-            Change::Deleted => "deleted",
-            Change::DeletedBefore => "deleted_before",
+    /// Logs an edit for its users: one round trip.
+    pub(super) async fn log_edit(&self, entries: Vec<Entry<'_>>) -> Result<Vec<Feed>, Error> {
+        self.of_each(&entries, async |entry, tag| {
+            let keys =
+                [keys::user_gone, keys::user_events, keys::user_connections].map(|key| key(entry.user));
+            let call = UPDATED.call(&keys).arg(entry.id.short()).arg(tag);
+            self.timed(&self.retained(call.arg(LOG_LENGTH))).await
+        })
+        .await
+    }
+
+    /// Takes a message that was deleted at this time out for its users: one round trip.
+    pub(super) async fn leave_out(
+        &self,
+        entries: Vec<Entry<'_>>,
+        deleted_ms: i64,
+    ) -> Result<Vec<Feed>, Error> {
+        self.of_each(&entries, async |entry, tag| {
+            let call =
+                DELETED.call(&index_keys(entry)).arg(entry.id.short()).arg(entry.peer.as_str()).arg(tag);
+            let call = self.retained(call.arg(LOG_LENGTH)).arg(GONE_MS).arg(deleted_ms);
+            self.timed(&call).await
+        })
+        .await
+    }
+
+    /// What changed for a user since a position: two round trips, one where nothing did. Without a position, only the
+    /// present one.
+    pub async fn follow(
+        &self,
+        permit: &MayFollow,
+        since: Option<&EventId>,
+        limit: usize,
+    ) -> Result<Follow, Error> {
+        let mut call = FOLLOW.call(&[keys::user_events(permit.user())]);
+        if let Some(since) = since {
+            call = call.arg(since.number).arg(&since.tag);
+        }
+        let (position, held, entries): (String, bool, Vec<String>) = self.redis.run(&call).await?;
+        if !held {
+            return Ok(Follow::Resync(position));
+        }
+        let last_events = last_events(&entries)?;
+        let ids: Vec<_> = last_events.iter().take(limit).map(|(_, _, id)| *id).collect();
+        let Part { read, .. } = self.read(&ids).await?;
+        let more = read.len() < last_events.len();
+        let events: Vec<_> = last_events
+            .into_iter()
+            .zip(read)
+            .map(|((event, kind, id), stored)| present_state(event, kind, id, stored))
+            .collect::<Result<_, _>>()?;
+        let position = match events.last() {
+            Some(event) if more => event.id.clone(),
+            _ => position,
         };
-        // Random, so that an entry lost in a failover is not mistaken for the one that took its number.
-        let tag = getrandom::u64().map_err(|error| Error::Internal(error.into()))?;
-        let append = APPEND
-            .call(&[&keys::user_timeline(user), &keys::user_events(user), &keys::user_connections(user)])
-            .arg(&[word, id])
-            .arg(tag)
-            .arg(now);
-        let appended: Option<(String, Vec<(String, f64)>)> = self.redis.run(&append).await?;
-        let Some((event_id, connections)) = appended else { return Ok(None) };
-        let connections = self.settle(user, entries(connections, now)).await?;
-        Ok(Some(Feed { user: user.clone(), event_id, connections }))
+        Ok(Follow::Events(Events { events, position, more }))
     }
 
-    async fn unindex(&self, index: Option<String>, id: &str) -> Result<(), Error> {
-        match index {
-            Some(index) => self.redis.run(&Cmd::zrem(index, id)).await,
-            None => Ok(()),
+    async fn of_each<'a>(
+        &self,
+        entries: &'a [Entry<'a>],
+        run: impl AsyncFn(&Entry<'_>, String) -> Result<(Option<String>, Vec<String>), Error>,
+    ) -> Result<Vec<Feed>, Error> {
+        let run = &run;
+        let feeds = try_join_all(entries.iter().map(async |entry| {
+            // Random, so that an entry lost in a failover is not mistaken for the one that took its number.
+            let (event_id, connections) = run(entry, tag()?).await?;
+            let connections = connections.iter().map(|member| Connection::of_member(member)).collect();
+            Ok::<_, Error>(event_id.map(|event_id| Feed { user: entry.user.clone(), event_id, connections }))
+        }));
+        Ok(feeds.await?.into_iter().flatten().collect())
+    }
+
+    /// Runs a script that tells the time, an event and connections.
+    async fn timed(&self, call: &super::script::Call) -> Result<(Option<String>, Vec<String>), Error> {
+        let sent = clock::system_ms();
+        let (store_ms, event, connections): (i64, Option<String>, Vec<String>) = self.redis.run(call).await?;
+        self.clock.compare(sent, store_ms, clock::system_ms());
+        Ok((event, connections))
+    }
+}
+
+fn index_keys(entry: &Entry<'_>) -> Vec<String> {
+    let Entry { user, peer, .. } = entry;
+    let (to, from) = (keys::sent_to(user, peer), keys::received_from(user, peer));
+    let (mine, other) = if entry.sent { (to, from) } else { (from, to) };
+    vec![
+        keys::user_messages(user),
+        mine,
+        other,
+        keys::user_conversations(user),
+        keys::user_gone(user),
+        keys::user_events(user),
+        keys::user_connections(user),
+    ]
+}
+
+/// Each message's last event, in the order of the log.
+fn last_events(entries: &[String]) -> Result<Vec<(&str, Kind, MessageId)>, Error> {
+    let mut seen = std::collections::HashSet::new();
+    let mut last = Vec::new();
+    for entry in entries.iter().rev() {
+        let mut parts = entry.split(' ');
+        let event = parts.next();
+        let kind = parts.next().and_then(Kind::of_letter);
+        let id = parts.next().and_then(MessageId::parse_short);
+        let parsed =
+            event.zip(kind).zip(id).ok_or_else(|| Error::Internal("a log entry cannot be read".into()));
+        let ((event, kind), id) = parsed?;
+        if seen.insert(id) {
+            last.push((event, kind, id));
         }
     }
+    last.reverse();
+    Ok(last)
+}
+
+fn present_state(event: &str, kind: Kind, id: MessageId, stored: Option<String>) -> Result<Event, Error> {
+    let json = stored.filter(|json| !Stored::is_tombstone(json));
+    let change = match (json, kind) {
+        (None, _) => Change::Deleted,
+        (Some(json), Kind::Created) => Change::Created(json),
+        (Some(json), _) => Change::Updated(json),
+    };
+    Ok(Event { id: event.to_owned(), message: id, change })
+}
+
+fn tag() -> Result<String, Error> {
+    let mut random = [0; TAG_BYTES];
+    getrandom::fill(&mut random).map_err(|error| Error::Internal(error.into()))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -2,45 +2,86 @@
 //!
 //! | key | type | written by | removed by |
 //! |---|---|---|---|
-//! | `message:{id}` | string: the message's JSON, or a tombstone's | create, update, delete | tombstone: 25 h |
-//! | `timeline` | sorted set of ids, all scores 0 | create, in open mode only | delete |
-//! | `user:{u}:timeline` | likewise, of the user's messages | create | delete |
-//! | `conversation:{a,b}` | likewise, between two users | create | delete |
-//! | `user:{u}:events` | stream of near 1,000 entries `n-tag` | create, update, delete | trimming |
-//! | `user:{u}:connections` | sorted set of connection ids by expiry (ms) | register | disconnect, a gone push, expiry |
-//! | `connection:{id}` | hash: `user`, `left`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
+//! | `m:{t}:<id>` | string: the message as the exact JSON that clients get; after a delete its tombstone | create, update, delete | retention; a tombstone: 25 h |
+//! | `u:{u}:all` | sorted set of ids, all scores 0: the user's messages | create | delete, retention |
+//! | `u:{u}:to:<peer>` | likewise, those sent to one peer | create | delete, retention |
+//! | `u:{u}:from:<peer>` | likewise, those received from one | create | delete, retention |
+//! | `u:{u}:conversations` | sorted set, all scores 0: `<last id><peer>` | create, delete | delete of the last message, retention |
+//! | `u:{u}:events` | list of the newest 1,000 `<n>-<tag> <change> <id>` | create, update, delete | trimming, retention |
+//! | `u:{u}:gone` | sorted set of ids by the time (ms) their delete was told here | delete | 10 min |
+//! | `u:{u}:sent:<client_id>` | string: claimed id, hash of what was sent, whether it is complete | create | 24 h |
+//! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
+//! | `u:{u}:left:<connection>` | string: the time (ms) of the request by which the connection left the user | register as somebody else | register, 10 min |
+//! | `all` | sorted set of all ids; open mode only | create | delete |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
-//! | `call:{a,b}:held:id` | list of early candidates of a connection | signaling | delivery, 10 s |
+//! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
 //!
 //! The braces are Redis Cluster's
 //! [hash tags](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags):
-//! keys with the same text between them share a slot. Client text is percent-encoded, so that no user key
-//! can close a tag early or reach another user's keys.
+//! keys with the same text between them share a slot. `t` is made of the 12 bits in which a message's id names its
+//! conversation, so the id alone finds the message, and a conversation's messages share a slot. Client text is
+//! percent-encoded, so that no user key can close a tag early or reach another user's keys. Ids are in their short
+//! form, which sorts as they do.
+//!
+//! A server that evicts takes keys with an expiry first. A connection or its entry that is evicted is as good as
+//! closed: its client registers again. An evicted call is one that never was, an evicted ticket one that was used. An
+//! evicted claim lets a repeated send through as a new one.
 
-use crate::ids::{ConnectionId, UserKey};
+use crate::ids::{ConnectionId, MessageId, UserKey};
+use crate::message::ClientId;
+
+/// The number of this layout. It changes when a function of the former one would misread a key or be misread; keys of
+/// different layouts have different names.
+pub const LAYOUT: u32 = 2;
 
 /// All message ids, for listings in open mode.
-pub(super) const TIMELINE: &str = "timeline";
+pub(super) const ALL: &str = "all";
 
-pub(super) fn message(id: &str) -> String {
-    format!("message:{{{}}}", encode(id))
+/// The digits of base64 in ASCII order, two of which spell a conversation's 12 bits.
+const DIGITS: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+pub(super) fn message(id: MessageId) -> String {
+    let conversation = usize::from(id.conversation());
+    let digit = |index: usize| char::from(DIGITS[index % 64]);
+    format!("m:{{{}{}}}:{}", digit(conversation / 64), digit(conversation), id.short())
 }
 
-pub(super) fn user_timeline(user: &UserKey) -> String {
-    format!("user:{{{}}}:timeline", encode(user.as_str()))
+pub(super) fn user_messages(user: &UserKey) -> String {
+    of_user(user, "all")
+}
+
+pub(super) fn sent_to(user: &UserKey, peer: &UserKey) -> String {
+    of_user(user, &format!("to:{}", encode(peer.as_str())))
+}
+
+pub(super) fn received_from(user: &UserKey, peer: &UserKey) -> String {
+    of_user(user, &format!("from:{}", encode(peer.as_str())))
+}
+
+pub(super) fn user_conversations(user: &UserKey) -> String {
+    of_user(user, "conversations")
 }
 
 pub(super) fn user_events(user: &UserKey) -> String {
-    format!("user:{{{}}}:events", encode(user.as_str()))
+    of_user(user, "events")
+}
+
+pub(super) fn user_gone(user: &UserKey) -> String {
+    of_user(user, "gone")
+}
+
+pub(super) fn claim(user: &UserKey, client_id: &ClientId) -> String {
+    of_user(user, &format!("sent:{}", encode(client_id.as_str())))
 }
 
 pub(super) fn user_connections(user: &UserKey) -> String {
-    format!("user:{{{}}}:connections", encode(user.as_str()))
+    of_user(user, "connections")
 }
 
-pub(super) fn conversation(one: &UserKey, other: &UserKey) -> String {
-    format!("conversation:{{{}}}", pair(one, other))
+pub(super) fn left(user: &UserKey, connection: &ConnectionId) -> String {
+    of_user(user, &format!("left:{}", encode(connection.as_str())))
 }
 
 pub(super) fn connection(id: &ConnectionId) -> String {
@@ -57,6 +98,10 @@ pub(super) fn held_candidates(one: &UserKey, other: &UserKey, connection: &Conne
 
 pub(super) fn ticket(ticket: &str) -> String {
     format!("ticket:{{{}}}", encode(ticket))
+}
+
+fn of_user(user: &UserKey, what: &str) -> String {
+    format!("u:{{{}}}:{what}", encode(user.as_str()))
 }
 
 /// Two users in one order, whichever comes first.
@@ -86,28 +131,62 @@ mod tests {
         UserKey::try_from(text.to_owned()).expect("a valid key")
     }
 
+    fn client_id(text: &str) -> ClientId {
+        ClientId::parse(text.to_owned()).expect("a valid id")
+    }
+
+    fn tag(key: &str) -> &str {
+        &key[key.find('{').expect("{")..=key.find('}').expect("}")]
+    }
+
     #[test]
     fn keys_that_change_together_share_a_slot() {
-        let tag = |key: String| key[key.find('{').expect("{")..=key.find('}').expect("}")].to_owned();
-        let alice = user("{a}:}l,%");
-        let tags: HashSet<_> =
-            [user_timeline(&alice), user_events(&alice), user_connections(&alice)].map(tag).into();
-        assert_eq!(tags.len(), 1);
+        let (alice, bob) = (user("{a}:}l,%"), user("}b{"));
+        let keys = [
+            user_messages(&alice),
+            sent_to(&alice, &bob),
+            received_from(&alice, &bob),
+            user_conversations(&alice),
+            user_events(&alice),
+            user_gone(&alice),
+            claim(&alice, &client_id("}{")),
+            user_connections(&alice),
+            left(&alice, &ConnectionId::from_platform("x}=")),
+        ];
+        assert_eq!(keys.iter().map(|key| tag(key)).collect::<HashSet<_>>().len(), 1);
         let id = ConnectionId::from_platform("x}=");
-        assert_eq!(tag(call(&alice, &user("b"))), tag(held_candidates(&user("b"), &alice, &id)));
+        assert_eq!(tag(&call(&alice, &user("b"))), tag(&held_candidates(&user("b"), &alice, &id)));
+    }
+
+    #[test]
+    fn a_conversations_messages_share_a_slot_and_conversations_do_not() {
+        let key = |one, other| {
+            let now = "2026-01-02T03:04:05Z".parse().expect("a time");
+            message(MessageId::generate(&user(one), &user(other), now).expect("randomness"))
+        };
+        let [there, back, elsewhere] = [key("a", "b"), key("b", "a"), key("a", "c")];
+        assert_ne!(there, back);
+        assert_eq!(tag(&there), tag(&back));
+        assert_ne!(tag(&there), tag(&elsewhere));
+        assert_eq!(there.len(), "m:{tt}:".len() + 22);
     }
 
     #[test]
     fn no_two_users_or_pairs_meet() {
-        let names = ["a", "a,b", "a%2Cb", "b", "{a}", "a}", "a:timeline", "%", "%25", "{", "\u{1F600}"];
+        let names = ["a", "a,b", "a%2Cb", "b", "{a}", "a}", "a:all", "%", "%25", "{", "\u{1F600}"];
         let mut seen = HashSet::new();
         for name in names {
-            assert!(seen.insert(user_events(&user(name))), "{name}");
+            assert!(seen.insert(user_messages(&user(name))), "{name}");
+            assert!(seen.insert(claim(&user("a"), &client_id(name))), "{name}");
         }
         for (place, one) in names.iter().enumerate() {
             for other in &names[place..] {
                 assert!(seen.insert(call(&user(one), &user(other))), "{one} {other}");
                 assert_eq!(call(&user(one), &user(other)), call(&user(other), &user(one)));
+            }
+            for other in names {
+                assert!(seen.insert(sent_to(&user(one), &user(other))), "{one} {other}");
+                assert!(seen.insert(received_from(&user(one), &user(other))), "{one} {other}");
             }
         }
     }

@@ -1,22 +1,38 @@
-//! Messages and their indexes.
+//! Messages: sending, editing, deleting, reading.
 
-use chrono::Utc;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::{join, try_join, try_join_all};
 use redis::Cmd;
+use sha2::{Digest as _, Sha256};
 
-use super::events::{Change, Feed};
-use super::redis::Request;
-use super::script::Script;
+use super::events::{Entry, Feed};
+use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::access::{MayChange, MayList, MaySend};
 use crate::error::Error;
-use crate::ids::MessageId;
-use crate::message::{Content, Message, Record, Stored, Tombstone};
+use crate::ids::{MessageId, UserKey};
+use crate::message::{Content, Draft, Message, MetadataChange, Record, Stored, Tombstone};
 
-/// How long a tombstone stays, in seconds: an hour longer than any retry of the send may come.
+/// How long a tombstone stays, in seconds: an hour longer than a claim, so that no repeated send comes after it.
 const TOMBSTONE_SECONDS: u64 = 25 * 3600;
+
+/// How long a send may be repeated, in seconds.
+const CLAIM_SECONDS: u64 = 24 * 3600;
+
+/// A message outlives its indexes by this, in seconds.
+const RETENTION_MARGIN: u64 = 3600;
 
 /// Most bytes of messages in one page, as escaped into the function's answer, which may hold 6 MB.
 const PAGE_BYTES: usize = 5_000_000;
+
+/// Most bytes that one wave reads of messages: a page as it is stored, with room to spare, but no more than a function
+/// of 256 MB can hold several times over.
+const WAVE_BYTES: usize = 8_000_000;
+
+/// Messages that are asked for again where they did not fit one wave with the others.
+const NEXT_MESSAGES: usize = 64;
 
 /// How often an edit is tried against others that came between; each failure is another edit's success.
 const EDIT_ATTEMPTS: usize = 200;
@@ -36,7 +52,20 @@ pub struct Page {
     /// The messages' JSON as stored, ascending by id.
     pub messages: Vec<String>,
     /// The id to go on from, where there are more.
-    pub more: Option<String>,
+    pub more: Option<MessageId>,
+}
+
+/// What became of a send.
+#[derive(Debug)]
+pub struct Sent {
+    /// The answer: the message as it was sent first.
+    pub message: Message,
+    /// The message's JSON as it is now, to be told.
+    pub present: String,
+    /// Whether this repeated an earlier send.
+    pub replayed: bool,
+    /// Who had not been told.
+    pub feeds: Vec<Feed>,
 }
 
 /// What became of a delete.
@@ -44,44 +73,167 @@ pub struct Page {
 pub struct Deletion {
     /// True if the message was gone before.
     pub before: bool,
-    /// Who had not heard of it.
+    /// Who had not been told.
     pub feeds: Vec<Feed>,
 }
 
-/// Swaps the stored JSON if it is still the one that was read; else returns what is there.
-static SWAP: Script = Script::new(
+/// What was read of the first of some messages: `None` for one that does not exist.
+pub(super) struct Part {
+    pub(super) read: Vec<Option<String>>,
+}
+
+/// An earlier send under the same name.
+struct Claim {
+    id: MessageId,
+    hash: String,
+    /// The sender's indexes have it, so a message that is missing was deleted.
+    completed: bool,
+}
+
+/// Claims a sender's name for a message, or says what it was claimed for.
+static CLAIM: Script = Script::new(
     "
-local stored = redis.call('GET', KEYS[1])
-if stored == ARGV[2] then return false end
-if stored ~= ARGV[1] then return stored or '' end
-if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-else redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') end
+local claimed = redis.call('GET', KEYS[1])
+if claimed then return claimed end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return false
 ",
 );
 
+/// Stores a message unless something is stored under its id; says what.
+static KEEP: Script = Script::new(
+    "
+local stored = redis.call('GET', KEYS[1])
+if stored then return stored end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+else redis.call('SET', KEYS[1], ARGV[1]) end
+return false
+",
+);
+
+/// Swaps the stored JSON if it is still the one that was read; else returns what is there.
+static EDIT: Script = Script::new(
+    "
+local stored = redis.call('GET', KEYS[1])
+if stored == ARGV[2] then return false end
+if stored ~= ARGV[1] then return stored or '' end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return false
+",
+);
+
+/// The same for a tombstone. The DEL frees memory, so a full store lets the SET pass.
+static BURY: Script = Script::new(
+    "
+local stored = redis.call('GET', KEYS[1])
+if stored == ARGV[2] then return false end
+if stored ~= ARGV[1] then return stored or '' end
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return false
+",
+);
+
+/// Reads messages, an empty text for one that does not exist, up to so many bytes.
+static READ: Script = Script::new(
+    "
+local room, read = tonumber(ARGV[1]), {}
+for place, key in ipairs(KEYS) do
+  local stored = redis.call('GET', key) or ''
+  room = room - #stored
+  if room < 0 then break end
+  read[place] = stored
+end
+return read
+",
+);
+
+/// Ids from one or two indexes that are in the order of ids, in that order or against it.
+static RANGE: Script = Script::new(
+    "
+local from, to, reverse, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local function range(index)
+  if reverse == '1' then return redis.call('ZRANGE', index, from, to, 'BYLEX', 'REV', 'LIMIT', 0, count) end
+  return redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', 0, count)
+end
+local one = range(KEYS[1])
+if not KEYS[2] then return one end
+local other = range(KEYS[2])
+local merged, i, j = {}, 1, 1
+while #merged < count and (one[i] or other[j]) do
+  local first = one[i] and (not other[j] or (one[i] < other[j]) == (reverse ~= '1'))
+  if first then merged[#merged + 1] = one[i]; i = i + 1
+  else merged[#merged + 1] = other[j]; j = j + 1 end
+end
+return merged
+",
+);
+
 impl Store {
-    /// Stores a message and tells both users' logs: two round trips.
-    pub async fn create(&self, permit: MaySend) -> Result<(Message, Vec<Feed>), Error> {
-        let message = permit.into_message();
-        let mut kept = redis::pipe();
-        kept.cmd("SET").arg(keys::message(&message.id)).arg(message.to_json()).arg("NX");
-        let mut index = |key: String| {
-            kept.cmd("ZADD").arg(key).arg(&["NX", "0", &message.id]);
-        };
-        index(keys::conversation(&message.sender_id, &message.receiver_id));
-        if self.open {
-            index(keys::TIMELINE.to_owned());
+    /// Stores a message and tells both users' logs: two round trips. A repeated send completes what an earlier one
+    /// left undone: three, or four where something was undone.
+    pub async fn create(&self, permit: MaySend) -> Result<Sent, Error> {
+        let (sender, receiver, draft) = permit.into_parts();
+        let now = self.clock.now();
+        let id =
+            MessageId::generate(&sender, &receiver, now).map_err(|error| Error::Internal(error.into()))?;
+        let message = Message::compose(id, sender, receiver, draft);
+        let json = message.to_json();
+        // Nobody can name the message yet, so it may be stored before the claim is known to be good.
+        let (claim, stored) = join(self.claim(id, &message), self.keep(id, &json)).await;
+        match claim {
+            Ok(None) => {
+                stored?;
+                let feeds = self.enter_message(id, &message).await?;
+                Ok(Sent { message, present: json, replayed: false, feeds })
+            }
+            Ok(Some(claim)) => self.repeat(id, message, claim).await,
+            Err(error) => {
+                // Best effort: without its claim this message will never have a name.
+                let _ = self.redis.run::<()>(&Cmd::del(keys::message(id))).await;
+                Err(error)
+            }
         }
-        self.redis.run::<()>(Request::Independent(&kept)).await?;
-        let feeds = self.append(Change::Created, &message.id, message.participants()).await?;
-        Ok((message, feeds))
+    }
+
+    /// Completes an earlier send of the same message under its own id.
+    async fn repeat(&self, unnamed: MessageId, message: Message, claim: Claim) -> Result<Sent, Error> {
+        let same = claim.hash == hash(&message);
+        let Message { sender_id, receiver_id, content, client_id, metadata, .. } = message;
+        let message =
+            Message::compose(claim.id, sender_id, receiver_id, Draft { content, client_id, metadata });
+        let json = message.to_json();
+        let claimed = async {
+            match (same, claim.completed) {
+                (false, _) => Ok(None),
+                (true, true) => self.get(claim.id).await,
+                (true, false) => Ok(Some(self.keep(claim.id, &json).await?.unwrap_or_else(|| json.clone()))),
+            }
+        };
+        let forget = Cmd::del(keys::message(unnamed));
+        let (claimed, forgotten) = join(claimed, self.redis.run::<()>(&forget)).await;
+        forgotten?;
+        if !same {
+            return Err(Error::KeyReused);
+        }
+        // Deleted since: the same answer, and nothing is recreated.
+        let Some(mut present) = claimed?.filter(|stored| !Stored::is_tombstone(stored)) else {
+            return Ok(Sent { message, present: json, replayed: true, feeds: Vec::new() });
+        };
+        let mut feeds = self.enter_message(claim.id, &message).await?;
+        if !feeds.is_empty() {
+            // A delete may have come between; a deleted message is told to nobody.
+            match self.get(claim.id).await?.filter(|stored| !Stored::is_tombstone(stored)) {
+                Some(stored) => present = stored,
+                None => feeds.clear(),
+            }
+        }
+        Ok(Sent { message, present, replayed: true, feeds })
     }
 
     /// What is stored under an id: one round trip.
     pub async fn message(&self, id: MessageId) -> Result<Option<Stored>, Error> {
-        let stored: Option<String> = self.redis.run(&Cmd::get(keys::message(&id.to_string()))).await?;
-        stored.map(parse).transpose()
+        self.get(id).await?.map(parse).transpose()
     }
 
     /// Replaces a message's content: two round trips after [`Store::message`], one more per edit that came
@@ -90,14 +242,15 @@ impl Store {
         &self,
         permit: MayChange,
         content: Content,
+        metadata: MetadataChange,
     ) -> Result<Option<(Message, Vec<Feed>)>, Error> {
-        let mut read = permit.into_stored();
+        let (id, mut read) = permit.into_parts();
         for _ in 0..EDIT_ATTEMPTS {
             let Record::Message(message) = &read.record else { return Ok(None) };
-            let edited = message.edit(content.clone(), Utc::now());
-            match self.swap(&edited.id, &read.json, &edited.to_json(), None).await? {
+            let edited = message.edit(content.clone(), metadata.clone(), self.clock.now());
+            match self.swap(&EDIT, id, &read.json, &edited.to_json()).await? {
                 None => {
-                    let feeds = self.append(Change::Updated, &edited.id, edited.participants()).await?;
+                    let feeds = self.log_edit(entries(id, &edited.sender_id, &edited.receiver_id)).await?;
                     return Ok(Some((edited, feeds)));
                 }
                 Some(stored) if stored.is_empty() => return Ok(None),
@@ -108,22 +261,21 @@ impl Store {
     }
 
     /// Swaps a message for its tombstone: two round trips after [`Store::message`], one more per edit that
-    /// came between. A repeated delete does what an earlier one left undone.
+    /// came between. A repeated delete does what an earlier one left undone, if that is not long ago.
     pub async fn delete(&self, permit: MayChange) -> Result<Deletion, Error> {
-        let mut read = permit.into_stored();
+        let (id, mut read) = permit.into_parts();
         for _ in 0..EDIT_ATTEMPTS {
             let message = match &read.record {
                 Record::Message(message) => message,
                 Record::Tombstone(tombstone) => {
-                    let feeds =
-                        self.append(Change::DeletedBefore, &tombstone.id, tombstone.participants()).await?;
+                    let feeds = self.leave_out_message(id, tombstone).await?;
                     return Ok(Deletion { before: true, feeds });
                 }
             };
-            let tombstone = Tombstone::of(message, Utc::now()).to_json();
-            match self.swap(&message.id, &read.json, &tombstone, Some(TOMBSTONE_SECONDS)).await? {
+            let tombstone = Tombstone::of(message, self.clock.now());
+            match self.swap(&BURY, id, &read.json, &tombstone.to_json()).await? {
                 None => {
-                    let feeds = self.append(Change::Deleted, &message.id, message.participants()).await?;
+                    let feeds = self.leave_out_message(id, &tombstone).await?;
                     return Ok(Deletion { before: false, feeds });
                 }
                 Some(stored) if stored.is_empty() => return Ok(Deletion { before: true, feeds: Vec::new() }),
@@ -133,59 +285,217 @@ impl Store {
         Err(Error::Unavailable("the message is edited too often".into()))
     }
 
-    /// A page of a listing: two round trips.
+    /// A page of a listing: two round trips. More only where it has much more than 5 MB, or where a delete that died
+    /// left entries behind, which are passed over.
     pub async fn list(&self, permit: &MayList, paging: Paging, limit: usize) -> Result<Page, Error> {
-        let index = match permit {
-            MayList::Everything => keys::TIMELINE.to_owned(),
-            MayList::User(user) => keys::user_timeline(user),
-            MayList::Conversation(user, with) => keys::conversation(user, with),
-        };
-        let mut range = redis::cmd("ZRANGE");
-        range.arg(index);
-        match paging {
-            Paging::Before(None) => range.arg(&["+", "-", "BYLEX", "REV"]),
-            Paging::Before(Some(id)) => range.arg(format!("({id}")).arg(&["-", "BYLEX", "REV"]),
-            Paging::After(id) => range.arg(format!("({id}")).arg(&["+", "BYLEX"]),
-        };
-        range.arg("LIMIT").arg(0).arg(limit + 1);
-        let mut ids: Vec<String> = self.redis.run(&range).await?;
-        if ids.is_empty() {
-            return Ok(Page { messages: Vec::new(), more: None });
-        }
-        let mut more = ids.len() > limit;
-        ids.truncate(limit);
-        let keys: Vec<String> = ids.iter().map(|id| keys::message(id)).collect();
-        let stored: Vec<Option<String>> = self.redis.run(&Cmd::mget(keys)).await?;
-
-        let mut messages = Vec::with_capacity(stored.len());
-        let (mut bytes, mut last) = (0, None);
-        for (id, json) in ids.into_iter().zip(stored) {
-            if let Some(json) = json.filter(|json| !Stored::is_tombstone(json)) {
-                bytes += escaped_bytes(&json) + 1;
-                if bytes > PAGE_BYTES {
-                    more = true;
-                    break;
+        let mut messages = Vec::new();
+        let (mut bytes, mut place, mut more) = (0, paging, None);
+        while messages.len() < limit {
+            let ids = self.range(permit, place, limit + 1 - messages.len()).await?;
+            let wanted = &ids[..ids.len().min(limit - messages.len())];
+            let mut rest = ids.len() > wanted.len();
+            let Part { read } = self.read(wanted).await?;
+            rest |= read.len() < wanted.len();
+            let mut last = None;
+            for (id, json) in wanted.iter().zip(read) {
+                if let Some(json) = json.filter(|json| !Stored::is_tombstone(json)) {
+                    bytes += escaped_bytes(&json) + 1;
+                    if bytes > PAGE_BYTES {
+                        rest = true;
+                        break;
+                    }
+                    messages.push(json);
                 }
-                messages.push(json);
+                last = Some(*id);
             }
-            last = Some(id);
+            more = last.or(more).filter(|_| rest);
+            let full = bytes > PAGE_BYTES;
+            let (true, Some(last), false) = (rest, last, full) else { break };
+            place = match place {
+                Paging::Before(_) => Paging::Before(Some(last)),
+                Paging::After(_) => Paging::After(last),
+            };
         }
         if matches!(paging, Paging::Before(_)) {
             messages.reverse();
         }
-        Ok(Page { messages, more: last.filter(|_| more) })
+        Ok(Page { messages, more })
+    }
+
+    /// Reads messages in order, as many as one answer holds and at least one: one round trip, more only where they
+    /// have much more than that.
+    pub(super) async fn read(&self, ids: &[MessageId]) -> Result<Part, Error> {
+        let mut read: Vec<Option<String>> = Vec::with_capacity(ids.len());
+        let (mut next, mut bytes) = (ids.len(), 0);
+        while read.len() < ids.len() && bytes <= PAGE_BYTES {
+            let wanted = &ids[read.len()..ids.len().min(read.len() + next)];
+            for stored in self.read_wave(wanted).await? {
+                // What did not fit is asked for again, with fewer others.
+                let Some(stored) = stored else { break };
+                bytes += stored.as_deref().map_or(0, |json| escaped_bytes(json) + 1);
+                read.push(stored);
+            }
+            next = NEXT_MESSAGES;
+        }
+        Ok(Part { read })
+    }
+
+    /// Reads what fits [`WAVE_BYTES`], with one command per conversation on a cluster and one in all elsewhere. The
+    /// outer `None` is a message that did not fit, the inner one a message that does not exist.
+    async fn read_wave(&self, ids: &[MessageId]) -> Result<Vec<Option<Option<String>>>, Error> {
+        let mut groups: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        let clustered = self.redis.is_clustered().await?;
+        for (place, id) in ids.iter().enumerate() {
+            groups.entry(if clustered { id.conversation() } else { 0 }).or_default().push(place);
+        }
+        let share = WAVE_BYTES / groups.len().max(1);
+        let reads = groups.values().map(async |places| {
+            let keys: Vec<String> = places.iter().map(|place| keys::message(ids[*place])).collect();
+            self.redis.run::<Vec<String>>(&READ.call(&keys).arg(share)).await
+        });
+        let mut wave = vec![None; ids.len()];
+        for (places, read) in groups.values().zip(try_join_all(reads).await?) {
+            for (place, json) in places.iter().zip(read) {
+                wave[*place] = Some(Some(json).filter(|json| !json.is_empty()));
+            }
+        }
+        Ok(wave)
+    }
+
+    async fn range(&self, permit: &MayList, paging: Paging, count: usize) -> Result<Vec<MessageId>, Error> {
+        let indexes = match permit {
+            MayList::Everything => vec![keys::ALL.to_owned()],
+            MayList::User(user) => vec![keys::user_messages(user)],
+            MayList::Conversation(user, with) => {
+                vec![keys::sent_to(user, with), keys::received_from(user, with)]
+            }
+        };
+        let oldest = match self.oldest() {
+            Some(oldest) => format!("[{}", oldest.short()),
+            None => "-".to_owned(),
+        };
+        let (from, to, reverse) = match paging {
+            Paging::Before(None) => ("+".to_owned(), oldest, true),
+            Paging::Before(Some(id)) => (format!("({}", id.short()), oldest, true),
+            Paging::After(id) if self.oldest().is_some_and(|oldest| id < oldest) => {
+                (oldest, "+".to_owned(), false)
+            }
+            Paging::After(id) => (format!("({}", id.short()), "+".to_owned(), false),
+        };
+        let range = RANGE.call(&indexes).arg(from).arg(to).arg(reverse).arg(count);
+        let ids: Vec<String> = self.redis.run(&range).await?;
+        Ok(ids.iter().filter_map(|id| MessageId::parse_short(id)).collect())
+    }
+
+    /// The lowest id of a message that is not past its retention.
+    fn oldest(&self) -> Option<MessageId> {
+        self.retention.map(|retention| MessageId::lowest_at(self.clock.now() - retention))
+    }
+
+    /// Adds for how long what a script writes is kept, in seconds, and the oldest id that is.
+    pub(super) fn retained(&self, call: Call) -> Call {
+        let seconds = self.retention.map(|retention| retention.num_seconds().to_string());
+        call.arg(seconds.unwrap_or_default()).arg(self.oldest().map(MessageId::short).unwrap_or_default())
+    }
+
+    async fn claim(&self, id: MessageId, message: &Message) -> Result<Option<Claim>, Error> {
+        let Some(client_id) = &message.client_id else { return Ok(None) };
+        let value = claim_value(id, message, false);
+        let claim = CLAIM.call(&[keys::claim(&message.sender_id, client_id)]).arg(value).arg(CLAIM_SECONDS);
+        let claimed: Option<String> = self.redis.run(&claim).await?;
+        let claim = claimed.map(|value| {
+            Claim::parse(&value).ok_or_else(|| Error::Internal("a claim cannot be read".into()))
+        });
+        // Its own claim is what a command finds that was repeated because its answer was lost.
+        Ok(claim.transpose()?.filter(|claim| claim.id != id))
+    }
+
+    /// Stores a message unless something is stored under its id; returns that.
+    async fn keep(&self, id: MessageId, json: &str) -> Result<Option<String>, Error> {
+        let seconds =
+            self.retention.map(|retention| retention.num_seconds().unsigned_abs() + RETENTION_MARGIN);
+        let seconds = seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+        self.redis.run(&KEEP.call(&[keys::message(id)]).arg(json).arg(seconds)).await
+    }
+
+    async fn enter_message(&self, id: MessageId, message: &Message) -> Result<Vec<Feed>, Error> {
+        let claim = message.client_id.as_ref().map(|client_id| (client_id, claim_value(id, message, true)));
+        let claim = claim.as_ref().map(|(client_id, value)| (*client_id, value.as_str()));
+        let entries = self.enter(entries(id, &message.sender_id, &message.receiver_id), claim);
+        let everything = async {
+            if self.open {
+                self.redis.run::<()>(&Cmd::zadd(keys::ALL, id.short(), 0)).await?;
+            }
+            Ok(())
+        };
+        let (feeds, ()) = try_join(entries, everything).await?;
+        Ok(feeds)
+    }
+
+    async fn leave_out_message(&self, id: MessageId, tombstone: &Tombstone) -> Result<Vec<Feed>, Error> {
+        let deleted =
+            DateTime::parse_from_rfc3339(&tombstone.deleted_at).map_or(DateTime::<Utc>::MIN_UTC, Into::into);
+        let entries = entries(id, &tombstone.sender_id, &tombstone.receiver_id);
+        let entries = self.leave_out(entries, deleted.timestamp_millis());
+        let everything = async {
+            if self.open {
+                self.redis.run::<()>(&Cmd::zrem(keys::ALL, id.short())).await?;
+            }
+            Ok(())
+        };
+        let (feeds, ()) = try_join(entries, everything).await?;
+        Ok(feeds)
+    }
+
+    async fn get(&self, id: MessageId) -> Result<Option<String>, Error> {
+        self.redis.run(&Cmd::get(keys::message(id))).await
     }
 
     async fn swap(
         &self,
-        id: &str,
+        script: &'static Script,
+        id: MessageId,
         read: &str,
         new: &str,
-        expiry: Option<u64>,
     ) -> Result<Option<String>, Error> {
-        let swap = SWAP.call(&[&keys::message(id)]).arg(read).arg(new).arg(expiry);
-        self.redis.run(&swap).await
+        self.redis.run(&script.call(&[keys::message(id)]).arg(read).arg(new).arg(TOMBSTONE_SECONDS)).await
     }
+}
+
+impl Claim {
+    fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.split(' ');
+        let id = parts.next().and_then(MessageId::parse_short)?;
+        let hash = parts.next()?.to_owned();
+        Some(Self { id, hash, completed: parts.next() == Some(COMPLETED) })
+    }
+}
+
+const COMPLETED: &str = "completed";
+
+fn claim_value(id: MessageId, message: &Message, completed: bool) -> String {
+    let value = format!("{} {}", id.short(), hash(message));
+    if completed { format!("{value} {COMPLETED}") } else { value }
+}
+
+/// What a repeated send must agree with.
+fn hash(message: &Message) -> String {
+    let metadata = message.metadata.as_ref().map_or("", |metadata| metadata.as_str());
+    let mut hash = Sha256::new();
+    // No user key holds a zero byte, and metadata is nothing or an object.
+    for part in [message.receiver_id.as_str(), "\0", metadata, "\0", message.content.as_str()] {
+        hash.update(part);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A message's part in each of its users' slots: two, or one for a message to oneself.
+fn entries<'a>(id: MessageId, sender: &'a UserKey, receiver: &'a UserKey) -> Vec<Entry<'a>> {
+    let mut entries = vec![Entry { id, user: sender, peer: receiver, sent: true }];
+    if sender != receiver {
+        entries.push(Entry { id, user: receiver, peer: sender, sent: false });
+    }
+    entries
 }
 
 fn parse(json: String) -> Result<Stored, Error> {

@@ -4,14 +4,13 @@ use std::io;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, Pipeline, RedisError, ServerErrorKind, TlsCertificates, Value,
+    IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates, Value,
 };
 use tokio::sync::Mutex;
 
@@ -89,10 +88,6 @@ enum Link {
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
     One(&'a Cmd),
-    /// Commands of one slot.
-    Several(&'a Pipeline),
-    /// Commands of any slots, which do not need each other.
-    Independent(&'a Pipeline),
     Script(&'a Call),
 }
 
@@ -151,6 +146,11 @@ impl Redis {
     pub(super) async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
         let connection = self.connection().await?;
         self.send(connection, Request::One(command)).await.map_err(Error::from)
+    }
+
+    /// Whether keys of different slots need commands of their own.
+    pub(super) async fn is_clustered(&self) -> Result<bool, Error> {
+        Ok(matches!(self.connection().await?.link, Link::Cluster(_)))
     }
 
     async fn send<T: FromRedisValue>(
@@ -243,8 +243,6 @@ impl Connection {
     async fn send<T: FromRedisValue>(mut self, request: Request<'_>) -> Result<T, RedisError> {
         match request {
             Request::One(command) => self.link.command(command).await,
-            Request::Several(pipeline) => self.link.pipeline(pipeline).await,
-            Request::Independent(pipeline) => self.link.each(pipeline).await,
             Request::Script(call) => self.call(call).await,
         }
     }
@@ -281,34 +279,11 @@ impl Link {
             Self::Cluster(connection) => command.query_async(connection).await,
         }
     }
-
-    async fn pipeline<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, RedisError> {
-        match self {
-            Self::Single(connection) => pipeline.query_async(connection).await,
-            Self::Cluster(connection) => pipeline.query_async(connection).await,
-        }
-    }
-
-    /// As one batch to a single server; to the nodes of a cluster, all at once.
-    async fn each<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, RedisError> {
-        let Self::Cluster(connection) = self else { return self.pipeline(pipeline).await };
-        let sent = pipeline.cmd_iter().map(|command| {
-            let mut connection = connection.clone();
-            async move { command.query_async::<Value>(&mut connection).await }
-        });
-        Ok(redis::from_redis_value(Value::Array(try_join_all(sent).await?))?)
-    }
 }
 
 impl<'a> From<&'a Cmd> for Request<'a> {
     fn from(command: &'a Cmd) -> Self {
         Self::One(command)
-    }
-}
-
-impl<'a> From<&'a Pipeline> for Request<'a> {
-    fn from(pipeline: &'a Pipeline) -> Self {
-        Self::Several(pipeline)
     }
 }
 

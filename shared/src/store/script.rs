@@ -23,7 +23,7 @@ impl Script {
         Self { text, hash: OnceLock::new() }
     }
 
-    pub(super) fn call(&'static self, keys: &[&str]) -> Call {
+    pub(super) fn call(&'static self, keys: &[impl ToRedisArgs]) -> Call {
         let mut by_hash = redis::cmd("EVALSHA");
         by_hash.arg(self.hash()).arg(keys.len()).arg(keys);
         Call { script: self, by_hash }

@@ -2,6 +2,7 @@
 
 use redis::Cmd;
 
+use super::script::Script;
 use super::{Store, keys};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
@@ -14,6 +15,15 @@ const TICKET_BYTES: usize = 24;
 
 /// Longest text that is looked up as a ticket, in bytes.
 const TICKET_TEXT: usize = 2 * TICKET_BYTES;
+
+/// Binds a connection to a user.
+static BIND: Script = Script::new(
+    "
+redis.call('HSET', KEYS[1], 'user', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return false
+",
+);
 
 impl Store {
     /// Issues a ticket for a user: one round trip.
@@ -40,10 +50,7 @@ impl Store {
         let found: Option<String> = self.redis.run_once(&Cmd::get_del(keys::ticket(ticket))).await?;
         let Some(user) = found.and_then(|user| UserKey::try_from(user).ok()) else { return Ok(None) };
         let key = keys::connection(connection);
-        let mut bind = redis::pipe();
-        bind.atomic().hset(&key, "user", user.as_str()).ignore();
-        bind.expire(&key, self.connection_seconds()).ignore();
-        self.redis.run::<()>(&bind).await?;
+        self.redis.run::<()>(&BIND.call(&[key]).arg(user.as_str()).arg(self.connection_seconds())).await?;
         Ok(Some(user))
     }
 }
