@@ -121,7 +121,7 @@ async fn answer(request: Request<Body>) -> Answer {
 
 /// An event as AWS sends it, with the values made neutral.
 fn genuine(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/events").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/events").join(name);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

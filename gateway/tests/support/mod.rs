@@ -63,7 +63,7 @@ pub fn skip(why: &str) {
 }
 
 pub fn project_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/echo-project")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/echo-project")
 }
 
 /// Builds the functions once per test binary; by logical id.
