@@ -103,7 +103,7 @@ impl HttpDoor {
                     .collect(),
             ),
         };
-        let longest = lambda.patience(LONGEST);
+        let longest = lambda.answer_timeout(LONGEST);
         Self { shared: Arc::new(Shared { api, routes, lambda, longest, port, verifiers }) }
     }
 

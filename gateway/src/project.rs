@@ -27,6 +27,14 @@ pub struct Function {
     pub memory_mb: u32,
 }
 
+impl Function {
+    /// The package's name, by which cargo-lambda knows a function too: the last part of its folder.
+    pub fn package_name(&self) -> String {
+        let folder = self.code_uri.file_name();
+        folder.map_or_else(|| self.name.clone(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct HttpApi {
     /// Shaped like AWS's: ten lowercase letters and digits, derived from the logical id.

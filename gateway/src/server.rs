@@ -25,7 +25,6 @@ use crate::issuer::Issuer;
 use crate::lambda::{self, Lambda};
 use crate::origin::Guard;
 use crate::page::Page;
-use crate::process;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::{self, Template, TemplateError};
@@ -227,7 +226,7 @@ impl Gateway {
     /// What functions that somebody else starts must be given: all that is set here but their own names.
     pub fn environment_elsewhere(&self) -> BTreeMap<String, String> {
         let mut variables: BTreeMap<String, String> =
-            process::platform_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            lambda::platform_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         for function in self.project.functions.values() {
             variables.extend(function.environment.clone());
         }

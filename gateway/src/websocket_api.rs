@@ -246,7 +246,7 @@ impl WebSocketDoor {
     }
 
     async fn invoke(&self, function: &str, event: Bytes) -> Result<Bytes, InvokeError> {
-        let limit = self.inner.lambda.patience(self.inner.options.integration_timeout);
+        let limit = self.inner.lambda.answer_timeout(self.inner.options.integration_timeout);
         match timeout(limit, self.inner.lambda.invoke(function, event)).await {
             Ok(result) => result,
             Err(_) => {

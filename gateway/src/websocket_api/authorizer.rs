@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::events::{self, Facts, Parameters};
+use crate::lambda::{ACCOUNT, REGION};
 use crate::lambda::{InvokeError, Lambda};
-use crate::process::{ACCOUNT, REGION};
 use crate::project::RequestAuthorizer;
 
 /// Why a connection is not let in.

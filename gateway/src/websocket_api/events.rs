@@ -225,7 +225,7 @@ impl Parameters {
         ] {
             seen.entry(name.into()).or_default().push(value);
         }
-        seen.entry("X-Amzn-Trace-Id".into()).or_insert_with(|| vec![crate::runtime_api::trace_id()]);
+        seen.entry("X-Amzn-Trace-Id".into()).or_insert_with(|| vec![crate::lambda::trace_id()]);
         let mut query = Multi::new();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             query.entry(name.into_owned()).or_default().push(value.into_owned());

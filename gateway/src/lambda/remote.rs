@@ -9,32 +9,30 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use crate::instances::package_name;
-use crate::lambda::InvokeError;
+use super::error::{InvokeError, RESPONSE_LIMIT, ReportedError};
 use crate::project::Function;
-use crate::runtime_api::{RESPONSE_LIMIT, ReportedError};
 
-/// Lambda's longest run; the far side may compile first, so a function's own limit would be too short.
-pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// Lambda's longest run: what is behind the endpoint may compile first, so a function's own limit would be too short.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// One function behind the endpoint.
 #[derive(Debug)]
-pub(crate) struct Remote {
+pub(super) struct Remote {
     client: Client<HttpConnector, Body>,
     url: String,
     label: String,
 }
 
 impl Remote {
-    pub(crate) fn new(base: &str, function: &Function) -> Self {
-        let label = package_name(function);
+    pub(super) fn new(base: &str, function: &Function) -> Self {
+        let label = function.package_name();
         let url = format!("{}/2015-03-31/functions/{label}/invocations", base.trim_end_matches('/'));
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         Self { client: Client::builder(TokioExecutor::new()).build(connector), url, label }
     }
 
-    pub(crate) async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+    pub(super) async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
         let result = match tokio::time::timeout(TIME_LIMIT, self.send(payload)).await {
             Ok(result) => result,
             Err(_) => Err(InvokeError::TimedOut { limit: TIME_LIMIT }),

@@ -11,31 +11,32 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::instances::{Answer, Invocation, Pool};
-use crate::lambda::InvokeError;
+use super::error::{InvokeError, RESPONSE_LIMIT, ReportedError};
+use super::pool::{Answer, Invocation, Slot};
+use super::process::{ACCOUNT, REGION};
+use crate::project::Function;
 
-/// The most a function may answer with.
-pub(crate) const RESPONSE_LIMIT: usize = 6 * 1024 * 1024;
 /// The most of a too large answer that is read to the end, so that the function learns it was too large.
 const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Where one instance and the gateway meet.
+/// The Lambda Runtime API that one instance polls.
 #[derive(Debug)]
-pub(crate) struct Desk {
-    pool: Arc<Pool>,
-    number: u64,
+pub(super) struct RuntimeApi {
+    function: Arc<Function>,
+    slot: Slot,
+    /// Whether each invocation logs a `REPORT` line.
+    report: bool,
     started: Instant,
     init_error: watch::Sender<Option<String>>,
-    state: Mutex<DeskState>,
+    progress: Mutex<Progress>,
 }
 
 #[derive(Debug)]
-struct DeskState {
+struct Progress {
     running: Option<Running>,
     /// When the instance last changed between working and waiting.
     since: Instant,
@@ -43,7 +44,7 @@ struct DeskState {
     init: Option<Duration>,
     polled: bool,
     /// The last line on its standard error since it took its event, often the reason why it ended.
-    last_words: String,
+    last_stderr_line: String,
 }
 
 /// The event an instance works on.
@@ -55,39 +56,32 @@ struct Running {
     deadline: Instant,
 }
 
-/// What the instance's keeper has to do now.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Due {
-    /// Nothing before then.
-    Later(Instant),
-    /// Kill it: the event took too long.
-    TimedOut,
-    /// Kill it: it never polled.
-    InitTimedOut,
-    /// Kill it: it answered and never polled again.
-    Stuck,
-    /// Kill it: it has had no work for long and is out of service already.
-    Reaped,
+/// What an instance is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// It has not polled yet.
+    Starting,
+    /// It works on an event.
+    Working { deadline: Instant },
+    /// It has no event.
+    Waiting { since: Instant },
 }
 
-/// An error as functions report it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct ReportedError {
-    pub(crate) error_type: String,
-    pub(crate) error_message: String,
-}
-
-impl Desk {
-    pub(crate) fn new(pool: Arc<Pool>, number: u64) -> Arc<Self> {
+impl RuntimeApi {
+    pub(super) fn new(function: Arc<Function>, slot: Slot, report: bool) -> Arc<Self> {
         let now = Instant::now();
-        let state =
-            DeskState { running: None, since: now, init: None, polled: false, last_words: String::new() };
+        let progress = Progress {
+            running: None,
+            since: now,
+            init: None,
+            polled: false,
+            last_stderr_line: String::new(),
+        };
         let init_error = watch::Sender::new(None);
-        Arc::new(Self { pool, number, started: now, init_error, state: Mutex::new(state) })
+        Arc::new(Self { function, slot, report, started: now, init_error, progress: Mutex::new(progress) })
     }
 
-    pub(crate) fn router(self: &Arc<Self>) -> Router {
+    pub(super) fn router(self: &Arc<Self>) -> Router {
         Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -96,51 +90,26 @@ impl Desk {
             .with_state(Arc::clone(self))
     }
 
-    /// What is due at `now`.
-    pub(crate) fn due(&self, now: Instant, init_limit: Duration) -> Due {
-        let state = self.lock();
-        if let Some(running) = &state.running {
-            return if now >= running.deadline { Due::TimedOut } else { Due::Later(running.deadline) };
+    pub(super) fn activity(&self) -> Activity {
+        let progress = self.lock();
+        match &progress.running {
+            Some(running) => Activity::Working { deadline: running.deadline },
+            None if progress.polled => Activity::Waiting { since: progress.since },
+            None => Activity::Starting,
         }
-        // An event that arrives while nobody looks cannot run out of time before one whole time limit has passed.
-        let unseen = now + self.pool.function.timeout.max(Duration::from_millis(1));
-        if !state.polled {
-            let limit = self.started + init_limit;
-            return if now >= limit { Due::InitTimedOut } else { Due::Later(unseen.min(limit)) };
-        }
-        let since = state.since;
-        drop(state);
-        if now >= since + self.pool.function.timeout && self.pool.is_returning(self.number) {
-            return Due::Stuck;
-        }
-        let reap_at = since + self.pool.settings.idle;
-        if now < reap_at {
-            return Due::Later(unseen.min(reap_at));
-        }
-        if self.pool.retire(self.number) { Due::Reaped } else { Due::Later(unseen) }
     }
 
-    /// Remembers a line of the function's standard error.
-    pub(crate) fn hear(&self, line: &str) {
-        line.clone_into(&mut self.lock().last_words);
+    /// Records a line of the function's standard error.
+    pub(super) fn record_stderr_line(&self, line: &str) {
+        line.clone_into(&mut self.lock().last_stderr_line);
     }
 
-    pub(crate) fn last_words(&self) -> String {
-        self.lock().last_words.clone()
-    }
-
-    /// Fails what the instance works on, if anything: its time is over.
-    pub(crate) fn time_out(&self) {
-        self.fail(InvokeError::TimedOut { limit: self.pool.function.timeout });
-    }
-
-    /// Fails what the instance works on, if anything: the instance has ended.
-    pub(crate) fn end_with_instance(&self, cause: &str) {
-        self.fail(self.pool.settings.ended(cause));
+    pub(super) fn last_stderr_line(&self) -> String {
+        self.lock().last_stderr_line.clone()
     }
 
     /// Fails what the instance works on, if anything.
-    fn fail(&self, error: InvokeError) {
+    pub(super) fn fail(&self, error: InvokeError) {
         let running = self.lock().running.take();
         if let Some(running) = running {
             running.answer.fail(error);
@@ -148,7 +117,7 @@ impl Desk {
     }
 
     /// Waits for the instance to report that it cannot start.
-    pub(crate) async fn init_error(&self) -> String {
+    pub(super) async fn init_error(&self) -> String {
         let mut reports = self.init_error.subscribe();
         // The sender lives as long as this, so the wait cannot fail.
         let cause = reports.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
@@ -157,7 +126,7 @@ impl Desk {
 
     fn begin(&self, invocation: Invocation) -> Response {
         let now = Instant::now();
-        let function = &self.pool.function;
+        let function = &self.function;
         let deadline = SystemTime::now() + function.timeout;
         let deadline_ms = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let arn = function_arn(&function.name);
@@ -171,10 +140,10 @@ impl Desk {
         match response {
             Ok(response) => {
                 let Invocation { id, answer, .. } = invocation;
-                let mut state = self.lock();
-                state.last_words.clear();
-                state.since = now;
-                state.running = Some(Running { id, answer, since: now, deadline: now + function.timeout });
+                let mut progress = self.lock();
+                progress.last_stderr_line.clear();
+                progress.since = now;
+                progress.running = Some(Running { id, answer, since: now, deadline: now + function.timeout });
                 response
             }
             Err(error) => {
@@ -186,13 +155,13 @@ impl Desk {
 
     /// Ends the event of that id; `None` if the instance does not work on it.
     fn end(&self, id: &str) -> Option<Answer> {
-        let mut state = self.lock();
-        let running = state.running.take_if(|running| running.id == id)?;
-        state.since = Instant::now();
-        let init = state.init.take();
-        drop(state);
-        self.pool.returning(self.number);
-        if self.pool.settings.report {
+        let mut progress = self.lock();
+        let running = progress.running.take_if(|running| running.id == id)?;
+        progress.since = Instant::now();
+        let init = progress.init.take();
+        drop(progress);
+        self.slot.set_returning();
+        if self.report {
             self.report(&running, init);
         }
         Some(running.answer)
@@ -201,47 +170,47 @@ impl Desk {
     fn report(&self, running: &Running, init: Option<Duration>) {
         let init = init.map_or_else(String::new, |init| format!("  Init Duration: {} ms", millis(init)));
         let used = self
-            .pool
-            .process(self.number)
+            .slot
+            .process()
             .and_then(peak_memory_mb)
             .map_or_else(String::new, |mb| format!("  Max Memory Used: {mb} MB"));
         tracing::info!(
             "[{}] REPORT RequestId: {}  Duration: {} ms  Memory Size: {} MB{used}{init}",
-            self.pool.label,
+            self.slot.label(),
             running.id,
             millis(running.since.elapsed()),
-            self.pool.function.memory_mb,
+            self.function.memory_mb,
         );
     }
 
-    fn lock(&self) -> MutexGuard<'_, DeskState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn next(State(desk): State<Arc<Desk>>) -> Response {
-    desk.fail(InvokeError::Function {
+async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
+    api.fail(InvokeError::Function {
         error_type: "Runtime.NoResponse".into(),
         message: "the function asked for its next event without answering this one".into(),
     });
     {
-        let mut state = desk.lock();
-        state.since = Instant::now();
-        if !state.polled {
-            state.polled = true;
-            state.init = Some(desk.started.elapsed());
+        let mut progress = api.lock();
+        progress.since = Instant::now();
+        if !progress.polled {
+            progress.polled = true;
+            progress.init = Some(api.started.elapsed());
         }
     }
-    let Some(taken) = desk.pool.next(desk.number) else { return refuse(StatusCode::GONE, "Stopped") };
+    let Some(taken) = api.slot.next() else { return refuse(StatusCode::GONE, "Stopped") };
     match taken.await {
-        Ok(invocation) => desk.begin(invocation),
+        Ok(invocation) => api.begin(invocation),
         Err(_) => refuse(StatusCode::GONE, "Stopped"),
     }
 }
 
-async fn response(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Body) -> Response {
+async fn response(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: Body) -> Response {
     let body = read(body).await;
-    let Some(answer) = desk.end(&id) else { return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID") };
+    let Some(answer) = api.end(&id) else { return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID") };
     match body {
         Ok(body) => {
             answer.succeed(body);
@@ -259,21 +228,21 @@ async fn response(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: B
 }
 
 async fn error(
-    State(desk): State<Arc<Desk>>,
+    State(api): State<Arc<RuntimeApi>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let reported = parse_error(&headers, &read(body).await.unwrap_or_default());
-    let Some(answer) = desk.end(&id) else { return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID") };
+    let Some(answer) = api.end(&id) else { return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID") };
     answer.fail(InvokeError::Function { error_type: reported.error_type, message: reported.error_message });
     accepted()
 }
 
-async fn init_error(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -> Response {
+async fn init_error(State(api): State<Arc<RuntimeApi>>, headers: HeaderMap, body: Body) -> Response {
     let reported = parse_error(&headers, &read(body).await.unwrap_or_default());
     let cause = format!("init error: {}: {}", reported.error_type, reported.error_message);
-    desk.init_error.send_replace(Some(cause));
+    api.init_error.send_replace(Some(cause));
     accepted()
 }
 
@@ -318,7 +287,7 @@ fn refuse(status: StatusCode, error_type: &str) -> Response {
 }
 
 fn function_arn(name: &str) -> String {
-    format!("arn:aws:lambda:{}:{}:function:{name}", crate::process::REGION, crate::process::ACCOUNT)
+    format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
 }
 
 /// A trace id shaped like X-Ray's; never sampled.
