@@ -8,11 +8,11 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::websocket_api::{MESSAGE_LIMIT, WebSocketDoor, events};
+use crate::websocket_api::{MESSAGE_LIMIT, WebSocketApiServer, events};
 
 /// Answers `{method} /@connections/{connection_id}`; the caller has taken the id from the path as it stands there.
 pub async fn handle(
-    door: &WebSocketDoor,
+    websocket: &WebSocketApiServer,
     method: &Method,
     connection_id_percent_encoded: &str,
     body: Bytes,
@@ -29,9 +29,9 @@ pub async fn handle(
         return failure(StatusCode::BAD_REQUEST, "BadRequestException", &message);
     }
     match *method {
-        Method::POST => post(door, &connection_id, body).await,
-        Method::GET => get(door, &connection_id),
-        _ => delete(door, &connection_id),
+        Method::POST => post(websocket, &connection_id, body).await,
+        Method::GET => get(websocket, &connection_id),
+        _ => delete(websocket, &connection_id),
     }
 }
 
@@ -45,8 +45,8 @@ pub fn too_large() -> Response {
     failure(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "Message too long")
 }
 
-async fn post(door: &WebSocketDoor, connection_id: &str, body: Bytes) -> Response {
-    let faults = &door.options().faults;
+async fn post(websocket: &WebSocketApiServer, connection_id: &str, body: Bytes) -> Response {
+    let faults = &websocket.options().faults;
     if let Some(delay) = faults.push_delay() {
         tokio::time::sleep(delay).await;
     }
@@ -56,7 +56,7 @@ async fn post(door: &WebSocketDoor, connection_id: &str, body: Bytes) -> Respons
     if body.len() > MESSAGE_LIMIT {
         return too_large();
     }
-    let Some(connection) = door.find(connection_id) else { return gone() };
+    let Some(connection) = websocket.find(connection_id) else { return gone() };
     let Ok(text) = Utf8Bytes::try_from(body) else {
         return failure(StatusCode::BAD_REQUEST, "BadRequestException", "The message is not UTF-8 text");
     };
@@ -66,8 +66,8 @@ async fn post(door: &WebSocketDoor, connection_id: &str, body: Bytes) -> Respons
     }
 }
 
-fn get(door: &WebSocketDoor, connection_id: &str) -> Response {
-    let Some(connection) = door.find(connection_id) else { return gone() };
+fn get(websocket: &WebSocketApiServer, connection_id: &str) -> Response {
+    let Some(connection) = websocket.find(connection_id) else { return gone() };
     let body = json!({
         "connectedAt": timestamp(connection.facts.connected_at),
         "identity": connection.facts.identity,
@@ -76,9 +76,9 @@ fn get(door: &WebSocketDoor, connection_id: &str) -> Response {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-fn delete(door: &WebSocketDoor, connection_id: &str) -> Response {
-    let Some(connection) = door.find(connection_id) else { return gone() };
-    door.delete(&connection);
+fn delete(websocket: &WebSocketApiServer, connection_id: &str) -> Response {
+    let Some(connection) = websocket.find(connection_id) else { return gone() };
+    websocket.delete(&connection);
     StatusCode::NO_CONTENT.into_response()
 }
 

@@ -1,7 +1,6 @@
 //! The HTTP API's door: a request in, an event to a function, its answer out.
 
 mod answer;
-pub(crate) mod cors;
 mod event;
 mod jwks;
 mod jwt;
@@ -25,6 +24,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use http_body_util::{BodyExt as _, LengthLimitError};
 
+use crate::cors;
 use crate::issuer::Issuer;
 use crate::lambda::{InvokeError, Lambda};
 use crate::project::HttpApi;
@@ -58,7 +58,7 @@ pub enum Authorizers {
 
 /// An HTTP API, served; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct HttpDoor {
+pub struct HttpApiServer {
     shared: Arc<Shared>,
 }
 
@@ -74,7 +74,7 @@ struct Shared {
     verifiers: Option<BTreeMap<String, Verifier>>,
 }
 
-impl HttpDoor {
+impl HttpApiServer {
     /// `port` is the one that requests come in on, `issuer` the one this gateway plays.
     pub fn new(
         mut api: HttpApi,

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::http_api::cors;
+use crate::cors;
 use crate::project::{Cors, Project};
 use claims::Lifetime;
 use key::SigningKey;

@@ -3,7 +3,9 @@
 //!
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
+pub mod admin;
 pub mod connections_api;
+mod cors;
 pub mod executables;
 pub mod faults;
 pub mod http_api;

@@ -76,7 +76,7 @@ impl WebSocketOptions {
 
 /// Where WebSocket clients come in; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct WebSocketDoor {
+pub struct WebSocketApiServer {
     inner: Arc<Inner>,
 }
 
@@ -103,7 +103,7 @@ struct Answer {
     is_base64_encoded: bool,
 }
 
-impl WebSocketDoor {
+impl WebSocketApiServer {
     pub fn new(api: WebSocketApi, lambda: Lambda, options: WebSocketOptions) -> Self {
         let selection = Selection::parse(&api.route_selection_expression);
         let inner = Inner {

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::WebSocketDoor;
+use super::WebSocketApiServer;
 use super::events::Facts;
 
 pub(crate) const FRAME_LIMIT: usize = 32 * 1024;
@@ -137,7 +137,7 @@ impl Connection {
 
 /// Serves an accepted connection from its upgrade to its `$disconnect`.
 pub(crate) async fn serve(
-    door: WebSocketDoor,
+    door: WebSocketApiServer,
     connection: Arc<Connection>,
     mut inbox: Inbox,
     upgrade: OnUpgrade,
@@ -287,7 +287,7 @@ struct Alarm {
 }
 
 impl Alarm {
-    fn new(door: &WebSocketDoor) -> Self {
+    fn new(door: &WebSocketApiServer) -> Self {
         let now = Instant::now();
         let idle = door.options().idle_limit;
         let ends = door.options().lifetime.map(|lifetime| now + lifetime);

@@ -14,11 +14,11 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 
 use super::connection::{self, Connection};
 use super::events::{self, Facts, Identity, Kind, Parameters};
-use super::{Answer, WebSocketDoor, authorizer};
+use super::{Answer, WebSocketApiServer, authorizer};
 use crate::project::Integration;
 
 /// Runs the whole opening and answers the request; an accepted connection is served from here on.
-pub(super) async fn open(door: WebSocketDoor, mut request: Request, peer: SocketAddr) -> Response {
+pub(super) async fn open(door: WebSocketApiServer, mut request: Request, peer: SocketAddr) -> Response {
     let mut accepted = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}")),
@@ -42,7 +42,7 @@ pub(super) async fn open(door: WebSocketDoor, mut request: Request, peer: Socket
     accepted.into_response()
 }
 
-fn gather_facts(door: &WebSocketDoor, request: &Request, peer: SocketAddr) -> Facts {
+fn gather_facts(door: &WebSocketApiServer, request: &Request, peer: SocketAddr) -> Facts {
     let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let api = &door.inner.api;
     let domain_name = door.inner.options.domain_name.as_deref().or_else(|| text(header::HOST));
@@ -60,7 +60,7 @@ fn gather_facts(door: &WebSocketDoor, request: &Request, peer: SocketAddr) -> Fa
 
 /// Asks the authorizer, then `$connect`; gives the subprotocol the function chose.
 async fn ask(
-    door: &WebSocketDoor,
+    door: &WebSocketApiServer,
     facts: &mut Facts,
     parameters: &Parameters,
 ) -> Result<Option<HeaderValue>, Response> {

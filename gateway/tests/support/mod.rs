@@ -1,4 +1,4 @@
-//! The echo project, built and served with just the WebSocket door; and a client for it.
+//! The echo project, built and served with just the WebSocket API; and a client for it.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use futures_util::{SinkExt, StreamExt};
 use gateway::connections_api;
 use gateway::lambda::{Lambda, Options};
 use gateway::project::{Function, Integration, RequestAuthorizer, WebSocketApi, WebSocketRoute};
-use gateway::websocket_api::{WebSocketDoor, WebSocketOptions};
+use gateway::websocket_api::{WebSocketApiServer, WebSocketOptions};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -32,21 +32,21 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 pub const STAGE: &str = "dev";
 
-/// Whatever is awaited comes within this, or the test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A test fails instead of waiting longer than this.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
+    match tokio::time::timeout(TIMEOUT, future).await {
         Ok(value) => value,
-        Err(_) => panic!("{what} did not happen within {} s", PATIENCE.as_secs()),
+        Err(_) => panic!("{what} did not happen within {} s", TIMEOUT.as_secs()),
     }
 }
 
-/// Waits until `look` finds something.
-pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits until `find` finds something.
+pub async fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     let search = async {
         loop {
-            if let Some(found) = look() {
+            if let Some(found) = find() {
                 return found;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -187,7 +187,7 @@ pub fn gate() -> RequestAuthorizer {
 /// A running gateway with the echo project.
 pub struct Gateway {
     pub address: SocketAddr,
-    pub door: WebSocketDoor,
+    pub websocket: WebSocketApiServer,
     pub lambda: Lambda,
     pub log: EventLog,
 }
@@ -200,14 +200,14 @@ impl Gateway {
     pub async fn start_with(api: WebSocketApi, websocket: WebSocketOptions) -> Self {
         let log = EventLog::new();
         let lambda = Lambda::start(Options { environment: log.environment(), ..options() });
-        let door = WebSocketDoor::new(api, lambda.clone(), websocket);
-        let app = Router::new().fallback(answer).with_state(door.clone());
+        let websocket = WebSocketApiServer::new(api, lambda.clone(), websocket);
+        let app = Router::new().fallback(answer).with_state(websocket.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
         spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { address, door, lambda, log }
+        Self { address, websocket, lambda, log }
     }
 
     /// Opens a WebSocket; `path` may have a query string.
@@ -251,12 +251,12 @@ impl Gateway {
 }
 
 async fn answer(
-    State(door): State<WebSocketDoor>,
+    State(websocket): State<WebSocketApiServer>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     if request.headers().contains_key(header::UPGRADE) {
-        return door.upgrade(request, peer).await;
+        return websocket.upgrade(request, peer).await;
     }
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
@@ -264,7 +264,7 @@ async fn answer(
         return StatusCode::NOT_FOUND.into_response();
     };
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    connections_api::handle(&door, &parts.method, id, body).await
+    connections_api::handle(&websocket, &parts.method, id, body).await
 }
 
 /// A WebSocket client.

@@ -1,0 +1,125 @@
+//! A running gateway: what it serves, and how it stops.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
+
+use super::store::RunningStore;
+use crate::faults::Faults;
+use crate::issuer::Issuer;
+use crate::lambda::{self, Lambda};
+use crate::project::Project;
+use crate::websocket_api::WebSocketApiServer;
+
+/// How long requests in progress may take when the gateway stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running gateway; [`Gateway::stop`] ends it in order, dropping it ends it at once.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(super) port: u16,
+    pub(super) project: Project,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) page: Option<PathBuf>,
+    pub(super) signed_in_examples: Vec<String>,
+    pub(super) enforces_authorizers: bool,
+    pub(super) issuer: Option<Issuer>,
+    pub(super) store: Option<RunningStore>,
+    pub(super) lambda: Lambda,
+    pub(super) websocket: Option<WebSocketApiServer>,
+    pub(super) faults: Faults,
+    pub(super) admin_port: Option<u16>,
+    pub(super) serving: TaskTracker,
+    pub(super) shutdown: DropGuard,
+}
+
+impl Gateway {
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Without a slash at its end; works with or without IPv6.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// What every function gets besides what the template says.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// What functions that are started elsewhere must be given: all that is set here but their own names.
+    pub fn environment_elsewhere(&self) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> =
+            lambda::platform_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for function in self.project.functions.values() {
+            variables.extend(function.environment.clone());
+        }
+        variables.extend(self.environment.clone());
+        variables
+    }
+
+    pub fn store(&self) -> Option<&RunningStore> {
+        self.store.as_ref()
+    }
+
+    pub fn lambda(&self) -> &Lambda {
+        &self.lambda
+    }
+
+    /// For counting and cutting connections in tests.
+    pub fn websocket(&self) -> Option<&WebSocketApiServer> {
+        self.websocket.as_ref()
+    }
+
+    /// What goes wrong on purpose; changes take effect at once.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Where faults can be changed, if anywhere.
+    pub fn admin_port(&self) -> Option<u16> {
+        self.admin_port
+    }
+
+    /// The folder of the static page, if there is one.
+    pub fn page(&self) -> Option<&Path> {
+        self.page.as_deref()
+    }
+
+    /// Whether routes with an authorizer ask for a token.
+    pub fn enforces_authorizers(&self) -> bool {
+        self.enforces_authorizers
+    }
+
+    /// The development issuer, where it stands in for one that the template creates.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_ref()
+    }
+
+    /// Lines to try with a token, as the project words them.
+    pub fn signed_in_examples(&self) -> &[String] {
+        &self.signed_in_examples
+    }
+
+    /// Finishes what is in progress, then stops sockets, functions and store, in this order.
+    pub async fn stop(self) {
+        // Sockets first: their `$disconnect`s still push and write through this port.
+        if let Some(websocket) = &self.websocket {
+            websocket.stop().await;
+        }
+        drop(self.shutdown);
+        let _ = tokio::time::timeout(STOP_TIMEOUT, self.serving.wait()).await;
+        self.lambda.stop().await;
+        if let Some(RunningStore::Own(mut valkey)) = self.store {
+            valkey.stop().await;
+        }
+    }
+}
