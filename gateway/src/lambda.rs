@@ -17,9 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use error::InvokeError;
-pub(crate) use process::{ACCOUNT, REGION, platform_variables};
-pub(crate) use runtime_api::trace_id;
 
+use crate::aws::limits::LONGEST_TIMEOUT;
 use crate::project::Function;
 use instance::Settings;
 use pool::{Limits, Pool, Slot};
@@ -145,7 +144,7 @@ impl Lambda {
     /// endpoint may be compiled first, and limit themselves.
     pub(crate) fn answer_timeout(&self, platform: Duration) -> Duration {
         let remote = self.inner.functions.values().any(|backend| matches!(backend, Backend::Remote(_)));
-        if remote { remote::TIME_LIMIT } else { platform }
+        if remote { LONGEST_TIMEOUT } else { platform }
     }
 
     /// How many instances of `function` exist, those starting included.

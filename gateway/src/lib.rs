@@ -4,6 +4,7 @@
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
 pub mod admin;
+mod aws;
 pub mod connections_api;
 mod cors;
 pub mod executables;

@@ -25,8 +25,6 @@ use apis::Apis;
 use intrinsics::Scope;
 use yaml::{Node, Value};
 
-pub(crate) use intrinsics::ACCOUNT;
-
 /// The HTTP API that SAM makes for events which name none.
 const IMPLICIT_API: &str = "ServerlessHttpApi";
 

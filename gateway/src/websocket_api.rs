@@ -21,10 +21,11 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::connection::MESSAGE_LIMIT;
 use self::connection::{Connection, Order};
 use self::events::Kind;
 pub(crate) use self::routes::Selection;
+use crate::aws;
+use crate::aws::{answers, limits};
 use crate::faults::Faults;
 use crate::lambda::{InvokeError, Lambda};
 use crate::project::{Integration, WebSocketApi, WebSocketRoute};
@@ -56,7 +57,7 @@ impl Default for WebSocketOptions {
             domain_name: None,
             idle_limit: None,
             lifetime: None,
-            integration_timeout: Duration::from_secs(29),
+            integration_timeout: limits::WEBSOCKET_INTEGRATION_TIMEOUT,
             in_flight: 64,
             outgoing_limit: 4 * 1024 * 1024,
             faults: Faults::default(),
@@ -68,8 +69,8 @@ impl WebSocketOptions {
     /// With AWS's limits on a connection's idle time and age.
     #[must_use]
     pub fn with_aws_limits(mut self) -> Self {
-        self.idle_limit = Some(Duration::from_secs(10 * 60));
-        self.lifetime = Some(Duration::from_secs(2 * 60 * 60));
+        self.idle_limit = Some(limits::CONNECTION_IDLE);
+        self.lifetime = Some(limits::CONNECTION_LIFETIME);
         self
     }
 }
@@ -147,7 +148,7 @@ impl WebSocketApiServer {
             connections.drain().map(|(_, connection)| connection).collect()
         };
         for connection in open {
-            connection.end(close_order(CloseCode::Away, "Going away"));
+            connection.end(close_order(CloseCode::Away, answers::GOING_AWAY));
         }
         if timeout(STOP_LIMIT, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!("some connections did not close within {} s", STOP_LIMIT.as_secs());
@@ -175,14 +176,14 @@ impl WebSocketApiServer {
     /// Ends a connection on behalf of the management API.
     pub(crate) fn delete(&self, connection: &Connection) {
         self.forget(connection);
-        connection.end(close_order(CloseCode::Normal, "Connection Closed Normally"));
+        connection.end(close_order(CloseCode::Normal, answers::CLOSED_NORMALLY));
     }
 
     fn remember(&self, connection: &Arc<Connection>) {
         // Once stopping, a newcomer is closed at once; `stop` has already been through the registry.
         let mut connections = self.inner.connections.write().unwrap_or_else(PoisonError::into_inner);
         if self.inner.tasks.is_closed() {
-            connection.end(close_order(CloseCode::Away, "Going away"));
+            connection.end(close_order(CloseCode::Away, answers::GOING_AWAY));
         } else {
             connections.insert(connection.facts.connection_id.clone(), Arc::clone(connection));
         }
@@ -195,9 +196,9 @@ impl WebSocketApiServer {
 
     /// Handles one frame: finds its route, runs it, and answers if the route does.
     async fn dispatch(&self, connection: &Connection, body: Utf8Bytes) {
-        let request_id = events::new_request_id();
+        let request_id = aws::new_websocket_request_id();
         let Some((route_key, route)) = self.route(&body) else {
-            return say(connection, &platform_error("Forbidden", connection, &request_id));
+            return say(connection, &platform_error(answers::FORBIDDEN, connection, &request_id));
         };
         let id = &connection.facts.connection_id;
         tracing::debug!("connection {id}: a frame of {} bytes takes {route_key}", body.len());
@@ -221,26 +222,26 @@ impl WebSocketApiServer {
         match reply {
             Ok(Some(text)) if route.two_way => say(connection, &text),
             Ok(_) => {}
-            Err(()) => say(connection, &platform_error("Internal server error", connection, &request_id)),
+            Err(()) => say(connection, &platform_error(answers::WEBSOCKET_FAILURE, connection, &request_id)),
         }
     }
 
     fn route(&self, body: &str) -> Option<(&str, &WebSocketRoute)> {
         let routes = &self.inner.api.routes;
         let selected = self.inner.selection.select(body).and_then(|key| routes.get_key_value(&key));
-        selected.or_else(|| routes.get_key_value("$default")).map(|(key, route)| (key.as_str(), route))
+        selected.or_else(|| routes.get_key_value(aws::DEFAULT)).map(|(key, route)| (key.as_str(), route))
     }
 
     /// Tells `$disconnect`, if there is one, that a connection has ended.
     async fn disconnect(&self, connection: &Connection, code: u16, reason: &str) {
-        let Some(route) = self.inner.api.routes.get("$disconnect") else { return };
+        let Some(route) = self.inner.api.routes.get(aws::DISCONNECT) else { return };
         let Integration::Lambda(function) = &route.integration else { return };
         if self.inner.options.faults.loses_disconnect() {
             return;
         }
-        let request_id = events::new_request_id();
+        let request_id = aws::new_websocket_request_id();
         let kind = Kind::Disconnect { code, reason };
-        let event = events::write(&connection.facts, "$disconnect", &request_id, kind);
+        let event = events::write(&connection.facts, aws::DISCONNECT, &request_id, kind);
         // Nobody is left to hear of a failure; it has been logged.
         let _ = self.invoke(function, event).await;
     }
@@ -270,7 +271,7 @@ fn read_reply(answer: &[u8]) -> Result<String, String> {
         return Err(format!("its status is {}", answer.status_code));
     }
     let body = answer.body.unwrap_or_default();
-    if body.len() > MESSAGE_LIMIT {
+    if body.len() > limits::MESSAGE {
         return Err(format!("it has {} bytes, more than a message may have", body.len()));
     }
     if !answer.is_base64_encoded {
@@ -280,10 +281,8 @@ fn read_reply(answer: &[u8]) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| error.to_string())
 }
 
-/// The platform's own frame, spaced as AWS spaces it.
 fn platform_error(message: &str, connection: &Connection, request_id: &str) -> String {
-    let connection_id = &connection.facts.connection_id;
-    format!(r#"{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#)
+    answers::websocket_error(message, &connection.facts.connection_id, request_id)
 }
 
 fn say(connection: &Connection, text: &str) {

@@ -13,10 +13,9 @@ use ring::signature::{
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::aws::limits::KEYS_KEPT;
 use crate::issuer::Issuer;
 
-/// As long as the platform keeps them.
-const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 /// How often unknown keys and failures may make us ask again.
 const PAUSE: Duration = Duration::from_secs(1);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,7 +109,7 @@ impl Keys {
     pub(super) async fn find(&self, id: Option<&str>) -> Result<Key, KeysError> {
         // Held while fetching: whoever comes meanwhile waits for the same answer.
         let mut cache = self.cache.lock().await;
-        let fresh = cache.fetched.is_some_and(|at| at.elapsed() < KEPT);
+        let fresh = cache.fetched.is_some_and(|at| at.elapsed() < KEYS_KEPT);
         if fresh && let Some(key) = choose(&cache.keys, id) {
             return Ok(key);
         }

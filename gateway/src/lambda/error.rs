@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// The most that a function may answer with.
-pub(super) const RESPONSE_LIMIT: usize = 6 * 1024 * 1024;
-
 /// Why an invocation gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvokeError {

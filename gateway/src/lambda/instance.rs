@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::error::InvokeError;
-use super::pool::{INIT_LIMIT, Slot};
+use super::pool::Slot;
 use super::process::{Process, Program};
 use super::runtime_api::{Activity, RuntimeApi};
+use crate::aws::limits::INIT_TIMEOUT;
 use crate::project::Function;
 
 /// What all instances of one function have in common.
@@ -136,7 +137,7 @@ impl Instance {
                     }
                     NextAction::TimeOutInit => {
                         process.kill().await;
-                        return format!("it did not ask for an event within {} s of its start", INIT_LIMIT.as_secs());
+                        return format!("it did not ask for an event within {} s of its start", INIT_TIMEOUT.as_secs());
                     }
                 },
             }
@@ -154,7 +155,7 @@ fn next_action(settings: &Settings, slot: &Slot, started: Instant, activity: Act
         Activity::Working { deadline } if now >= deadline => NextAction::TimeOut,
         Activity::Working { deadline } => NextAction::Wait(deadline),
         Activity::Starting => {
-            let limit = started + INIT_LIMIT;
+            let limit = started + INIT_TIMEOUT;
             if now >= limit { NextAction::TimeOutInit } else { NextAction::Wait(next_poll.min(limit)) }
         }
         Activity::Waiting { since } if now >= since + timeout && slot.is_returning() => NextAction::GiveUp,

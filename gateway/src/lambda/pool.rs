@@ -14,9 +14,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use uuid::Uuid;
 
 use super::error::InvokeError;
-
-/// How long a function may take from its start to its first poll, as on Lambda.
-pub(super) const INIT_LIMIT: Duration = Duration::from_secs(10);
+use crate::aws::limits::INIT_TIMEOUT;
 
 /// An instance that has just answered polls again at once; starting another for that gap would be waste.
 const RETURN_GRACE: Duration = Duration::from_millis(20);
@@ -227,7 +225,7 @@ impl Pool {
         }
         // An instance that is starting must not cost the event its place: starting is bounded by itself.
         if self.lock().count(Phase::Starting) > 0
-            && let Ok(result) = timeout(INIT_LIMIT, &mut outcome).await
+            && let Ok(result) = timeout(INIT_TIMEOUT, &mut outcome).await
         {
             return result.ok();
         }

@@ -14,10 +14,8 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::aws;
 use crate::project::Function;
-
-pub(crate) const REGION: &str = "us-east-1";
-pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// The variables of the gateway's own environment that functions may see.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "RUST_LOG", "RUST_BACKTRACE"];
@@ -121,7 +119,7 @@ fn set_environment(command: &mut Command, program: Program<'_>) {
         .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", Uuid::new_v4().simple()))
-        .envs(platform_variables())
+        .envs(aws::VARIABLES)
         .env("_HANDLER", &function.handler)
         .env("LAMBDA_TASK_ROOT", &function.code_uri)
         .env("LANG", "en_US.UTF-8")
@@ -129,17 +127,6 @@ fn set_environment(command: &mut Command, program: Program<'_>) {
         .envs(&function.environment)
         .envs(environment)
         .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string());
-}
-
-/// The variables that the platform sets for every function alike; the credentials open nothing.
-pub(crate) fn platform_variables() -> [(&'static str, &'static str); 5] {
-    [
-        ("AWS_REGION", REGION),
-        ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_SESSION_TOKEN", "local"),
-    ]
 }
 
 /// Lets a function that wakes wait for the process that is running instead of interrupting it: the gateway then

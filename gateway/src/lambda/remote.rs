@@ -1,7 +1,5 @@
 //! Functions that run elsewhere, behind an endpoint that speaks the Lambda Invoke API.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
@@ -9,11 +7,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::error::{InvokeError, RESPONSE_LIMIT, ReportedError};
+use super::error::{InvokeError, ReportedError};
+use crate::aws::limits::{LONGEST_TIMEOUT, PAYLOAD};
 use crate::project::Function;
-
-/// Lambda's longest run: what is behind the endpoint may compile first, so a function's own limit would be too short.
-pub(super) const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// One function behind the endpoint.
 #[derive(Debug)]
@@ -32,10 +28,11 @@ impl Remote {
         Self { client: Client::builder(TokioExecutor::new()).build(connector), url, label }
     }
 
+    /// What is behind the endpoint may compile first, so the function's own time limit would be too short.
     pub(super) async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
-        let result = match tokio::time::timeout(TIME_LIMIT, self.send(payload)).await {
+        let result = match tokio::time::timeout(LONGEST_TIMEOUT, self.send(payload)).await {
             Ok(result) => result,
-            Err(_) => Err(InvokeError::TimedOut { limit: TIME_LIMIT }),
+            Err(_) => Err(InvokeError::TimedOut { limit: LONGEST_TIMEOUT }),
         };
         if let Err(error) = &result {
             tracing::error!("[{}] {error}", self.label);
@@ -51,7 +48,7 @@ impl Remote {
         let response = self.client.request(request).await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         let failed = response.headers().contains_key("x-amz-function-error");
-        let body = axum::body::to_bytes(Body::new(response.into_body()), RESPONSE_LIMIT)
+        let body = axum::body::to_bytes(Body::new(response.into_body()), PAYLOAD)
             .await
             .map_err(|_| InvokeError::ResponseTooLarge)?;
         // Lambda marks a function's own error with a header; `cargo lambda watch` answers 500 and has none.

@@ -10,14 +10,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
+use chrono::Utc;
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use super::error::{InvokeError, RESPONSE_LIMIT, ReportedError};
+use super::error::{InvokeError, ReportedError};
 use super::pool::{Answer, Invocation, Slot};
-use super::process::{ACCOUNT, REGION};
+use crate::aws;
+use crate::aws::limits::PAYLOAD;
 use crate::project::Function;
 
 /// The most of a too large answer that is read to the end, so that the function learns it was too large.
@@ -129,13 +130,13 @@ impl RuntimeApi {
         let function = &self.function;
         let deadline = SystemTime::now() + function.timeout;
         let deadline_ms = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let arn = function_arn(&function.name);
+        let arn = aws::function_arn(&function.name);
         let response = Response::builder()
             .header(header::CONTENT_TYPE, "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)
             .header("Lambda-Runtime-Deadline-Ms", deadline_ms.to_string())
             .header("Lambda-Runtime-Invoked-Function-Arn", arn)
-            .header("Lambda-Runtime-Trace-Id", trace_id())
+            .header("Lambda-Runtime-Trace-Id", aws::invocation_trace(Utc::now()))
             .body(Body::from(invocation.payload));
         match response {
             Ok(response) => {
@@ -268,13 +269,13 @@ async fn read(body: Body) -> Result<Bytes, ReadError> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(ReadError::Broken)?;
         total += chunk.len();
-        if total <= RESPONSE_LIMIT {
+        if total <= PAYLOAD {
             kept.extend_from_slice(&chunk);
         } else if total > DRAIN_LIMIT {
             break;
         }
     }
-    if total > RESPONSE_LIMIT { Err(ReadError::TooLarge) } else { Ok(kept.freeze()) }
+    if total > PAYLOAD { Err(ReadError::TooLarge) } else { Ok(kept.freeze()) }
 }
 
 fn accepted() -> Response {
@@ -284,17 +285,6 @@ fn accepted() -> Response {
 fn refuse(status: StatusCode, error_type: &str) -> Response {
     let body = format!(r#"{{"errorType":"{error_type}","errorMessage":"{error_type}"}}"#);
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-fn function_arn(name: &str) -> String {
-    format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
-}
-
-/// A trace id shaped like X-Ray's; never sampled.
-pub(crate) fn trace_id() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let random = Uuid::new_v4().simple().to_string();
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &random[..24], &random[16..])
 }
 
 fn millis(duration: Duration) -> String {

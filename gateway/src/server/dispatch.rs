@@ -8,8 +8,9 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderMap};
 use axum::response::Response;
 
+use crate::aws::answers;
 use crate::connections_api;
-use crate::http_api::{self, HttpApiServer};
+use crate::http_api::HttpApiServer;
 use crate::issuer::Issuer;
 use crate::origin::Guard;
 use crate::page::Page;
@@ -54,7 +55,7 @@ impl Servers {
             self.guard.as_ref().and_then(|guard| guard.refuse(method, uri, request.headers(), upgrade))
         {
             tracing::warn!("{method} {}: refused: {why}", uri.path());
-            return http_api::answer_forbidden();
+            return answers::forbidden();
         }
         if let Some(websocket) = &self.websocket {
             if upgrade {
@@ -76,7 +77,7 @@ impl Servers {
         }
         match &self.http {
             Some(http) => http.handle(request, peer).await,
-            None => http_api::answer_not_found(),
+            None => answers::not_found(),
         }
     }
 }

@@ -8,9 +8,10 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use super::store::RunningStore;
+use crate::aws;
 use crate::faults::Faults;
 use crate::issuer::Issuer;
-use crate::lambda::{self, Lambda};
+use crate::lambda::Lambda;
 use crate::project::Project;
 use crate::websocket_api::WebSocketApiServer;
 
@@ -58,7 +59,7 @@ impl Gateway {
     /// What functions that are started elsewhere must be given: all that is set here but their own names.
     pub fn environment_elsewhere(&self) -> BTreeMap<String, String> {
         let mut variables: BTreeMap<String, String> =
-            lambda::platform_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            aws::VARIABLES.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         for function in self.project.functions.values() {
             variables.extend(function.environment.clone());
         }

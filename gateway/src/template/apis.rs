@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reader, identifiers};
+use super::Reader;
+use crate::aws;
 use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi};
 
 const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
@@ -49,8 +50,8 @@ pub(super) struct WebSocketDraft {
 impl HttpDraft {
     pub(super) fn new(id: &str, line: usize) -> Self {
         let api = HttpApi {
-            api_id: identifiers::api_id(id),
-            stage: "$default".to_owned(),
+            api_id: aws::api_id(id),
+            stage: aws::DEFAULT.to_owned(),
             stage_variables: BTreeMap::new(),
             cors: None,
             routes: Vec::new(),

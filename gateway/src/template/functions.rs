@@ -1,19 +1,13 @@
 //! `AWS::Serverless::Function`: what runs, and which HTTP routes its events ask for.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::apis::{Apis, RouteAuth};
 use super::yaml::{Node, Value};
 use super::{IMPLICIT_API, Reader, Resource, vocabulary};
+use crate::aws::{self, limits};
 use crate::project::Function;
-
-/// Lambda's own defaults, and what it allows (gettingstarted-limits).
-const TIMEOUT_SECONDS: u64 = 3;
-const TIMEOUTS: RangeInclusive<u64> = 1..=900;
-const MEMORY_MB: u32 = 128;
-const MEMORIES: RangeInclusive<u32> = 128..=10_240;
 
 impl Reader<'_> {
     pub(super) fn read_functions(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Function> {
@@ -63,9 +57,12 @@ impl Reader<'_> {
             handler: self.text(properties, "Handler").unwrap_or_else(|| "bootstrap".to_owned()),
             environment,
             timeout: Duration::from_secs(
-                self.number(properties, "Timeout", TIMEOUTS).unwrap_or(TIMEOUT_SECONDS),
+                self.number(properties, "Timeout", limits::TIMEOUT_SECONDS)
+                    .unwrap_or(limits::DEFAULT_TIMEOUT_SECONDS),
             ),
-            memory_mb: self.number(properties, "MemorySize", MEMORIES).unwrap_or(MEMORY_MB),
+            memory_mb: self
+                .number(properties, "MemorySize", limits::MEMORY_MB)
+                .unwrap_or(limits::DEFAULT_MEMORY_MB),
         })
     }
 
@@ -110,7 +107,7 @@ impl Reader<'_> {
             (Some(path), Some(method)) => route_key(&method, &path),
             (Some(path), None) => route_key("ANY", &path),
             // SAM makes this the route for all that no other takes.
-            (None, _) => "$default".to_owned(),
+            (None, _) => aws::DEFAULT.to_owned(),
         };
         let api = match properties.get("ApiId") {
             Some(_) => match self.text(properties, "ApiId") {

@@ -1,15 +1,12 @@
 //! HTTP APIs: `AWS::Serverless::HttpApi` and what raw resources share with it: CORS and JWT authorizers.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use super::apis::{Apis, HttpDraft};
 use super::yaml::{Node, Value};
 use super::{IMPLICIT_API, Reader, Resource, vocabulary};
+use crate::aws::{self, limits};
 use crate::project::{Cors, JwtAuthorizer};
-
-/// Seconds, as the API's model has it; -1 forbids browsers to keep an answer.
-const MAX_AGES: RangeInclusive<i32> = -1..=86_400;
 
 const BEARER: &str = "$request.header.Authorization";
 
@@ -61,7 +58,7 @@ impl Reader<'_> {
                     allow_headers: self.texts(&node, "AllowHeaders"),
                     expose_headers: self.texts(&node, "ExposeHeaders"),
                     allow_credentials: node.get("AllowCredentials").is_some_and(Node::is_true),
-                    max_age_seconds: self.number(&node, "MaxAge", MAX_AGES),
+                    max_age_seconds: self.number(&node, "MaxAge", limits::CORS_MAX_AGES),
                 })
             }
             _ => {
@@ -136,7 +133,7 @@ impl Reader<'_> {
         draft.api.cors = self.read_cors(&resource.properties);
         if let Some(target) = self.text(&resource.properties, "Target") {
             let route_key =
-                self.text(&resource.properties, "RouteKey").unwrap_or_else(|| "$default".to_owned());
+                self.text(&resource.properties, "RouteKey").unwrap_or_else(|| aws::DEFAULT.to_owned());
             let function = super::identifiers::function_in(&target).to_owned();
             draft.add_route(resource.line, route_key, function, super::apis::RouteAuth::default());
         }

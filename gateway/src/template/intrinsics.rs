@@ -3,11 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Problem;
 use super::yaml::{Node, Value};
-use super::{Problem, identifiers};
+use crate::aws;
 
-pub(crate) const ACCOUNT: &str = "123456789012";
-pub(crate) const REGION: &str = "us-east-1";
 const STACK: &str = "local";
 
 /// What names stand for.
@@ -194,7 +193,7 @@ impl<'t> Scope<'t> {
             }
             "FindInMap" => self.find_in_map(line, argument).map(Some),
             "GetAZs" => {
-                let zones = ["a", "b", "c"].map(|zone| Node::text(line, format!("{REGION}{zone}")));
+                let zones = ["a", "b", "c"].map(|zone| Node::text(line, format!("{}{zone}", aws::REGION)));
                 Ok(Some(Node { line, value: Value::List(zones.to_vec()) }))
             }
             "Base64" => {
@@ -235,21 +234,21 @@ impl<'t> Scope<'t> {
             return Ok(Some(Node { line, value: parameter.value.clone() }));
         }
         let text = match name {
-            "AWS::Region" => REGION.to_owned(),
-            "AWS::AccountId" => ACCOUNT.to_owned(),
-            "AWS::URLSuffix" => "amazonaws.com".to_owned(),
-            "AWS::Partition" => "aws".to_owned(),
+            "AWS::Region" => aws::REGION.to_owned(),
+            "AWS::AccountId" => aws::ACCOUNT.to_owned(),
+            "AWS::URLSuffix" => aws::URL_SUFFIX.to_owned(),
+            "AWS::Partition" => aws::PARTITION.to_owned(),
             "AWS::StackName" => STACK.to_owned(),
-            "AWS::StackId" => format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/{STACK}"),
+            "AWS::StackId" => aws::arn("cloudformation", &format!("stack/{STACK}/{STACK}")),
             _ => match self.resource_type(name) {
                 Some(
                     "AWS::Serverless::HttpApi"
                     | "AWS::Serverless::WebSocketApi"
                     | "AWS::ApiGatewayV2::Api"
                     | "AWS::Serverless::Api",
-                ) => identifiers::api_id(name),
+                ) => aws::api_id(name),
                 Some(_) => name.to_owned(),
-                None if name == super::IMPLICIT_API => identifiers::api_id(name),
+                None if name == super::IMPLICIT_API => aws::api_id(name),
                 // SAM generates resources whose names start with that of their origin.
                 None if self.is_generated(name) => name.to_owned(),
                 None => return Err(Problem::new(line, format!("nothing in the template is called {name}"))),
@@ -276,13 +275,11 @@ impl<'t> Scope<'t> {
             };
         };
         Ok(match (kind, attribute) {
-            ("AWS::Serverless::Function" | "AWS::Lambda::Function", "Arn") => identifiers::function_arn(name),
-            (_, attribute) if attribute.ends_with("Arn") => {
-                format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}")
-            }
+            ("AWS::Serverless::Function" | "AWS::Lambda::Function", "Arn") => aws::function_arn(name),
+            (_, attribute) if attribute.ends_with("Arn") => aws::arn("local", name),
             (_, attribute) if attribute.ends_with("Port") => "6379".to_owned(),
             ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
-                format!("https://{}.execute-api.{REGION}.amazonaws.com", identifiers::api_id(name))
+                format!("https://{}", aws::api_domain(&aws::api_id(name)))
             }
             _ => format!("{name}.{attribute}.invalid"),
         })

@@ -7,11 +7,9 @@ use super::functions::route_key;
 use super::identifiers::{self, function_in};
 use super::yaml::{Node, Value};
 use super::{Reader, Resource, vocabulary};
+use crate::aws::{self, CONNECT, DEFAULT};
 use crate::project::{Integration, RequestAuthorizer, WebSocketApi, WebSocketRoute};
 use crate::websocket_api::Selection;
-
-const DEFAULT: &str = "$default";
-const CONNECT: &str = "$connect";
 
 impl Reader<'_> {
     pub(super) fn read_websocket_api(&mut self, resource: &Resource<'_>, apis: &mut Apis) {
@@ -65,7 +63,7 @@ impl Reader<'_> {
             id: resource.id.to_owned(),
             line: resource.line,
             api: WebSocketApi {
-                api_id: identifiers::api_id(resource.id),
+                api_id: aws::api_id(resource.id),
                 stage: "default".to_owned(),
                 stage_variables: BTreeMap::new(),
                 route_selection_expression: selection.unwrap_or_else(|| "$request.body.action".to_owned()),

@@ -20,9 +20,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::WebSocketApiServer;
 use super::events::Facts;
-
-pub(crate) const FRAME_LIMIT: usize = 32 * 1024;
-pub(crate) const MESSAGE_LIMIT: usize = 128 * 1024;
+use crate::aws::{answers, limits};
 
 /// How long a closing handshake may take before the connection is dropped.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -149,8 +147,8 @@ pub(crate) async fn serve(
         return;
     };
     let config = WebSocketConfig::default()
-        .max_frame_size(Some(FRAME_LIMIT))
-        .max_message_size(Some(MESSAGE_LIMIT))
+        .max_frame_size(Some(limits::FRAME))
+        .max_message_size(Some(limits::MESSAGE))
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(READ_BUFFER);
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
@@ -203,7 +201,7 @@ fn by_us(code: CloseCode, reason: &'static str) -> Ending {
 fn on_error(error: &SocketError) -> Ending {
     match error {
         SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
-            by_us(CloseCode::Size, "Message too long")
+            by_us(CloseCode::Size, answers::TOO_LONG)
         }
         SocketError::Utf8(_) => by_us(CloseCode::Invalid, "Invalid text"),
         SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
@@ -216,7 +214,7 @@ fn on_error(error: &SocketError) -> Ending {
 fn describe(ending: &Ending) -> (u16, String) {
     match ending {
         Ending::ByClient(Some(frame)) | Ending::ByUs(frame) => (frame.code.into(), frame.reason.to_string()),
-        Ending::ByClient(None) => (CloseCode::Status.into(), "Client-side close frame status not set".into()),
+        Ending::ByClient(None) => (CloseCode::Status.into(), answers::NO_CLOSE_STATUS.into()),
         Ending::Lost => (CloseCode::Abnormal.into(), String::new()),
     }
 }
@@ -305,13 +303,13 @@ impl Alarm {
     fn check(&mut self, connection: &Connection) -> Option<&'static str> {
         let now = Instant::now();
         if self.ends.is_some_and(|ends| now >= ends) {
-            return Some("Going away");
+            return Some(answers::GOING_AWAY);
         }
         let mut left = None;
         if let Some(idle) = self.idle {
             let quiet = connection.idle_for();
             if quiet >= idle {
-                return Some("Going away");
+                return Some(answers::GOING_AWAY);
             }
             left = Some(now + (idle - quiet).max(Duration::from_millis(1)));
         }

@@ -9,22 +9,25 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chrono::Utc;
 use hyper::upgrade::OnUpgrade;
-use serde_json::Value;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::connection::{self, Connection};
 use super::events::{self, Facts, Identity, Kind, Parameters};
 use super::{Answer, WebSocketApiServer, authorizer};
+use crate::aws;
+use crate::aws::answers;
 use crate::project::Integration;
 
 /// Runs the whole opening and answers the request; an accepted connection is served from here on.
 pub(super) async fn open(door: WebSocketApiServer, mut request: Request, peer: SocketAddr) -> Response {
     let mut accepted = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}")),
+        Err(error) => {
+            return answers::message(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}"));
+        }
     };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return refuse(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
+        return answers::message(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
     };
     let mut facts = gather_facts(&door, &request, peer);
     let parameters = Parameters::read(request.headers(), request.uri(), peer.ip(), &facts.domain_name);
@@ -51,7 +54,7 @@ fn gather_facts(door: &WebSocketApiServer, request: &Request, peer: SocketAddr) 
         stage: api.stage.clone(),
         stage_variables: api.stage_variables.clone(),
         domain_name: domain_name.unwrap_or("localhost").to_owned(),
-        connection_id: events::new_connection_id(),
+        connection_id: aws::new_connection_id(),
         connected_at: Utc::now(),
         identity: Identity { user_agent: text(header::USER_AGENT).map(str::to_owned), source_ip: peer.ip() },
         authorizer: None,
@@ -64,22 +67,19 @@ async fn ask(
     facts: &mut Facts,
     parameters: &Parameters,
 ) -> Result<Option<HeaderValue>, Response> {
-    let Some(route) = door.inner.api.routes.get("$connect") else { return Ok(None) };
-    let request_id = events::new_request_id();
+    let Some(route) = door.inner.api.routes.get(aws::CONNECT) else { return Ok(None) };
+    let request_id = aws::new_websocket_request_id();
     if let Some(gate) = &route.authorizer {
         let authorized =
             authorizer::authorize(gate, &door.inner.lambda, facts, &request_id, parameters).await;
-        let context = authorized.map_err(|refusal| refuse(refusal.status(), refusal.message()))?;
+        let context = authorized.map_err(|refusal| answers::message(refusal.status(), refusal.message()))?;
         facts.authorizer = Some(context);
     }
     let Integration::Lambda(function) = &route.integration else { return Ok(None) };
-    let event = events::write(facts, "$connect", &request_id, Kind::Connect { parameters });
+    let event = events::write(facts, aws::CONNECT, &request_id, Kind::Connect { parameters });
     let failed = || {
-        let (connection_id, message) = (&facts.connection_id, "Internal server error");
-        let body = format!(
-            r#"{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#
-        );
-        answer(StatusCode::BAD_GATEWAY, body)
+        let body = answers::websocket_error(answers::WEBSOCKET_FAILURE, &facts.connection_id, &request_id);
+        answers::json(StatusCode::BAD_GATEWAY, body)
     };
     let answered: Bytes = door.invoke(function, event).await.map_err(|_| failed())?;
     let answered: Answer = serde_json::from_slice(&answered).map_err(|error| {
@@ -104,13 +104,5 @@ fn chosen_protocol(answer: &Answer) -> Option<HeaderValue> {
 }
 
 pub(super) fn internal_server_error() -> Response {
-    refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
-}
-
-fn refuse(status: StatusCode, message: &str) -> Response {
-    answer(status, format!(r#"{{"message":{}}}"#, Value::from(message)))
-}
-
-fn answer(status: StatusCode, body: String) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    answers::message(StatusCode::INTERNAL_SERVER_ERROR, answers::WEBSOCKET_FAILURE)
 }
