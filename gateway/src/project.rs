@@ -1,8 +1,12 @@
 //! What a template describes once parameters, conditions and intrinsic functions are resolved.
 
+mod route_selection;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use route_selection::RouteSelection;
 
 /// A project as the gateway runs it.
 #[derive(Clone, Debug, Default)]
@@ -84,8 +88,7 @@ pub struct WebSocketApi {
     pub api_id: String,
     pub stage: String,
     pub stage_variables: BTreeMap<String, String>,
-    /// As in the template, e.g. `$request.body.type`.
-    pub route_selection_expression: String,
+    pub route_selection: RouteSelection,
     /// By route key.
     pub routes: BTreeMap<String, WebSocketRoute>,
 }

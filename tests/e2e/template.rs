@@ -55,7 +55,7 @@ fn the_rest_routes_are_the_contracts() {
 fn the_websocket_routes_are_the_contracts() {
     let project = project();
     let api = project.websocket_api.as_ref().expect("a WebSocket API");
-    assert_eq!(api.route_selection_expression, "$request.body.type");
+    assert_eq!(api.route_selection.expression(), "$request.body.type");
     let types: BTreeSet<_> =
         api.routes.keys().map(String::as_str).filter(|key| !key.starts_with('$')).collect();
     assert_eq!(types, shared::protocol::CLIENT_TYPES.into());

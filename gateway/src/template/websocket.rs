@@ -8,8 +8,7 @@ use super::identifiers::{self, function_in};
 use super::yaml::{Node, Value};
 use super::{Reader, Resource, vocabulary};
 use crate::aws::{self, CONNECT, DEFAULT};
-use crate::project::{Integration, RequestAuthorizer, WebSocketApi, WebSocketRoute};
-use crate::websocket_api::Selection;
+use crate::project::{Integration, RequestAuthorizer, RouteSelection, WebSocketApi, WebSocketRoute};
 
 impl Reader<'_> {
     pub(super) fn read_websocket_api(&mut self, resource: &Resource<'_>, apis: &mut Apis) {
@@ -48,14 +47,14 @@ impl Reader<'_> {
 
     fn start_websocket(&mut self, resource: &Resource<'_>) -> WebSocketDraft {
         let selection = self.text(&resource.properties, "RouteSelectionExpression");
-        if let Some(expression) = &selection
-            && !Selection::parse(expression).is_understood()
-        {
+        let selection = RouteSelection::parse(selection.as_deref().unwrap_or("$request.body.action"));
+        if !selection.is_understood() {
             self.warn(
                 resource.properties.line_of("RouteSelectionExpression"),
                 format!(
-                    "{}: {expression} selects no route: a frame has a $request.body and no more",
-                    resource.id
+                    "{}: {} selects no route: a frame has a $request.body and no more",
+                    resource.id,
+                    selection.expression()
                 ),
             );
         }
@@ -66,7 +65,7 @@ impl Reader<'_> {
                 api_id: aws::api_id(resource.id),
                 stage: "default".to_owned(),
                 stage_variables: BTreeMap::new(),
-                route_selection_expression: selection.unwrap_or_else(|| "$request.body.action".to_owned()),
+                route_selection: selection,
                 routes: BTreeMap::new(),
             },
             route_ids: BTreeMap::new(),

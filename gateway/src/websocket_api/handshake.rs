@@ -1,4 +1,4 @@
-//! The opening of a connection: checks the upgrade, asks the authorizer and `$connect`, then lets it in.
+//! The opening of a connection: checks the upgrade, then asks the authorizer and `$connect`.
 
 use std::net::SocketAddr;
 
@@ -11,44 +11,47 @@ use chrono::Utc;
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use super::connection::{self, Connection};
+use super::authorizer::authorize;
 use super::events::{self, Facts, Identity, Kind, Parameters};
-use super::{Answer, WebSocketApiServer, authorizer};
+use super::functions::{Answer, Functions};
 use crate::aws;
 use crate::aws::answers;
-use crate::project::Integration;
+use crate::project::{Integration, WebSocketApi};
 
-/// Runs the whole opening and answers the request; an accepted connection is served from here on.
-pub(super) async fn open(door: WebSocketApiServer, mut request: Request, peer: SocketAddr) -> Response {
-    let mut accepted = match create_response_with_body(&request, Body::empty) {
-        Ok(response) => response,
-        Err(error) => {
-            return answers::message(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}"));
-        }
-    };
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return answers::message(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
-    };
-    let mut facts = gather_facts(&door, &request, peer);
-    let parameters = Parameters::read(request.headers(), request.uri(), peer.ip(), &facts.domain_name);
-    match ask(&door, &mut facts, &parameters).await {
-        Ok(Some(protocol)) => {
-            accepted.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-        }
-        Ok(None) => {}
-        Err(refusal) => return refusal,
-    }
-    let (connection, inbox) = Connection::new(facts, door.inner.options.outgoing_limit);
-    door.remember(&connection);
-    let serving = connection::serve(door.clone(), connection, inbox, upgrade);
-    door.inner.tasks.spawn(serving);
-    accepted.into_response()
+/// A connection that is to be opened.
+pub(super) struct Accepted {
+    /// The answer to the upgrade request.
+    pub(super) response: Response,
+    pub(super) facts: Facts,
+    pub(super) upgrade: OnUpgrade,
 }
 
-fn gather_facts(door: &WebSocketApiServer, request: &Request, peer: SocketAddr) -> Facts {
+/// Runs the whole opening; what is refused comes with the answer to the upgrade request.
+pub(super) async fn run(
+    mut request: Request,
+    peer: SocketAddr,
+    api: &WebSocketApi,
+    functions: &Functions,
+    domain_name: Option<&str>,
+) -> Result<Accepted, Response> {
+    let mut response = create_response_with_body(&request, Body::empty).map_err(|error| {
+        answers::message(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}"))
+    })?;
+    let upgrade = request
+        .extensions_mut()
+        .remove::<OnUpgrade>()
+        .ok_or_else(|| answers::message(StatusCode::BAD_REQUEST, "This connection cannot be upgraded"))?;
+    let mut facts = gather_facts(api, domain_name, &request, peer);
+    let parameters = Parameters::read(request.headers(), request.uri(), peer.ip(), &facts.domain_name);
+    if let Some(protocol) = ask(api, functions, &mut facts, &parameters).await? {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    Ok(Accepted { response, facts, upgrade })
+}
+
+fn gather_facts(api: &WebSocketApi, domain_name: Option<&str>, request: &Request, peer: SocketAddr) -> Facts {
     let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let api = &door.inner.api;
-    let domain_name = door.inner.options.domain_name.as_deref().or_else(|| text(header::HOST));
+    let domain_name = domain_name.or_else(|| text(header::HOST));
     Facts {
         api_id: api.api_id.clone(),
         stage: api.stage.clone(),
@@ -63,15 +66,15 @@ fn gather_facts(door: &WebSocketApiServer, request: &Request, peer: SocketAddr) 
 
 /// Asks the authorizer, then `$connect`; gives the subprotocol the function chose.
 async fn ask(
-    door: &WebSocketApiServer,
+    api: &WebSocketApi,
+    functions: &Functions,
     facts: &mut Facts,
     parameters: &Parameters,
 ) -> Result<Option<HeaderValue>, Response> {
-    let Some(route) = door.inner.api.routes.get(aws::CONNECT) else { return Ok(None) };
+    let Some(route) = api.routes.get(aws::CONNECT) else { return Ok(None) };
     let request_id = aws::new_websocket_request_id();
-    if let Some(gate) = &route.authorizer {
-        let authorized =
-            authorizer::authorize(gate, &door.inner.lambda, facts, &request_id, parameters).await;
+    if let Some(authorizer) = &route.authorizer {
+        let authorized = authorize(authorizer, &functions.lambda, facts, &request_id, parameters).await;
         let context = authorized.map_err(|refusal| answers::message(refusal.status(), refusal.message()))?;
         facts.authorizer = Some(context);
     }
@@ -81,7 +84,7 @@ async fn ask(
         let body = answers::websocket_error(answers::WEBSOCKET_FAILURE, &facts.connection_id, &request_id);
         answers::json(StatusCode::BAD_GATEWAY, body)
     };
-    let answered: Bytes = door.invoke(function, event).await.map_err(|_| failed())?;
+    let answered: Bytes = functions.invoke(function, event).await.map_err(|_| failed())?;
     let answered: Answer = serde_json::from_slice(&answered).map_err(|error| {
         tracing::error!("the answer of {function} to $connect is unusable: {error}");
         failed()
@@ -101,8 +104,4 @@ fn chosen_protocol(answer: &Answer) -> Option<HeaderValue> {
     let headers = answer.headers.as_ref()?;
     let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))?;
     value.as_str().map(HeaderValue::from_str).and_then(Result::ok)
-}
-
-pub(super) fn internal_server_error() -> Response {
-    answers::message(StatusCode::INTERNAL_SERVER_ERROR, answers::WEBSOCKET_FAILURE)
 }

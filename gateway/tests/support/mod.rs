@@ -19,7 +19,9 @@ use axum::serve::ListenerExt;
 use futures_util::{SinkExt, StreamExt};
 use gateway::connections_api;
 use gateway::lambda::{Lambda, Options};
-use gateway::project::{Function, Integration, RequestAuthorizer, WebSocketApi, WebSocketRoute};
+use gateway::project::{
+    Function, Integration, RequestAuthorizer, RouteSelection, WebSocketApi, WebSocketRoute,
+};
 use gateway::websocket_api::{WebSocketApiServer, WebSocketOptions};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -171,7 +173,7 @@ pub fn api() -> WebSocketApi {
         api_id: "abcdef1234".into(),
         stage: STAGE.into(),
         stage_variables: BTreeMap::new(),
-        route_selection_expression: "$request.body.action".into(),
+        route_selection: RouteSelection::parse("$request.body.action"),
         routes: routes.map(|(key, route)| (key.to_owned(), route)).into(),
     }
 }

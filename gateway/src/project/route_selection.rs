@@ -1,4 +1,4 @@
-//! Which route a message takes: evaluates route selection expressions.
+//! Route selection: which route key a frame asks for.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,16 +7,17 @@ use serde_json::value::RawValue;
 
 /// A route selection expression, e.g. `$request.body.action` or `${request.body.kind}/${request.body.name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Selection {
+pub struct RouteSelection {
+    expression: String,
     parts: Vec<Part>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// A path into the message's body.
+    /// A path into the frame's body.
     Body(Vec<Step>),
-    /// Something that a message does not have.
+    /// Something that a frame does not have.
     Unknown,
 }
 
@@ -26,44 +27,52 @@ enum Step {
     Item(usize),
 }
 
-impl Selection {
-    pub(crate) fn parse(expression: &str) -> Self {
-        if let Some(variable) = expression.strip_prefix('$')
-            && !variable.starts_with('{')
-        {
-            return Self { parts: vec![parse_variable(variable)] };
-        }
-        let mut parts = Vec::new();
-        let mut rest = expression;
-        while let Some((text, after)) = rest.split_once("${") {
-            let Some((variable, after)) = after.split_once('}') else { break };
-            if !text.is_empty() {
-                parts.push(Part::Text(text.to_owned()));
-            }
-            parts.push(parse_variable(variable));
-            rest = after;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
-        }
-        Self { parts }
+impl RouteSelection {
+    pub fn parse(expression: &str) -> Self {
+        Self { expression: expression.to_owned(), parts: parse_parts(expression) }
     }
 
-    /// Whether a message can have all that the expression names.
+    /// As in the template.
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+
+    /// Whether a frame can have all that the expression names.
     pub(crate) fn is_understood(&self) -> bool {
         !self.parts.contains(&Part::Unknown)
     }
 
-    /// The route key a message asks for; `None` if it is not JSON or lacks what the expression names.
-    ///
-    /// `$connect` and `$disconnect` are not to be had this way.
-    pub(crate) fn select(&self, message: &str) -> Option<String> {
-        // Only what the expression names is looked into: a huge number or a lone surrogate elsewhere is none of
-        // the router's business.
-        let body: &RawValue = serde_json::from_str(message).ok()?;
+    /// The route key a frame asks for; `None` if it is not JSON or lacks what the expression names. No frame can ask
+    /// for `$connect` and its like.
+    pub(crate) fn select(&self, frame: &str) -> Option<String> {
+        // Only what the expression names is parsed: a huge number or a lone surrogate elsewhere selects no other
+        // route.
+        let body: &RawValue = serde_json::from_str(frame).ok()?;
         let values: Option<Vec<Cow<'_, str>>> = self.parts.iter().map(|part| evaluate(part, body)).collect();
         values.map(|values| values.concat()).filter(|key| !key.starts_with('$'))
     }
+}
+
+fn parse_parts(expression: &str) -> Vec<Part> {
+    if let Some(variable) = expression.strip_prefix('$')
+        && !variable.starts_with('{')
+    {
+        return vec![parse_variable(variable)];
+    }
+    let mut parts = Vec::new();
+    let mut rest = expression;
+    while let Some((text, after)) = rest.split_once("${") {
+        let Some((variable, after)) = after.split_once('}') else { break };
+        if !text.is_empty() {
+            parts.push(Part::Text(text.to_owned()));
+        }
+        parts.push(parse_variable(variable));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    parts
 }
 
 fn parse_variable(variable: &str) -> Part {
@@ -115,8 +124,8 @@ fn step_into<'a>(value: &'a RawValue, step: &Step) -> Option<&'a RawValue> {
 mod tests {
     use super::*;
 
-    fn select(expression: &str, message: &str) -> Option<String> {
-        Selection::parse(expression).select(message)
+    fn select(expression: &str, frame: &str) -> Option<String> {
+        RouteSelection::parse(expression).select(frame)
     }
 
     #[test]
@@ -127,18 +136,15 @@ mod tests {
 
     #[test]
     fn paths_may_be_deep() {
-        let message = r#"{"a":{"b":[{"c":"deep"}]}}"#;
-        assert_eq!(select("$request.body.a.b[0].c", message).as_deref(), Some("deep"));
-        assert_eq!(select("$request.body.a.b[1].c", message), None);
+        let frame = r#"{"a":{"b":[{"c":"deep"}]}}"#;
+        assert_eq!(select("$request.body.a.b[0].c", frame).as_deref(), Some("deep"));
+        assert_eq!(select("$request.body.a.b[1].c", frame), None);
     }
 
     #[test]
     fn expressions_may_combine_fields() {
-        let message = r#"{"kind":"chat","name":"send"}"#;
-        assert_eq!(
-            select("${request.body.kind}/${request.body.name}", message).as_deref(),
-            Some("chat/send")
-        );
+        let frame = r#"{"kind":"chat","name":"send"}"#;
+        assert_eq!(select("${request.body.kind}/${request.body.name}", frame).as_deref(), Some("chat/send"));
     }
 
     #[test]
@@ -150,17 +156,17 @@ mod tests {
 
     #[test]
     fn what_has_no_route_key_selects_nothing() {
-        for message in ["", "hello", "{", "[]", "1", "null", r#""action""#, "{}", r#"{"action":null}"#] {
-            assert_eq!(select("$request.body.action", message), None, "{message}");
+        for frame in ["", "hello", "{", "[]", "1", "null", r#""action""#, "{}", r#"{"action":null}"#] {
+            assert_eq!(select("$request.body.action", frame), None, "{frame}");
         }
     }
 
     #[test]
-    fn what_else_a_message_holds_does_not_matter() {
+    fn what_else_a_frame_holds_does_not_matter() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         for other in ["1e400", r#""\ud800""#, &deep] {
-            let message = format!(r#"{{"x":{other},"action":"send"}}"#);
-            assert_eq!(select("$request.body.action", &message).as_deref(), Some("send"), "{other}");
+            let frame = format!(r#"{{"x":{other},"action":"send"}}"#);
+            assert_eq!(select("$request.body.action", &frame).as_deref(), Some("send"), "{other}");
         }
     }
 
