@@ -1,7 +1,6 @@
 //! Building the functions: one `cargo build`, then an executable for every function of the template.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -17,16 +16,9 @@ use crate::project::Project;
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// Why there are no executables, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct BuildError(String);
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BuildError {}
 
 /// Builds the workspace in `folder` and says which executable each function is.
 pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuildError> {

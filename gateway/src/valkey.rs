@@ -2,7 +2,6 @@
 
 mod program;
 
-use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -44,16 +43,9 @@ pub struct Options {
 }
 
 /// Why there is no store, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct ValkeyError(String);
-
-impl fmt::Display for ValkeyError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ValkeyError {}
 
 impl From<NoProgram> for ValkeyError {
     fn from(error: NoProgram) -> Self {

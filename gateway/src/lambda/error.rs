@@ -1,48 +1,34 @@
 //! Why an invocation gave no usable answer, and how a function reports its own errors.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 /// Why an invocation gave no usable answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     /// The function answered with an error (`/invocation/{id}/error`): a handler's `Err` or a caught panic.
+    #[error("answered with an error: {error_type}: {message}")]
     Function { error_type: String, message: String },
     /// The process ended, failed to start, or reported an init error.
+    #[error("crashed: {cause}")]
     Crashed { cause: String },
     /// The function's time limit passed; its instance was killed.
+    #[error("did not answer within {limit:?}")]
     TimedOut { limit: Duration },
     /// No instance came free in time (the concurrency limit).
+    #[error("was throttled: every instance stayed busy (--concurrency, Timeout)")]
     Throttled,
     /// The gateway is stopping.
+    #[error("was stopped with the gateway")]
     Stopped,
     /// The answer is over 6 MB.
+    #[error("answered with more than 6 MB")]
     ResponseTooLarge,
     /// A remote Invoke endpoint (`--lambda-url`) could not be reached or answered nonsense.
+    #[error("could not be invoked remotely: {cause}")]
     Unreachable { cause: String },
 }
-
-impl fmt::Display for InvokeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Function { error_type, message } => {
-                write!(f, "answered with an error: {error_type}: {message}")
-            }
-            Self::Crashed { cause } => write!(f, "crashed: {cause}"),
-            Self::TimedOut { limit } => write!(f, "did not answer within {limit:?}"),
-            Self::Throttled => {
-                write!(f, "was throttled: every instance stayed busy (--concurrency, Timeout)")
-            }
-            Self::Stopped => write!(f, "was stopped with the gateway"),
-            Self::ResponseTooLarge => write!(f, "answered with more than 6 MB"),
-            Self::Unreachable { cause } => write!(f, "could not be invoked remotely: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for InvokeError {}
 
 /// An error as functions report it.
 #[derive(Debug, Default, Deserialize)]

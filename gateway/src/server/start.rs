@@ -1,7 +1,6 @@
 //! The start: everything in its order, and why it failed.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
@@ -27,33 +26,25 @@ use crate::valkey::{self, ValkeyError};
 use crate::websocket_api::{WebSocketApiServer, WebSocketOptions};
 
 /// Why the gateway did not start, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
+    #[error("{0}")]
     Port(String),
-    Template(TemplateError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error("{0}")]
     Settings(String),
-    Build(BuildError),
-    Store(ValkeyError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Store(#[from] ValkeyError),
     /// A fault that makes no sense.
+    #[error("{0}")]
     Faults(String),
     /// The development issuer has no key.
+    #[error("{0}")]
     Issuer(String),
 }
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Port(text) | Self::Settings(text) | Self::Faults(text) | Self::Issuer(text) => {
-                formatter.write_str(text)
-            }
-            Self::Template(error) => error.fmt(formatter),
-            Self::Build(error) => error.fmt(formatter),
-            Self::Store(error) => error.fmt(formatter),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
 
 impl Gateway {
     /// Starts everything; whatever was started is stopped again if something fails.
@@ -77,7 +68,7 @@ impl Gateway {
             _ => None,
         };
         if let (true, Store::Url(url)) = (settings.needs_store(), &options.store) {
-            valkey::check(url).await.map_err(StartError::Store)?;
+            valkey::check(url).await?;
         }
         let websocket_options = websocket_options(&options, &faults);
 
@@ -85,10 +76,10 @@ impl Gateway {
         let executables = match options.executables {
             Some(executables) => executables,
             None if options.lambda_url.is_some() => BTreeMap::new(),
-            None => executables::build(&project, &folder).await.map_err(StartError::Build)?,
+            None => executables::build(&project, &folder).await?,
         };
         let store = match settings.needs_store() {
-            true => Some(RunningStore::open(options.store, &folder).await.map_err(StartError::Store)?),
+            true => Some(RunningStore::open(options.store, &folder).await?),
             false => None,
         };
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -160,8 +151,7 @@ fn take_ports(options: &Options) -> Result<(Port, Option<Port>), String> {
 }
 
 fn read_project(template: &Path, parameters: &BTreeMap<String, String>) -> Result<Project, StartError> {
-    let Template { project, warnings } =
-        template::read(template, parameters).map_err(StartError::Template)?;
+    let Template { project, warnings } = template::read(template, parameters)?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

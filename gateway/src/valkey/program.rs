@@ -1,6 +1,5 @@
 //! Finding a Valkey or Redis server: on PATH, or fetched once into the project's own folder.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -19,16 +18,9 @@ pub struct Program {
 }
 
 /// A sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct NoProgram(String);
-
-impl fmt::Display for NoProgram {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoProgram {}
 
 /// Finds a server, fetching one into `folder` where the machine has none.
 pub async fn find(folder: &Path) -> Result<Program, NoProgram> {
