@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reader;
+use super::problem::Problem;
 use crate::aws;
 use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi};
 
@@ -101,17 +101,18 @@ impl Apis {
     }
 }
 
-impl Reader<'_> {
+impl Apis {
     /// One API of each kind is served: the first that has routes.
     pub(super) fn choose(
-        &mut self,
-        apis: Apis,
+        self,
         functions: &BTreeMap<String, Function>,
+        warnings: &mut Vec<Problem>,
     ) -> (Option<HttpApi>, Option<WebSocketApi>) {
+        let mut warn = |line: usize, text: String| warnings.push(Problem::new(line, text));
         let (mut http, mut websocket) = (None, None);
-        for mut draft in apis.http {
+        for mut draft in self.http {
             for (line, key) in std::mem::take(&mut draft.repeated) {
-                self.warn(line, format!("{key} stands in {} twice: the first is served", draft.id));
+                warn(line, format!("{key} stands in {} twice: the first is served", draft.id));
             }
             let lines = &draft.lines;
             draft.api.routes.retain(|route| {
@@ -123,16 +124,22 @@ impl Reader<'_> {
                     None => return true,
                 };
                 let line = lines.get(key).copied().unwrap_or(draft.line);
-                self.warn(line, format!("{key} is left out: {why}"));
+                warn(line, format!("{key} is left out: {why}"));
                 false
             });
-            self.keep_first(&mut http, draft.api.routes.is_empty(), &draft.id, draft.line, draft.api);
+            if draft.api.routes.is_empty() {
+                warn(draft.line, without_routes(&draft.id));
+            } else if http.is_some() {
+                warn(draft.line, not_the_first(&draft.id));
+            } else {
+                http = Some(draft.api);
+            }
         }
-        for mut draft in apis.websocket {
+        for mut draft in self.websocket {
             let line_of = |key: &String| draft.lines.get(key).copied().unwrap_or(draft.line);
             for key in &draft.response_selected {
                 if draft.api.routes.get(key).is_some_and(|route| !route.two_way) {
-                    self.warn(line_of(key), format!("{key} answers nothing: no RouteResponse is for it"));
+                    warn(line_of(key), format!("{key} answers nothing: no RouteResponse is for it"));
                 }
             }
             draft.api.routes.retain(|key, route| {
@@ -145,21 +152,26 @@ impl Reader<'_> {
                         .filter(|name| !functions.contains_key(*name)),
                 };
                 if let Some(function) = missing {
-                    self.warn(line_of(key), format!("{key} is left out: there is no function {function}"));
+                    warn(line_of(key), format!("{key} is left out: there is no function {function}"));
                 }
                 missing.is_none()
             });
-            self.keep_first(&mut websocket, draft.api.routes.is_empty(), &draft.id, draft.line, draft.api);
+            if draft.api.routes.is_empty() {
+                warn(draft.line, without_routes(&draft.id));
+            } else if websocket.is_some() {
+                warn(draft.line, not_the_first(&draft.id));
+            } else {
+                websocket = Some(draft.api);
+            }
         }
         (http, websocket)
     }
+}
 
-    fn keep_first<A>(&mut self, kept: &mut Option<A>, empty: bool, id: &str, line: usize, api: A) {
-        match (empty, &kept) {
-            (true, _) => self.warn(line, format!("{id} has no route and is not served")),
-            (false, Some(_)) => self
-                .warn(line, format!("{id} is not served: one API of each kind is, and it is not the first")),
-            (false, None) => *kept = Some(api),
-        }
-    }
+fn without_routes(id: &str) -> String {
+    format!("{id} has no route and is not served")
+}
+
+fn not_the_first(id: &str) -> String {
+    format!("{id} is not served: one API of each kind is, and it is not the first")
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::apis::{Apis, RouteAuth};
+use super::identifiers::IMPLICIT_API;
+use super::reader::{Reader, Resource};
+use super::vocabulary;
 use super::yaml::{Node, Value};
-use super::{IMPLICIT_API, Reader, Resource, vocabulary};
 use crate::aws::{self, limits};
 use crate::project::Function;
 

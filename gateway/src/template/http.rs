@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::apis::{Apis, HttpDraft};
+use super::apis::{Apis, HttpDraft, RouteAuth};
+use super::identifiers::{IMPLICIT_API, function_in};
+use super::reader::{Reader, Resource};
+use super::vocabulary;
 use super::yaml::{Node, Value};
-use super::{IMPLICIT_API, Reader, Resource, vocabulary};
 use crate::aws::{self, limits};
 use crate::project::{Cors, JwtAuthorizer};
 
@@ -134,8 +136,8 @@ impl Reader<'_> {
         if let Some(target) = self.text(&resource.properties, "Target") {
             let route_key =
                 self.text(&resource.properties, "RouteKey").unwrap_or_else(|| aws::DEFAULT.to_owned());
-            let function = super::identifiers::function_in(&target).to_owned();
-            draft.add_route(resource.line, route_key, function, super::apis::RouteAuth::default());
+            let function = function_in(&target).to_owned();
+            draft.add_route(resource.line, route_key, function, RouteAuth::default());
         }
         if let Some(node) = resource.properties.get("Body") {
             self.warn(node.line, format!("{}: Body is not read, only Route resources are", resource.id));

@@ -1,5 +1,8 @@
 //! Logical ids: those that references hold, and those that SAM makes up.
 
+/// The HTTP API that SAM makes for events which name none.
+pub(super) const IMPLICIT_API: &str = "ServerlessHttpApi";
+
 /// The logical id in what names a function: its name, its ARN, or an integration URI around that.
 pub(super) fn function_in(text: &str) -> &str {
     let text = text.rsplit_once(":function:").map_or(text, |(_, name)| name);

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Problem;
+use super::identifiers::IMPLICIT_API;
+use super::problem::Problem;
 use super::yaml::{Node, Value};
 use crate::aws;
 
@@ -248,7 +249,7 @@ impl<'t> Scope<'t> {
                     | "AWS::Serverless::Api",
                 ) => aws::api_id(name),
                 Some(_) => name.to_owned(),
-                None if name == super::IMPLICIT_API => aws::api_id(name),
+                None if name == IMPLICIT_API => aws::api_id(name),
                 // SAM generates resources whose names start with that of their origin.
                 None if self.is_generated(name) => name.to_owned(),
                 None => return Err(Problem::new(line, format!("nothing in the template is called {name}"))),
@@ -258,7 +259,7 @@ impl<'t> Scope<'t> {
     }
 
     fn is_generated(&self, name: &str) -> bool {
-        name.starts_with(super::IMPLICIT_API)
+        name.starts_with(IMPLICIT_API)
             || self
                 .resources
                 .iter()

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apis::{Apis, RouteAuth, WebSocketDraft};
 use super::functions::route_key;
 use super::identifiers::{self, function_in};
+use super::reader::{Reader, Resource};
+use super::vocabulary;
 use super::yaml::{Node, Value};
-use super::{Reader, Resource, vocabulary};
 use crate::aws::{self, CONNECT, DEFAULT};
-use crate::project::{Integration, RequestAuthorizer, RouteSelection, WebSocketApi, WebSocketRoute};
+use crate::project::{Integration, JwtAuthorizer, RequestAuthorizer, RouteSelection, WebSocketApi, WebSocketRoute};
 
 impl Reader<'_> {
     pub(super) fn read_websocket_api(&mut self, resource: &Resource<'_>, apis: &mut Apis) {
@@ -146,7 +147,7 @@ impl Reader<'_> {
         route: &Resource<'_>,
         resources: &[Resource<'_>],
         integrations: &BTreeMap<String, Integration>,
-        jwt_authorizers: &BTreeMap<String, crate::project::JwtAuthorizer>,
+        jwt_authorizers: &BTreeMap<String, JwtAuthorizer>,
         apis: &mut Apis,
     ) {
         let properties = &route.properties;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::Problem;
+use super::problem::Problem;
 
 /// More than any real template has: a few nested aliases can otherwise grow without end.
 const MOST_NODES: usize = 500_000;
