@@ -9,6 +9,7 @@ mod http;
 mod identifiers;
 mod intrinsics;
 mod problem;
+mod raw;
 mod reader;
 #[cfg(test)]
 mod tests;

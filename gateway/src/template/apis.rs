@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::Problem;
 use crate::aws;
-use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi};
+use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi, WebSocketRoute};
 
 const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -79,6 +79,20 @@ impl HttpDraft {
         let scopes = auth.scopes.or_else(|| self.default_scopes.get(authorizer.as_deref()?).cloned());
         let scopes = if authorizer.is_some() { scopes.unwrap_or_default() } else { Vec::new() };
         self.api.routes.push(HttpRoute { route_key, function, authorizer, scopes });
+    }
+}
+
+impl WebSocketDraft {
+    /// False where the key is already taken.
+    pub(super) fn add(&mut self, line: usize, key: &str, integration: Integration) -> bool {
+        if self.api.routes.contains_key(key) {
+            return false;
+        }
+        self.lines.insert(key.to_owned(), line);
+        self.api
+            .routes
+            .insert(key.to_owned(), WebSocketRoute { integration, two_way: false, authorizer: None });
+        true
     }
 }
 
@@ -174,4 +188,14 @@ fn without_routes(id: &str) -> String {
 
 fn not_the_first(id: &str) -> String {
     format!("{id} is not served: one API of each kind is, and it is not the first")
+}
+
+/// `GET /messages`, whatever the case and slashes it was written with.
+pub(super) fn route_key(method: &str, path: &str) -> String {
+    let method = method.trim().to_ascii_uppercase();
+    let method =
+        if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" { "ANY".to_owned() } else { method };
+    let path = path.trim();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{method} {slash}{path}")
 }

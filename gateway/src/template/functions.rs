@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::apis::{Apis, RouteAuth};
+use super::apis::{Apis, RouteAuth, route_key};
 use super::identifiers::IMPLICIT_API;
 use super::reader::{Reader, Resource};
 use super::vocabulary;
@@ -144,16 +144,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// `GET /messages`, whatever the case and slashes it was written with.
-pub(super) fn route_key(method: &str, path: &str) -> String {
-    let method = method.trim().to_ascii_uppercase();
-    let method =
-        if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" { "ANY".to_owned() } else { method };
-    let path = path.trim();
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    format!("{method} {slash}{path}")
 }
 
 /// Without `.` and `..`, so that the folder can be compared with what cargo reports.
