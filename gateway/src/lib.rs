@@ -10,6 +10,7 @@ mod cors;
 pub mod executables;
 pub mod faults;
 pub mod http_api;
+mod http_client;
 pub mod issuer;
 pub mod lambda;
 mod origin;

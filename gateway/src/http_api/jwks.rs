@@ -14,12 +14,11 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::aws::limits::KEYS_KEPT;
+use crate::http_client::download;
 use crate::issuer::Issuer;
 
 /// How often unknown keys and failures may make us ask again.
 const PAUSE: Duration = Duration::from_secs(1);
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-const LARGEST: u64 = 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
@@ -101,7 +100,7 @@ impl Keys {
 
     #[cfg(test)]
     pub(super) fn fixed(jwks: &str) -> Result<Self, String> {
-        let cache = Cache { keys: Arc::new(parse(jwks)?), ..Cache::default() };
+        let cache = Cache { keys: Arc::new(parse(jwks.as_bytes())?), ..Cache::default() };
         Ok(Self { source: None, cache: Mutex::new(cache) })
     }
 
@@ -117,7 +116,7 @@ impl Keys {
             && cache.asked.is_none_or(|at| at.elapsed() >= PAUSE)
         {
             cache.asked = Some(Instant::now());
-            match fetch(source.clone()).await {
+            match fetch(source).await {
                 Ok(keys) => {
                     cache.keys = Arc::new(keys);
                     cache.fetched = Some(Instant::now());
@@ -142,31 +141,21 @@ fn choose(keys: &[Key], id: Option<&str>) -> Option<Key> {
     }
 }
 
-async fn fetch(source: KeySource) -> Result<Vec<Key>, String> {
-    // The client blocks; requests go on meanwhile.
-    let fetched = tokio::task::spawn_blocking(move || match source {
-        KeySource::Own(issuer) => parse(&issuer.key_set()),
+async fn fetch(source: &KeySource) -> Result<Vec<Key>, String> {
+    match source {
+        KeySource::Own(issuer) => parse(issuer.key_set().as_bytes()),
         KeySource::File(path) => {
-            let text =
-                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            parse(&text)
+            let text = tokio::fs::read(path).await;
+            parse(&text.map_err(|error| format!("{}: {error}", path.display()))?)
         }
-        KeySource::Url(url) => parse(&download(&url)?),
+        KeySource::Url(url) => parse(&download(url).await?),
         KeySource::Discover(issuer) => {
             let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
             let configuration: Configuration =
-                serde_json::from_str(&download(&url)?).map_err(|error| format!("{url}: {error}"))?;
-            parse(&download(&configuration.jwks_uri)?)
+                serde_json::from_slice(&download(&url).await?).map_err(|error| format!("{url}: {error}"))?;
+            parse(&download(&configuration.jwks_uri).await?)
         }
-    });
-    fetched.await.map_err(|error| error.to_string())?
-}
-
-fn download(url: &str) -> Result<String, String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build().into();
-    let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
-    let body = response.body_mut().with_config().limit(LARGEST);
-    body.read_to_string().map_err(|error| format!("{url}: {error}"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -190,9 +179,9 @@ struct RawKey {
 }
 
 /// The RSA keys in a key set that may be used for signatures; others are none of our business.
-fn parse(text: &str) -> Result<Vec<Key>, String> {
+fn parse(text: &[u8]) -> Result<Vec<Key>, String> {
     let set: KeySet =
-        serde_json::from_str(text).map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
+        serde_json::from_slice(text).map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
     let decode = |text: Option<String>| URL_SAFE_NO_PAD.decode(text?.trim_end_matches('=')).ok();
     let usable =
         |key: &RawKey| key.kty == "RSA" && key.purpose.as_deref().is_none_or(|purpose| purpose == "sig");

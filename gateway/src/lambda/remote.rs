@@ -3,18 +3,16 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 
 use super::error::{InvokeError, ReportedError};
 use crate::aws::limits::{LONGEST_TIMEOUT, PAYLOAD};
+use crate::http_client::{self, HttpClient};
 use crate::project::Function;
 
 /// One function behind the endpoint.
 #[derive(Debug)]
 pub(super) struct Remote {
-    client: Client<HttpConnector, Body>,
+    client: HttpClient,
     url: String,
     label: String,
 }
@@ -23,9 +21,7 @@ impl Remote {
     pub(super) fn new(base: &str, function: &Function) -> Self {
         let label = function.package_name();
         let url = format!("{}/2015-03-31/functions/{label}/invocations", base.trim_end_matches('/'));
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        Self { client: Client::builder(TokioExecutor::new()).build(connector), url, label }
+        Self { client: http_client::new(), url, label }
     }
 
     /// What is behind the endpoint may compile first, so the function's own time limit would be too short.
@@ -72,12 +68,6 @@ impl Remote {
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> InvokeError {
-        let mut cause = format!("{}: {error}", self.url);
-        let mut source = error.source();
-        while let Some(error) = source {
-            cause = format!("{cause}: {error}");
-            source = error.source();
-        }
-        InvokeError::Unreachable { cause }
+        InvokeError::Unreachable { cause: format!("{}: {}", self.url, http_client::describe(error)) }
     }
 }
