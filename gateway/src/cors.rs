@@ -69,7 +69,8 @@ fn insert_list(headers: &mut HeaderMap, name: HeaderName, values: &[String]) {
     }
 }
 
-/// What `access-control-allow-origin` says to this origin. Local ones are always allowed: this is no cloud.
+/// The value of `access-control-allow-origin` for this origin. Local origins are always allowed, as this gateway
+/// serves one machine.
 fn allow(cors: &Cors, origin: &HeaderValue) -> Option<HeaderValue> {
     let text = origin.to_str().ok()?;
     if cors.allow_origins.iter().any(|pattern| pattern == "*") {

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use crate::project::Project;
 
-/// How long cargo may take to see that all is built.
-const GLANCE: Duration = Duration::from_secs(1);
+/// Cargo sees within this time that all is built; a build that takes longer is announced.
+const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 
 /// Why there are no executables, in a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +32,7 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
         }
     }
     let mut building = std::pin::pin!(run(build_command(folder), project));
-    let built = match timeout(GLANCE, &mut building).await {
+    let built = match timeout(ANNOUNCED_AFTER, &mut building).await {
         Ok(built) => built,
         Err(_) => {
             let functions = project.functions.len();

@@ -26,7 +26,7 @@ const REORDER_DELAY: Duration = Duration::from_millis(100);
 /// Longer would look like a hang.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
-/// What fails at present; clones share it.
+/// The present faults; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,

@@ -1,4 +1,4 @@
-//! The HTTP API's door: a request in, an event to a function, its answer out.
+//! The HTTP API: turns a request into an event, and a function's answer into the response.
 
 mod answer;
 mod event;
@@ -32,7 +32,7 @@ use jwks::{KeySource, Keys};
 use jwt::{Identity, Refusal, Verifier};
 use routes::{Match, Routes};
 
-/// What is read of a request that is too large, before it is answered.
+/// The most that is read of a request that is too large, before it is answered.
 const LARGEST_DISCARDED: usize = 10 * limits::HTTP_REQUEST;
 const LONGEST_DISCARDING: Duration = Duration::from_secs(5);
 
@@ -42,8 +42,8 @@ pub enum Authorizers {
     /// Routes are open to everybody on this machine.
     #[default]
     Off,
-    /// Tokens are checked against the keys that their issuer publishes. An issuer that the template itself
-    /// creates is played by this gateway, which gives anybody a token.
+    /// Tokens are checked against the keys that their issuer publishes. For an issuer that the template itself
+    /// creates, this gateway stands in and gives anyone a token.
     Enforced,
     /// Tokens are checked against the keys at this URL.
     EnforcedWithKeysAt(String),
@@ -63,14 +63,14 @@ struct Shared {
     routes: Routes,
     lambda: Lambda,
     /// How long a function's answer is waited for.
-    longest: Duration,
+    timeout: Duration,
     port: u16,
     /// By name; `None` while authorizers are off.
     verifiers: Option<BTreeMap<String, Verifier>>,
 }
 
 impl HttpApiServer {
-    /// `port` is the one that requests come in on, `issuer` the one this gateway plays.
+    /// `port` is the one that requests come in on, `issuer` the gateway's development issuer.
     pub fn new(
         mut api: HttpApi,
         lambda: Lambda,
@@ -98,8 +98,8 @@ impl HttpApiServer {
                     .collect(),
             ),
         };
-        let longest = lambda.answer_timeout(limits::HTTP_INTEGRATION_TIMEOUT);
-        Self { shared: Arc::new(Shared { api, routes, lambda, longest, port, verifiers }) }
+        let timeout = lambda.answer_timeout(limits::HTTP_INTEGRATION_TIMEOUT);
+        Self { shared: Arc::new(Shared { api, routes, lambda, timeout, port, verifiers }) }
     }
 
     /// Whether some route, `$default` included, takes this request.
@@ -174,12 +174,12 @@ impl Shared {
             return Err(answers::too_large().into());
         }
         let function = &found.route.function;
-        let payload = match tokio::time::timeout(self.longest, self.lambda.invoke(function, event)).await {
+        let payload = match tokio::time::timeout(self.timeout, self.lambda.invoke(function, event)).await {
             Ok(Ok(payload)) => payload,
             // The cause is already in the log.
             Ok(Err(error)) => return Err(answer_invoke_error(&error).into()),
             Err(_) => {
-                let limit = self.longest.as_secs();
+                let limit = self.timeout.as_secs();
                 tracing::warn!("{}: {function} gave no answer within {limit} s", found.route.route_key);
                 return Err(answers::unavailable().into());
             }
@@ -201,7 +201,7 @@ impl Shared {
         };
         let key = &found.route.route_key;
         let Some(verifier) = verifiers.get(name) else {
-            tracing::error!("{key}: the authorizer {name} is not emulated, so nobody is let in");
+            tracing::error!("{key}: the authorizer {name} is not emulated, so every request is refused");
             return Err(answers::failure().into());
         };
         match verifier.verify(&parts.headers, &parts.uri, &found.route.scopes, now).await {

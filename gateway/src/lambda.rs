@@ -27,7 +27,7 @@ use remote::Remote;
 /// How long `stop` waits for processes and their output to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// What to run, and how.
+/// The functions to run, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// By logical id, as in the project.

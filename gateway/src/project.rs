@@ -1,4 +1,4 @@
-//! What a template describes once parameters, conditions and intrinsic functions are resolved.
+//! The model of a project: its template once parameters, conditions and intrinsic functions are resolved.
 
 mod route_selection;
 

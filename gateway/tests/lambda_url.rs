@@ -42,7 +42,7 @@ async fn watch(port: u16, gateway: &Gateway) -> Option<Child> {
         .stdin(Stdio::null())
         .kill_on_drop(true);
     for (name, _) in std::env::vars_os() {
-        // What cargo tells this test about its own package.
+        // Cargo sets these variables for the package of this test.
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
             command.env_remove(name);
         }

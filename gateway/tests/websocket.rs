@@ -12,7 +12,7 @@ use gateway::connections_api;
 use gateway::faults::Faults;
 use gateway::websocket_api::WebSocketOptions;
 use serde_json::{Value, json};
-use support::{Client, Gateway, api, eventually, gate, lambda_route, spawn, within};
+use support::{Client, Gateway, api, authorizer, eventually, lambda_route, spawn, within};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -128,7 +128,7 @@ async fn a_broken_upgrade_is_refused_before_any_function_runs() {
 #[tokio::test]
 async fn an_authorizer_guards_connect_and_its_context_goes_with_every_event() {
     let mut api = api();
-    api.routes.get_mut("$connect").unwrap().authorizer = Some(gate());
+    api.routes.get_mut("$connect").unwrap().authorizer = Some(authorizer());
     let gateway = Gateway::start_with(api, WebSocketOptions::default()).await;
     assert_eq!(gateway.refusal("/").await, StatusCode::UNAUTHORIZED);
     assert_eq!(gateway.refusal("/?token=").await, StatusCode::UNAUTHORIZED);

@@ -19,7 +19,7 @@ use super::runtime_api::{Activity, RuntimeApi};
 use crate::aws::limits::INIT_TIMEOUT;
 use crate::project::Function;
 
-/// What all instances of one function have in common.
+/// Settings that all instances of one function share.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) function: Arc<Function>,
@@ -51,7 +51,7 @@ struct Instance {
     runtime_api: Arc<RuntimeApi>,
 }
 
-/// What the supervision of an instance does next.
+/// The next step of an instance's supervision.
 #[derive(Debug, PartialEq, Eq)]
 enum NextAction {
     /// Decide again then.
@@ -145,7 +145,7 @@ impl Instance {
     }
 }
 
-/// What is to be done with an instance now; one that is to be retired is taken out of service here.
+/// Decides the next step; an instance that is to be retired is taken out of service here.
 fn next_action(settings: &Settings, slot: &Slot, started: Instant, activity: Activity) -> NextAction {
     let now = Instant::now();
     let timeout = settings.function.timeout;

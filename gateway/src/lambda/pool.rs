@@ -412,7 +412,7 @@ impl Slot {
         self.kill.cancelled()
     }
 
-    /// What becomes of an event whose instance has ended.
+    /// The error that an event gets whose instance has ended.
     pub(super) fn ended(&self, cause: &str) -> InvokeError {
         match self.pool.stopping.is_cancelled() {
             true => InvokeError::Stopped,

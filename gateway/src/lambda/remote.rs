@@ -24,7 +24,7 @@ impl Remote {
         Self { client: http_client::new(), url, label }
     }
 
-    /// What is behind the endpoint may compile first, so the function's own time limit would be too short.
+    /// The endpoint may have the function compiled first, so the function's own time limit would be too short.
     pub(super) async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
         let result = match tokio::time::timeout(LONGEST_TIMEOUT, self.send(payload)).await {
             Ok(result) => result,

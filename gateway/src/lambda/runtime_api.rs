@@ -1,4 +1,4 @@
-//! The Lambda Runtime API as one instance sees it: asks for events, answers them, reports its errors.
+//! The Lambda Runtime API that one instance polls: it takes events there, answers them and reports errors.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -57,7 +57,7 @@ struct Running {
     deadline: Instant,
 }
 
-/// What an instance is doing.
+/// The state of an instance as its supervision sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activity {
     /// It has not polled yet.

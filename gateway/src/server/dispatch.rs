@@ -18,18 +18,17 @@ use crate::websocket_api::WebSocketApiServer;
 
 const LARGEST_PUSH: usize = 10 * 1024 * 1024;
 
-/// What there is behind the port.
+/// Everything that answers on the port.
 #[derive(Debug)]
 pub(super) struct Servers {
     pub(super) http: Option<HttpApiServer>,
     pub(super) websocket: Option<WebSocketApiServer>,
     pub(super) issuer: Option<Issuer>,
-    /// Only where anybody may enter.
+    /// Missing where a token is needed that only a real issuer gives.
     pub(super) guard: Option<Guard>,
     pub(super) page: Option<Page>,
 }
 
-/// All that answers on the gateway's port.
 pub(super) fn router(servers: Servers) -> Router {
     Router::new().fallback(dispatch).with_state(Arc::new(servers))
 }

@@ -18,7 +18,7 @@ use crate::websocket_api::WebSocketApiServer;
 /// How long requests in progress may take when the gateway stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A running gateway; [`Gateway::stop`] ends it in order, dropping it ends it at once.
+/// A running gateway; [`Gateway::stop`] ends it step by step, dropping it ends it at once.
 #[derive(Debug)]
 pub struct Gateway {
     pub(super) port: u16,
@@ -51,12 +51,13 @@ impl Gateway {
         &self.project
     }
 
-    /// What every function gets besides what the template says.
+    /// The variables that every function gets besides the template's.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
     }
 
-    /// What functions that are started elsewhere must be given: all that is set here but their own names.
+    /// The variables that functions must be given which are started elsewhere: all that are set here, except each
+    /// function's own name and the like.
     pub fn environment_elsewhere(&self) -> BTreeMap<String, String> {
         let mut variables: BTreeMap<String, String> =
             aws::VARIABLES.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
@@ -80,7 +81,7 @@ impl Gateway {
         self.websocket.as_ref()
     }
 
-    /// What goes wrong on purpose; changes take effect at once.
+    /// The faults that are asked for; changes take effect at once.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
@@ -110,9 +111,9 @@ impl Gateway {
         &self.signed_in_examples
     }
 
-    /// Finishes what is in progress, then stops sockets, functions and store, in this order.
+    /// Closes connections, finishes requests in progress, then stops functions and store, in this sequence.
     pub async fn stop(self) {
-        // Sockets first: their `$disconnect`s still push and write through this port.
+        // Connections first: their `$disconnect`s still push and write through this port.
         if let Some(websocket) = &self.websocket {
             websocket.stop().await;
         }

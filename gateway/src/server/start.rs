@@ -1,4 +1,4 @@
-//! The start: everything in its order, and why it failed.
+//! The start: all its steps, and why it failed.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -25,7 +25,7 @@ use crate::aws::{answers, limits};
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// A client that sends nothing for this long has seen that the connection is closed.
 const DRAIN_PAUSE: Duration = Duration::from_millis(200);
-/// What one queued frame costs besides its text.
+/// The memory that one queued frame takes besides its text.
 const FRAME_OVERHEAD: usize = 64;
 /// Small, as there may be thousands of idle connections.
 const READ_BUFFER: usize = 4 * 1024;
@@ -56,7 +56,7 @@ enum Outgoing {
     Close(CloseFrame),
 }
 
-/// What ends a connection from this side.
+/// How a connection is ended from this side.
 #[derive(Debug)]
 pub(super) enum End {
     /// With a close frame, after everything queued.
@@ -75,7 +75,7 @@ impl End {
     }
 }
 
-/// What a connection is held to.
+/// The limits that a connection is held to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Frames handled at once.
@@ -253,7 +253,7 @@ async fn write(
 ) -> Result<(), SocketError> {
     while let Some(first) = outgoing.recv().await {
         let mut next = Some(first);
-        // What is queued together leaves together.
+        // Frames that are queued together are sent together.
         while let Some(item) = next {
             match item {
                 Outgoing::Text(text) => {

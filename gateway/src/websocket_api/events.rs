@@ -15,7 +15,7 @@ use crate::aws;
 pub(crate) type Single = BTreeMap<String, String>;
 pub(crate) type Multi = BTreeMap<String, Vec<String>>;
 
-/// What every event of one connection has in common.
+/// Facts that all events of one connection share.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) api_id: String,
@@ -44,7 +44,7 @@ pub(crate) struct Parameters {
     pub(crate) query: Multi,
 }
 
-/// What sets the three kinds of event apart.
+/// The three kinds of event, with what each alone holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
     Connect { parameters: &'a Parameters },

@@ -38,7 +38,7 @@ impl Functions {
     }
 }
 
-/// What a function answers on a two-way route, and on `$connect`.
+/// A function's answer on a two-way route, and on `$connect`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Answer {

@@ -1,4 +1,4 @@
-//! What a WebSocket API can be told.
+//! The options of a WebSocket API.
 
 use std::time::Duration;
 

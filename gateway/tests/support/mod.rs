@@ -128,7 +128,7 @@ impl EventLog {
     }
 
     pub fn of_type(&self, event_type: &str) -> Vec<Value> {
-        // An authorizer's event looks like the CONNECT it decides on.
+        // An authorizer's event has the same type as the CONNECT that it decides on.
         let is_wanted =
             |event: &Value| event["requestContext"]["eventType"] == event_type && event["type"] != "REQUEST";
         self.events().into_iter().filter(is_wanted).collect()
@@ -178,9 +178,9 @@ pub fn api() -> WebSocketApi {
     }
 }
 
-pub fn gate() -> RequestAuthorizer {
+pub fn authorizer() -> RequestAuthorizer {
     RequestAuthorizer {
-        name: "gate".into(),
+        name: "authorizer".into(),
         function: "Authorize".into(),
         identity_sources: vec!["route.request.querystring.token".into()],
     }
