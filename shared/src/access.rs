@@ -2,8 +2,11 @@
 
 use crate::error::{Error, FrameError};
 use crate::identity::Principal;
-use crate::ids::UserKey;
+use crate::ids::{InvalidUserKey, UserKey};
 use crate::message::{Content, Message, Record, Stored};
+
+/// Clients know this sentence: it answers a message without one of its three fields.
+pub const SEND_REQUIRES: &str = "sender_id, receiver_id, and content are required";
 
 /// The right to send this message.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub fn may_send(
 ) -> Result<MaySend, Error> {
     let sender = match (principal.user(), sender) {
         (None, None) => {
-            return Err(Error::InvalidRequest("sender_id, receiver_id, and content are required"));
+            return Err(Error::invalid(SEND_REQUIRES));
         }
         (None, Some(sender)) => sender,
         (Some(user), Some(sender)) if *user != sender => {
@@ -97,7 +100,7 @@ pub fn may_list(
         (Some(user), Some(with)) => Ok(MayList::Conversation(user, with)),
         (Some(user), None) => Ok(MayList::User(user)),
         (None, None) => Ok(MayList::Everything),
-        (None, Some(_)) => Err(Error::InvalidRequest("with needs user")),
+        (None, Some(_)) => Err(Error::invalid("with needs user")),
     }
 }
 
@@ -126,12 +129,14 @@ pub fn may_register(
 /// Whom a connection speaks for: the user it registered as; in open mode, failing that, whom it says it is.
 pub fn speaker(
     registered: Option<UserKey>,
-    claimed: Result<Option<UserKey>, FrameError>,
+    claimed: Result<Option<UserKey>, InvalidUserKey>,
     allow_anonymous: bool,
 ) -> Result<UserKey, FrameError> {
     match registered {
         Some(user) => Ok(user),
-        None if allow_anonymous => claimed?.ok_or(FrameError::NotRegistered),
+        None if allow_anonymous => {
+            claimed.map_err(|_| FrameError::InvalidUserKey)?.ok_or(FrameError::NotRegistered)
+        }
         None => Err(FrameError::NotRegistered),
     }
 }
@@ -229,6 +234,6 @@ mod tests {
         assert_eq!(speak(None, Some("alice"), true), Ok(user("alice")));
         assert_eq!(speak(None, None, true), Err("not_registered"));
         assert_eq!(speak(None, Some("alice"), false), Err("not_registered"));
-        assert!(speaker(Some(user("a")), Err(FrameError::InvalidUserKey), true).is_ok());
+        assert!(speaker(Some(user("a")), Err(InvalidUserKey), true).is_ok());
     }
 }

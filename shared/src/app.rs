@@ -1,7 +1,5 @@
 //! What a function builds once per cold start. Pushing needs the AWS SDK, so functions that never push leave it out.
 
-use std::time::Duration;
-
 use futures_util::future::join;
 
 use crate::config::Config;
@@ -9,9 +7,6 @@ use crate::error::Cause;
 use crate::management::Management;
 use crate::notify::Notifier;
 use crate::store::Store;
-
-/// How long an idle connection is trusted: the process may have been frozen meanwhile, and its socket died.
-pub(crate) const TRUST: Duration = Duration::from_secs(60);
 
 /// A function's settings and store.
 #[derive(Debug)]

@@ -72,19 +72,12 @@ impl fmt::Debug for Secret {
 }
 
 /// A variable that is missing or not what it should be.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{name} {problem}")]
 pub struct ConfigError {
     name: &'static str,
     problem: &'static str,
 }
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.problem)
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 impl Config {
     /// Reads the environment.

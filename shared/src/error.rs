@@ -1,6 +1,9 @@
 //! Every failure a client can see: one status, one stable code and one sentence each.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::ids::A_USER_KEY;
 
 /// Why a request or a frame was not carried out.
 ///
@@ -8,7 +11,7 @@ use std::fmt;
 #[derive(Debug)]
 pub enum Error {
     /// What was sent cannot be understood; the sentence says what is wrong.
-    InvalidRequest(&'static str),
+    InvalidRequest(Cow<'static, str>),
     /// Nobody is known to be asking.
     Unauthenticated,
     /// Known, but not allowed; the sentence says what is not.
@@ -23,20 +26,33 @@ pub enum Error {
     Internal(Cause),
 }
 
+const UNAVAILABLE: &str = "The store is unavailable, try again";
+const INTERNAL: &str = "Internal server error";
+
 /// What went wrong inside.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
+    /// What was sent cannot be understood.
+    pub fn invalid(sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self::InvalidRequest(sentence.into())
+    }
+
+    /// What was sent names no user there.
+    pub fn invalid_user_key(name: &str) -> Self {
+        Self::invalid(format!("{name} must be {A_USER_KEY}"))
+    }
+
     /// HTTP status, stable code, public sentence.
-    pub fn answer(&self) -> (u16, &'static str, &'static str) {
+    pub fn answer(&self) -> (u16, &'static str, &str) {
         match self {
             Self::InvalidRequest(sentence) => (400, "invalid_request", sentence),
             Self::Unauthenticated => (401, "unauthenticated", "Authentication is required"),
             Self::Forbidden(sentence) => (403, "forbidden", sentence),
             Self::NotFound => (404, "not_found", "Message not found"),
             Self::TooLarge(sentence) => (413, "too_large", sentence),
-            Self::Unavailable(_) => (503, "unavailable", "The store is unavailable, try again"),
-            Self::Internal(_) => (500, "internal", "Internal server error"),
+            Self::Unavailable(_) => (503, "unavailable", UNAVAILABLE),
+            Self::Internal(_) => (500, "internal", INTERNAL),
         }
     }
 
@@ -98,33 +114,33 @@ pub enum FrameError {
     /// With `sender` added the frame no longer fits 128 KB.
     TooLarge,
     /// Our fault, or the store's.
-    Internal(Error),
+    Failed(Error),
 }
 
 impl FrameError {
     /// Stable code and public sentence.
-    pub fn answer(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::InvalidFrame(sentence) => ("invalid_frame", sentence),
+    pub fn answer(&self) -> (&'static str, Cow<'static, str>) {
+        let (code, sentence) = match self {
+            Self::InvalidFrame(sentence) => ("invalid_frame", *sentence),
             Self::UnknownType => ("unknown_type", "Unknown frame type"),
-            Self::InvalidTarget => {
-                ("invalid_target", "target must be a user key: 1 to 128 bytes, no control characters")
-            }
+            Self::InvalidTarget => return ("invalid_target", format!("target must be {A_USER_KEY}").into()),
             Self::InvalidUserKey => {
-                ("invalid_user_key", "userKey must be a user key: 1 to 128 bytes, no control characters")
+                return ("invalid_user_key", format!("userKey must be {A_USER_KEY}").into());
             }
             Self::NotRegistered => ("not_registered", "Register before signaling"),
             Self::Forbidden => ("forbidden", "This connection may not speak for that user"),
             Self::PeerUnavailable => ("peer_unavailable", "The target has no open connection"),
             Self::TooLarge => ("too_large", "The frame does not fit 128 KB with its sender added"),
-            Self::Internal(_) => ("internal", "Internal server error"),
-        }
+            Self::Failed(Error::Unavailable(_)) => ("unavailable", UNAVAILABLE),
+            Self::Failed(_) => ("internal", INTERNAL),
+        };
+        (code, sentence.into())
     }
 }
 
 impl From<Error> for FrameError {
     fn from(error: Error) -> Self {
-        Self::Internal(error)
+        Self::Failed(error)
     }
 }
 

@@ -6,11 +6,11 @@ use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_TYPE, HeaderName};
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
-use crate::ids::MessageId;
+use crate::ids::{MessageId, UserKey};
+use crate::json::{Object, ParseError};
 
 /// What a handler answers when all went well.
 #[derive(Debug)]
@@ -103,18 +103,45 @@ pub fn respond(result: Result<Answer, Error>) -> Response<Body> {
     })
 }
 
-/// Reads a JSON object from the body, whatever the `Content-Type`; `otherwise` is the sentence for a body
-/// that is none or has fields of other types.
-///
-/// # Errors
-/// [`Error::InvalidRequest`] with that sentence.
-pub fn json<T: DeserializeOwned>(request: &Request, otherwise: &'static str) -> Result<T, Error> {
-    let body: &[u8] = request.body().as_ref();
-    // serde would take an array for a struct, too.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Error::InvalidRequest(otherwise));
+/// The fields of a request's body, which is a JSON object whatever the `Content-Type`.
+#[derive(Debug)]
+pub struct Fields<'a>(Object<'a>);
+
+impl<'a> Fields<'a> {
+    /// Reads the body; an empty one has no fields.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for anything but an object.
+    pub fn of(request: &'a Request) -> Result<Self, Error> {
+        let body: &[u8] = request.body().as_ref();
+        if body.trim_ascii().is_empty() {
+            return Ok(Self(Object::default()));
+        }
+        Object::parse(body).map(Self).map_err(|error| {
+            Error::invalid(match error {
+                ParseError::NotJson => "The body is not valid JSON",
+                ParseError::NotAnObject => "The body must be a JSON object",
+            })
+        })
     }
-    serde_json::from_slice(body).map_err(|_| Error::InvalidRequest(otherwise))
+
+    /// A field's text, if it has any.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for a value of another type.
+    pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        let text = self.0.text(name).map_err(|_| Error::invalid(format!("{name} must be a string")))?;
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// The user that a field names, if it names any.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for a value of another type, or a text that is no user key.
+    pub fn user_key(&self, name: &str) -> Result<Option<UserKey>, Error> {
+        let key = self.text(name)?.map(UserKey::try_from).transpose();
+        key.map_err(|_| Error::invalid_user_key(name))
+    }
 }
 
 /// The `{id}` of the path.
@@ -133,25 +160,34 @@ pub fn message_id(request: &Request) -> Result<MessageId, Error> {
 mod tests {
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
-    struct Edit {
-        content: Option<String>,
-    }
-
-    fn read(body: &str) -> Result<Option<String>, u16> {
+    fn sentence<T>(body: &str, read: impl Fn(&Fields<'_>) -> Result<T, Error>) -> Result<T, String> {
         let request = Request::new(Body::Text(body.into()));
-        json::<Edit>(&request, "no").map(|edit| edit.content).map_err(|error| error.answer().0)
+        Fields::of(&request).and_then(|fields| read(&fields)).map_err(|error| error.answer().2.to_owned())
     }
 
     #[test]
-    fn only_an_object_with_the_right_types_is_read() {
-        assert_eq!(read(" {\"content\":\"x\",\"more\":[1]}"), Ok(Some("x".into())));
-        assert_eq!(read("{\"content\":null}"), Ok(None));
-        for bad in
-            ["", "null", "[\"x\"]", "\"x\"", "{\"content\":1}", "{\"content\":\"\\ud800\"}", "{", "<x>"]
-        {
-            assert_eq!(read(bad), Err(400), "{bad}");
+    fn a_body_is_an_object_or_empty() {
+        let content = |body| sentence(body, |fields| fields.text("content"));
+        assert_eq!(content(" {\"content\":\"x\",\"more\":[1]}"), Ok(Some("x".into())));
+        for none in ["", " ", "{}", "{\"content\":null}", "{\"content\":\"\"}"] {
+            assert_eq!(content(none), Ok(None), "{none}");
         }
+        for bad in ["{", "<x>", "content=x", "{\"content\":\"x\"} and more"] {
+            assert_eq!(content(bad), Err("The body is not valid JSON".into()), "{bad}");
+        }
+        for bad in ["null", "[\"x\"]", "\"x\"", "1"] {
+            assert_eq!(content(bad), Err("The body must be a JSON object".into()), "{bad}");
+        }
+        assert_eq!(content("{\"content\":1}"), Err("content must be a string".into()));
+    }
+
+    #[test]
+    fn a_user_key_is_checked() {
+        let sender = |body| sentence(body, |fields| fields.user_key("sender_id"));
+        assert_eq!(sender(r#"{"sender_id":""}"#), Ok(None));
+        assert_eq!(sender(r#"{"sender_id":["x"]}"#), Err("sender_id must be a string".into()));
+        let rule = "sender_id must be a user key: 1 to 128 bytes, no control characters";
+        assert_eq!(sender(r#"{"sender_id":"a\u0000"}"#), Err(rule.into()));
     }
 
     #[test]

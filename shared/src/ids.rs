@@ -14,8 +14,12 @@ pub const USER_KEY_BYTES: usize = 128;
 #[serde(try_from = "String")]
 pub struct UserKey(String);
 
+/// What a user key is, for sentences that say "… must be".
+pub const A_USER_KEY: &str = "a user key: 1 to 128 bytes, no control characters";
+
 /// The text is no user key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not {A_USER_KEY}")]
 pub struct InvalidUserKey;
 
 impl UserKey {
@@ -33,14 +37,6 @@ impl TryFrom<String> for UserKey {
         if valid { Ok(Self(text)) } else { Err(InvalidUserKey) }
     }
 }
-
-impl fmt::Display for InvalidUserKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a user key has 1 to {USER_KEY_BYTES} bytes and no control characters")
-    }
-}
-
-impl std::error::Error for InvalidUserKey {}
 
 /// Names one open WebSocket, as API Gateway does. Opaque; comes from the platform only.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -104,6 +100,7 @@ mod tests {
 
     #[test]
     fn a_user_key_is_short_text_without_control_characters() {
+        assert!(A_USER_KEY.contains(&USER_KEY_BYTES.to_string()));
         assert!(key("alice").is_ok());
         assert!(key("{a}:%,\u{1F600} b").is_ok());
         assert!(key(&"é".repeat(64)).is_ok());

@@ -5,12 +5,14 @@
 //! | [`app`] | what is built once per cold start |
 //! | [`config`] | every environment variable |
 //! | [`ids`] | user keys, connection ids, message ids: what is valid |
+//! | `json` | JSON objects as clients send them |
 //! | [`message`] | the chat message, as stored and as sent |
 //! | [`protocol`] | the frames clients send and the frames they get |
 //! | [`identity`] | who is asking |
 //! | [`access`] | what they may do |
 //! | `signer` | signing requests to AWS |
 //! | [`store`] | Redis: keys, scripts, round trips |
+//! | `idle` | how long an idle network connection is trusted |
 //! | `management` | the API Gateway management API: posts, closing |
 //! | [`notify`] | pushing frames to connections, forgetting the gone ones |
 //! | [`error`] | every failure a client can see |
@@ -24,7 +26,9 @@ pub mod config;
 pub mod error;
 pub mod http;
 pub mod identity;
+mod idle;
 pub mod ids;
+mod json;
 mod management;
 pub mod message;
 pub mod notify;

@@ -1,6 +1,5 @@
 //! The API Gateway management API: posting to connections, and closing them.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_apigatewaymanagement::Client;
@@ -19,9 +18,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
-use crate::app::TRUST;
 use crate::config::Config;
 use crate::error::Cause;
+use crate::idle;
 use crate::ids::ConnectionId;
 use crate::signer::Signer;
 use crate::uri::encode;
@@ -48,15 +47,19 @@ pub(crate) struct Management {
 }
 
 /// Why a frame was not taken.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum PostError {
     /// The connection does not exist any more.
+    #[error("the connection is gone")]
     Gone,
     /// The platform answered otherwise.
+    #[error("the management API answered {status}: {sentence}")]
     Refused { status: u16, sentence: String },
     /// No answer came.
+    #[error("{}", DisplayErrorContext(.0))]
     Unanswered(ConnectorError),
     /// The request could not be made.
+    #[error("{0}")]
     Unsent(Cause),
 }
 
@@ -66,7 +69,7 @@ impl Management {
         let connector = SharedHttpConnector::new(
             Connector::builder()
                 .connector_settings(settings)
-                .pool_idle_timeout(TRUST)
+                .pool_idle_timeout(idle::TRUSTED)
                 .tls_provider(Provider::Rustls(CryptoMode::Ring))
                 .build(),
         );
@@ -169,19 +172,6 @@ impl PostError {
             Self::Gone | Self::Unsent(_) => false,
             Self::Refused { status, .. } => matches!(status, 429 | 500 | 502 | 503 | 504),
             Self::Unanswered(error) => !error.is_user(),
-        }
-    }
-}
-
-impl fmt::Display for PostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone => f.write_str("the connection is gone"),
-            Self::Refused { status, sentence } => {
-                write!(f, "the management API answered {status}: {sentence}")
-            }
-            Self::Unanswered(error) => write!(f, "{}", DisplayErrorContext(error)),
-            Self::Unsent(cause) => write!(f, "{cause}"),
         }
     }
 }

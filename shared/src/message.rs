@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -25,7 +26,7 @@ impl Content {
                 Err(Error::TooLarge("content may hold at most 16384 bytes of UTF-8"))
             }
             Some(text) if !text.is_empty() => Ok(Self(text)),
-            _ => Err(Error::InvalidRequest(required)),
+            _ => Err(Error::invalid(required)),
         }
     }
 }
@@ -78,6 +79,11 @@ impl Message {
     /// The JSON that is stored and sent.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings always serialize")
+    }
+
+    /// The same as part of a frame.
+    pub fn to_raw(&self) -> Box<RawValue> {
+        serde_json::value::to_raw_value(self).expect("strings always serialize")
     }
 }
 

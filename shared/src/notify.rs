@@ -5,14 +5,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ConnectionId, MessageId, UserKey};
 use crate::management::{Management, PostError};
 use crate::message::Message;
-use crate::protocol::{DeletedMessage, Notification, to_json};
-use crate::store::{Change, Feed, Store};
+use crate::protocol::server::{DeletedMessage, Notification, to_json};
+use crate::store::{Feed, Store};
 
 /// How long all pushes of one operation may take together.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -66,22 +65,31 @@ impl Notifier {
         Self { management, store }
     }
 
-    /// Tells every connection of these feeds of a new or edited message. Never fails: whoever is missed finds
-    /// the event in their log.
-    pub async fn notify(&self, change: Change, message: &Message, feeds: Vec<Feed>) {
-        self.tell(change, message, feeds).await;
+    /// Tells every connection of these feeds of a new message. Never fails: a client that is missed finds the event
+    /// in its log.
+    pub async fn created(&self, message: &Message, feeds: Vec<Feed>) {
+        let data = &message.to_raw();
+        self.notify(feeds, |event_id| to_json(&Notification::NewMessage { data, event_id })).await;
     }
 
-    /// The same of a deleted message, of which only the id is told.
-    pub async fn notify_deletion(&self, id: MessageId, feeds: Vec<Feed>) {
-        self.tell(Change::Deleted, &DeletedMessage { id: id.to_string() }, feeds).await;
+    /// The same of an edited message.
+    pub async fn updated(&self, message: &Message, feeds: Vec<Feed>) {
+        let data = &message.to_raw();
+        self.notify(feeds, |event_id| to_json(&Notification::UpdateMessage { data, event_id })).await;
     }
 
-    async fn tell(&self, change: Change, data: &impl Serialize, feeds: Vec<Feed>) {
+    /// The same of a deleted message.
+    pub async fn deleted(&self, id: MessageId, feeds: Vec<Feed>) {
+        let id = &id.to_string();
+        let frame =
+            |event_id: &str| to_json(&Notification::DeleteMessage { data: DeletedMessage { id }, event_id });
+        self.notify(feeds, frame).await;
+    }
+
+    async fn notify(&self, feeds: Vec<Feed>, frame: impl Fn(&str) -> String) {
         let mut pushes = Vec::new();
         for feed in feeds {
-            let kind = change.frame_type();
-            let frame = to_json(&Notification { kind, data, event_id: &feed.event_id });
+            let frame = frame(&feed.event_id);
             pushes.extend(feed.connections.into_iter().map(|connection| Push {
                 user: feed.user.clone(),
                 connection: connection.id,

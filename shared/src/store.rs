@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use calls::{Candidates, Description};
 pub use connections::{Connection, Registration, Speaker};
-pub use events::{Change, Feed};
+pub use events::Feed;
 pub use messages::{Deletion, Page, Paging};
 pub use tickets::TICKET_SECONDS;
 

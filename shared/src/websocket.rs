@@ -1,4 +1,4 @@
-//! The WebSocket edge: event in, status out, failures answered with an error frame and logged.
+//! The WebSocket edge: event in, status out, failures answered and logged.
 
 use std::convert::Infallible;
 
@@ -6,85 +6,130 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
 
-use crate::error::FrameError;
+use crate::app::{App, PushingApp};
+use crate::error::{Error, FrameError};
 use crate::ids::ConnectionId;
-use crate::notify::{Deadline, Notifier};
-use crate::protocol::Frame;
+use crate::notify::Deadline;
+use crate::protocol::client::{self, ClientFrame, Echo};
+use crate::protocol::server::{ErrorFrame, to_json};
 
 /// One event of a WebSocket route.
-#[derive(Debug)]
-pub struct Event {
-    /// The connection it is about.
-    pub connection: ConnectionId,
+struct Event {
+    connection: ConnectionId,
     /// The `ticket` of the URL's query; on `$connect` only.
-    pub ticket: Option<String>,
+    ticket: Option<String>,
     /// The frame's text; empty for `$connect` and `$disconnect`.
-    pub body: String,
+    body: String,
 }
 
 /// What API Gateway gets. On a one-way route nothing of it reaches the client but a failed `$connect`.
-#[derive(Debug, Serialize)]
-pub struct Answer {
+#[derive(Serialize)]
+struct Answer {
     #[serde(rename = "statusCode")]
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
 }
 
-impl Answer {
-    /// All is well, and there is nothing to say.
-    pub fn ok() -> Self {
-        Self::status(200)
-    }
-
-    /// Only a status; `$connect` passes it on.
-    pub fn status(status: u16) -> Self {
-        Self { status, body: None }
-    }
-
-    /// A frame for the client, on a two-way route.
-    pub fn frame(frame: String) -> Self {
-        Self { status: 200, body: Some(frame) }
-    }
-}
-
-/// Serves a route for the life of this process.
+/// Serves `$connect` for the life of this process; the handler gets the ticket that was shown. A failure refuses the
+/// upgrade with its status.
 ///
 /// # Errors
 /// The Lambda runtime's own: it cannot be reached.
-pub async fn serve<H, F>(handler: H) -> Result<(), lambda_runtime::Error>
-where
-    H: Fn(Event) -> F,
-    F: Future<Output = Answer>,
-{
-    lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
-        let connection = event.payload.request_context.connection_id.unwrap_or_default();
-        let answer = handler(Event {
-            connection: ConnectionId::from_platform(connection),
-            ticket: event.payload.query_string_parameters.first("ticket").map(str::to_owned),
-            body: event.payload.body.unwrap_or_default(),
+pub async fn serve_connect(
+    app: &App,
+    handle: impl AsyncFn(&App, &ConnectionId, Option<&str>) -> Result<(), Error>,
+) -> Result<(), lambda_runtime::Error> {
+    serve(async |event| {
+        let result = handle(app, &event.connection, event.ticket.as_deref()).await;
+        Answer::status(result, "a connection was refused")
+    })
+    .await
+}
+
+/// Serves `$disconnect` for the life of this process. Its client hears of no failure.
+///
+/// # Errors
+/// As [`serve_connect`].
+pub async fn serve_disconnect(
+    app: &App,
+    handle: impl AsyncFn(&App, &ConnectionId) -> Result<(), Error>,
+) -> Result<(), lambda_runtime::Error> {
+    serve(async |event| {
+        Answer::status(handle(app, &event.connection).await, "a closed connection was not forgotten")
+    })
+    .await
+}
+
+/// Serves one-way routes for the life of this process: a failure is pushed to the frame's sender.
+///
+/// # Errors
+/// As [`serve_connect`].
+pub async fn serve_frames(
+    app: &PushingApp,
+    handle: impl AsyncFn(&PushingApp, &ConnectionId, ClientFrame<'_>) -> Result<(), FrameError>,
+) -> Result<(), lambda_runtime::Error> {
+    serve(async |event| {
+        let refused = refusal(&event, async |connection, frame| handle(app, connection, frame).await);
+        if let Some(refusal) = refused.await {
+            app.notifier.push(&event.connection, &refusal, Deadline::start()).await;
+        }
+        Answer { status: 200, body: None }
+    })
+    .await
+}
+
+/// Serves a two-way route for the life of this process: a failure is the route's response.
+///
+/// # Errors
+/// As [`serve_connect`].
+pub async fn serve_two_way(
+    handle: impl AsyncFn(&ConnectionId, ClientFrame<'_>) -> Result<(), FrameError>,
+) -> Result<(), lambda_runtime::Error> {
+    // A body with another status would be replaced by the platform's own frame.
+    serve(async |event| Answer { status: 200, body: refusal(&event, &handle).await }).await
+}
+
+impl Answer {
+    fn status(result: Result<(), Error>, failed: &str) -> Self {
+        let Err(error) = result else { return Self { status: 200, body: None } };
+        if error.cause().is_some() {
+            tracing::error!(%error, "{failed}");
+        }
+        Self { status: error.answer().0, body: None }
+    }
+}
+
+async fn serve(respond: impl AsyncFn(Event) -> Answer) -> Result<(), lambda_runtime::Error> {
+    let respond = &respond;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| async move {
+        let event = event.payload;
+        let answer = respond(Event {
+            connection: ConnectionId::from_platform(event.request_context.connection_id.unwrap_or_default()),
+            ticket: event.query_string_parameters.first("ticket").map(str::to_owned),
+            body: event.body.unwrap_or_default(),
         });
-        async { Ok::<_, Infallible>(answer.await) }
+        Ok::<_, Infallible>(answer.await)
     }))
     .await
 }
 
-/// Hands an event's frame to a handler and pushes an error frame if that fails.
-pub async fn answer(
-    notifier: &Notifier,
+/// Hands a frame to its handler; the error frame where that fails.
+async fn refusal(
     event: &Event,
-    handle: impl AsyncFnOnce(&Frame<'_>) -> Result<(), FrameError>,
-) -> Answer {
-    let (refusal, error) = match Frame::parse(&event.body) {
-        Err(error) => (Frame::refuse_unreadable(&error), error),
-        Ok(frame) => match handle(&frame).await {
-            Ok(()) => return Answer::ok(),
-            Err(error) => (frame.refuse(&error), error),
-        },
+    handle: impl AsyncFnOnce(&ConnectionId, ClientFrame<'_>) -> Result<(), FrameError>,
+) -> Option<String> {
+    let (echo, frame) = client::parse(&event.body);
+    let result = match frame {
+        Ok(frame) => handle(&event.connection, frame).await,
+        Err(error) => Err(error),
     };
-    if let FrameError::Internal(cause) = &error {
-        tracing::error!(error = %cause, "frame failed");
+    result.err().map(|error| error_frame(&error, &echo))
+}
+
+fn error_frame(error: &FrameError, echo: &Echo) -> String {
+    if let FrameError::Failed(cause) = error {
+        tracing::error!(error = %cause, "a frame failed");
     }
-    notifier.push(&event.connection, &refusal, Deadline::start()).await;
-    Answer::ok()
+    to_json(&ErrorFrame::new(error, echo))
 }

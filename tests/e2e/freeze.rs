@@ -278,7 +278,7 @@ impl Exchange {
     fn assert_refused(&self, within: Duration) {
         self.sent.assert_refused(503, "unavailable", AWAY);
         self.read.assert_refused(503, "unavailable", AWAY);
-        assert_eq!(self.offer["code"], "internal", "{}", self.offer);
+        assert_eq!(self.offer["code"], "unavailable", "{}", self.offer);
         assert!(self.took < within, "it took {:?}", self.took);
     }
 }

@@ -166,7 +166,7 @@ async fn any_unknown_frame_is_answered() {
         let mut expected = Vec::new();
         for number in 0..BATCH {
             let kind = generator.text();
-            let known = shared::protocol::CLIENT_TYPES.contains(&kind.as_str());
+            let known = shared::protocol::client::FRAME_TYPES.contains(&kind.as_str());
             let mut frame = frame(&mut generator, if known { "" } else { &kind }, number, &[]);
             if generator.chance(4) {
                 frame.insert("type".to_owned(), generator.object(&[]).into());

@@ -63,7 +63,8 @@ async fn a_bad_query_is_refused() {
     let id = uuid::Uuid::now_v7();
     let limit = "limit must be a number from 1 to 1000";
     let cursor = "before and after must be message ids";
-    let user = "user and with have 1 to 128 bytes and no control characters";
+    let user = "user must be a user key: 1 to 128 bytes, no control characters";
+    let with = "with must be a user key: 1 to 128 bytes, no control characters";
     let both = format!("before={id}&after={id}");
     let too_long = format!("user={}", "x".repeat(129));
     let queries = [
@@ -81,7 +82,7 @@ async fn a_bad_query_is_refused() {
         ("with=bob", "with needs user"),
         ("user=", user),
         ("user=a%00b", user),
-        ("user=a&with=%0A", user),
+        ("user=a&with=%0A", with),
         (&too_long, user),
     ];
     for (query, sentence) in queries {

@@ -180,7 +180,7 @@ async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
         assert_eq!(
             phone.next_text().await,
             format!(
-                r#"{{"type":"error","error":"Internal server error","code":"internal","request_type":"{kind}","target":"t","ref":"r"}}"#
+                r#"{{"type":"error","error":"The store is unavailable, try again","code":"unavailable","request_type":"{kind}","target":"t","ref":"r"}}"#
             )
         );
     }

@@ -53,13 +53,13 @@ async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
         for reply in &replies {
             reply.assert_refused(503, "unavailable", AWAY);
         }
-        assert_eq!((&error["code"], &error["ref"]), (&json!("internal"), &json!("r")));
+        assert_eq!((&error["code"], &error["ref"]), (&json!("unavailable"), &json!("r")));
         assert!(took < FROZEN_AT_MOST, "it took {took:?}");
     }
     // A WebSocket is opened without the store, and told when it cannot register.
     let mut laptop = app.connect().await;
     laptop.send(json!({ "type": "register", "userKey": bob.key })).await;
-    assert_eq!(laptop.next().await["code"], "internal");
+    assert_eq!(laptop.next().await["code"], "unavailable");
 
     drop(frozen);
     let after = alice.post_message(&bob, "after").await;
@@ -106,7 +106,7 @@ async fn a_store_that_restarts_under_signals_leaves_none_unanswered() {
         let expected = if (10..20).contains(&place) { "error" } else { "offer" };
         assert_eq!(answer["type"], expected, "{place}: {answer}");
     }
-    assert!(answers[10..20].iter().all(|answer| answer["code"] == "internal"), "{answers:?}");
+    assert!(answers[10..20].iter().all(|answer| answer["code"] == "unavailable"), "{answers:?}");
     assert_eq!(app.ended("Signaling"), Some(0));
 }
 
@@ -123,7 +123,7 @@ async fn functions_survive_their_store() {
         store.stop().await;
         alice.try_post_message(&bob, "lost").await.assert_refused(503, "unavailable", AWAY);
         phone.send(json!({ "type": "register", "userKey": bob.key })).await;
-        assert_eq!(phone.next().await["code"], "internal");
+        assert_eq!(phone.next().await["code"], "unavailable");
         store.restart().await.unwrap_or_else(|error| panic!("{error}"));
         let again = alice.post_message(&bob, "again").await;
         assert_eq!(phone.expect("new_message").await["data"], again);

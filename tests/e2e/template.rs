@@ -58,7 +58,7 @@ fn the_websocket_routes_are_the_contracts() {
     assert_eq!(api.route_selection.expression(), "$request.body.type");
     let types: BTreeSet<_> =
         api.routes.keys().map(String::as_str).filter(|key| !key.starts_with('$')).collect();
-    assert_eq!(types, shared::protocol::CLIENT_TYPES.into());
+    assert_eq!(types, shared::protocol::client::FRAME_TYPES.iter().copied().collect());
 
     let mut functions = BTreeSet::new();
     let mut mocks = BTreeMap::new();

@@ -53,8 +53,9 @@ async fn an_event_holds_its_kind_and_the_message_id_only(world: World) {
     world.delete(&message).await;
     for reader in [&alice, &bob] {
         let fields: Vec<_> = log(&world, reader).await.into_iter().map(|(_, fields)| fields).collect();
-        let expected = ["new_message", "update_message", "delete_message"]
-            .map(|kind| vec![("type".to_owned(), kind.to_owned()), ("id".to_owned(), message.id.clone())]);
+        let expected = ["created", "updated", "deleted"].map(|change| {
+            vec![("change".to_owned(), change.to_owned()), ("id".to_owned(), message.id.clone())]
+        });
         assert_eq!(fields, expected);
     }
 }

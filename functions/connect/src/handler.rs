@@ -1,19 +1,14 @@
-//! Let a WebSocket in: in open mode anybody, else who shows a ticket. Whom it speaks for is known from then on.
+//! Let a WebSocket in: in open mode any, else one that shows a ticket. Its user is known from then on.
 
 use shared::app::App;
-use shared::websocket::{Answer, Event};
+use shared::error::Error;
+use shared::ids::ConnectionId;
 
-pub(crate) async fn handle(app: &App, event: Event) -> Answer {
+pub(crate) async fn handle(app: &App, connection: &ConnectionId, ticket: Option<&str>) -> Result<(), Error> {
     if app.config.allow_anonymous {
-        return Answer::ok();
+        return Ok(());
     }
-    let Some(ticket) = event.ticket else { return Answer::status(401) };
-    match app.store.redeem_ticket(&ticket, &event.connection).await {
-        Ok(Some(_)) => Answer::ok(),
-        Ok(None) => Answer::status(401),
-        Err(error) => {
-            tracing::error!(%error, "a ticket could not be redeemed");
-            Answer::status(503)
-        }
-    }
+    let ticket = ticket.ok_or(Error::Unauthenticated)?;
+    app.store.redeem_ticket(ticket, connection).await?.ok_or(Error::Unauthenticated)?;
+    Ok(())
 }

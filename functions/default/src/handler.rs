@@ -1,15 +1,9 @@
-//! Answer what no other route knows with an error frame. This route is two-way: the frame is the answer.
+//! Answer what no other route knows. This route is two-way: the error frame is its response.
 
 use shared::error::FrameError;
-use shared::protocol::Frame;
-use shared::websocket::{Answer, Event};
+use shared::ids::ConnectionId;
+use shared::protocol::client::ClientFrame;
 
-pub(crate) async fn handle(event: Event) -> Answer {
-    Answer::frame(match Frame::parse(&event.body) {
-        Err(error) => Frame::refuse_unreadable(&error),
-        Ok(frame) if frame.text("type").is_none() => {
-            frame.refuse(&FrameError::InvalidFrame("A frame needs a type, which is a string"))
-        }
-        Ok(frame) => frame.refuse(&FrameError::UnknownType),
-    })
+pub(crate) async fn handle(_connection: &ConnectionId, _frame: ClientFrame<'_>) -> Result<(), FrameError> {
+    Err(FrameError::UnknownType)
 }

@@ -8,5 +8,5 @@ use shared::websocket;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    websocket::serve(handler::handle).await
+    websocket::serve_two_way(handler::handle).await
 }

@@ -14,6 +14,6 @@ pub(crate) async fn handle(app: &PushingApp, request: Request) -> Result<Answer,
     let stored = app.store.message(id).await?.ok_or(Error::NotFound)?;
     let permit = access::may_change(&principal, stored)?;
     let deletion = app.store.delete(permit).await?;
-    app.notifier.notify_deletion(id, deletion.feeds).await;
+    app.notifier.deleted(id, deletion.feeds).await;
     if deletion.before { Err(Error::NotFound) } else { Answer::done("Message deleted", None::<&()>) }
 }

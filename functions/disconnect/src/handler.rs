@@ -1,15 +1,9 @@
-//! Forget a closed WebSocket.
+//! Forget a closed WebSocket. What a failure leaves expires, or goes with the first push that finds it gone.
 
 use shared::app::App;
-use shared::websocket::{Answer, Event};
+use shared::error::Error;
+use shared::ids::ConnectionId;
 
-pub(crate) async fn handle(app: &App, event: Event) -> Answer {
-    match app.store.disconnect(&event.connection).await {
-        Ok(()) => Answer::ok(),
-        // What stays behind expires, or goes with the first push that finds the connection gone.
-        Err(error) => {
-            tracing::error!(%error, "a closed connection could not be forgotten");
-            Answer::status(500)
-        }
-    }
+pub(crate) async fn handle(app: &App, connection: &ConnectionId) -> Result<(), Error> {
+    app.store.disconnect(connection).await
 }

@@ -10,5 +10,5 @@ use shared::websocket;
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let app = App::from_env().await?;
-    websocket::serve(|event| handler::handle(&app, event)).await
+    websocket::serve_disconnect(&app, handler::handle).await
 }

@@ -13,11 +13,9 @@ use shared::uri::encode;
 
 const MOST: usize = 1000;
 
-const INVALID_LIMIT: Error = Error::InvalidRequest("limit must be a number from 1 to 1000");
-const INVALID_CURSOR: Error = Error::InvalidRequest("before and after must be message ids");
-const BOTH_CURSORS: Error = Error::InvalidRequest("before and after exclude each other");
-const INVALID_USER: Error =
-    Error::InvalidRequest("user and with have 1 to 128 bytes and no control characters");
+const INVALID_LIMIT: &str = "limit must be a number from 1 to 1000";
+const INVALID_CURSOR: &str = "before and after must be message ids";
+const BOTH_CURSORS: &str = "before and after exclude each other";
 
 /// What the query asks for.
 #[derive(Debug, Eq, PartialEq)]
@@ -49,18 +47,20 @@ impl Query {
             Some(text) => {
                 let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
                 let limit = text.parse().ok().filter(|limit| digits && (1..=MOST).contains(limit));
-                Some(limit.ok_or(INVALID_LIMIT)?)
+                Some(limit.ok_or(Error::invalid(INVALID_LIMIT))?)
             }
             None => None,
         };
-        let id = |text| MessageId::parse(text).ok_or(INVALID_CURSOR);
+        let id = |text| MessageId::parse(text).ok_or(Error::invalid(INVALID_CURSOR));
         let paging = match (get("before"), get("after")) {
-            (Some(_), Some(_)) => return Err(BOTH_CURSORS),
+            (Some(_), Some(_)) => return Err(Error::invalid(BOTH_CURSORS)),
             (None, Some(after)) => Paging::After(id(after)?),
             (before, None) => Paging::Before(before.map(id).transpose()?),
         };
         let user = |name| {
-            get(name).map(|key| UserKey::try_from(key.to_owned()).map_err(|_| INVALID_USER)).transpose()
+            get(name)
+                .map(|key| UserKey::try_from(key.to_owned()).map_err(|_| Error::invalid_user_key(name)))
+                .transpose()
         };
         Ok(Self { limit, paging, user: user("user")?, with: user("with")? })
     }
@@ -91,9 +91,9 @@ mod tests {
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-    fn parse(pairs: &[(&str, &'static str)]) -> Result<Query, &'static str> {
+    fn parse(pairs: &[(&str, &'static str)]) -> Result<Query, String> {
         Query::parse(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value))
-            .map_err(|error| error.answer().2)
+            .map_err(|error| error.answer().2.to_owned())
     }
 
     #[test]
@@ -101,10 +101,10 @@ mod tests {
         assert!(parse(&[]).is_ok());
         assert!(parse(&[("limit", "1000"), ("before", ID), ("unknown", "x")]).is_ok());
         for limit in ["0", "1001", "-1", "+1", "x", "", "99999999999999999999", "1.0", "１"] {
-            assert_eq!(parse(&[("limit", limit)]), Err("limit must be a number from 1 to 1000"), "{limit}");
+            assert_eq!(parse(&[("limit", limit)]), Err(INVALID_LIMIT.to_owned()), "{limit}");
         }
-        assert_eq!(parse(&[("after", "x")]), Err("before and after must be message ids"));
-        assert_eq!(parse(&[("before", ID), ("after", ID)]), Err("before and after exclude each other"));
+        assert_eq!(parse(&[("after", "x")]), Err(INVALID_CURSOR.to_owned()));
+        assert_eq!(parse(&[("before", ID), ("after", ID)]), Err(BOTH_CURSORS.to_owned()));
         assert!(parse(&[("user", "")]).is_err());
     }
 

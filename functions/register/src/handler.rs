@@ -5,28 +5,26 @@ use shared::app::PushingApp;
 use shared::error::FrameError;
 use shared::ids::ConnectionId;
 use shared::notify::{Deadline, Delivery};
-use shared::protocol::{Frame, Registered, to_json};
-use shared::websocket::{self, Answer, Event};
+use shared::protocol::client::ClientFrame;
+use shared::protocol::server::{Registered, to_json};
 
-pub(crate) async fn handle(app: &PushingApp, event: Event) -> Answer {
-    websocket::answer(&app.notifier, &event, async |frame| register(app, &event.connection, frame).await)
-        .await
-}
-
-async fn register(app: &PushingApp, connection: &ConnectionId, frame: &Frame<'_>) -> Result<(), FrameError> {
+pub(crate) async fn handle(
+    app: &PushingApp,
+    connection: &ConnectionId,
+    frame: ClientFrame<'_>,
+) -> Result<(), FrameError> {
+    let ClientFrame::Register(frame) = frame else { return Err(FrameError::UnknownType) };
     let PushingApp { config, store, notifier } = app;
-    let claimed = frame.user_key("userKey").map_err(|_| FrameError::InvalidUserKey)?;
     // Only in open mode may the word of the client be taken without asking the store.
     let bound = if config.allow_anonymous { None } else { store.speaker(connection).await?.user };
-    let user = access::may_register(bound, claimed, config.allow_anonymous)?;
+    let user = access::may_register(bound, frame.user, config.allow_anonymous)?;
     let registration = store.register(connection, &user).await?;
 
     let deadline = Deadline::start();
     let registered = Registered {
-        kind: "registered",
         user_key: &user,
         event_id: &registration.event_id,
-        reference: frame.reference(),
+        reference: frame.reference.as_deref(),
     };
     if notifier.push(connection, &to_json(&registered), deadline).await == Delivery::Gone {
         store.forget(&[(user, connection.clone())]).await?;

@@ -5,13 +5,30 @@ use shared::app::PushingApp;
 use shared::error::FrameError;
 use shared::ids::{ConnectionId, UserKey};
 use shared::notify::{Deadline, Delivery, Push};
-use shared::protocol::{Frame, Signal};
+use shared::protocol::client::{ClientFrame, SignalType};
 use shared::store::{Candidates, Connection, Description, Speaker};
-use shared::websocket::{self, Answer, Event};
 
-pub(crate) async fn handle(app: &PushingApp, event: Event) -> Answer {
-    let relay = Relay { app, me: &event.connection, deadline: Deadline::start() };
-    websocket::answer(&app.notifier, &event, async |frame| relay.signal(frame).await).await
+pub(crate) async fn handle(
+    app: &PushingApp,
+    connection: &ConnectionId,
+    frame: ClientFrame<'_>,
+) -> Result<(), FrameError> {
+    let ClientFrame::Signal(signal) = frame else { return Err(FrameError::UnknownType) };
+    // Only an end_call that does not name its call may be an echo.
+    let Speaker { user, echo } = match signal.kind {
+        SignalType::EndCall if !signal.names_call => app.store.speaker_ending(connection).await?,
+        _ => app.store.speaker(connection).await?,
+    };
+    let user = access::speaker(user, signal.claimed.clone(), app.config.allow_anonymous)?;
+    let relayed = signal.relay(&user)?;
+    let (relay, target) = (Relay { app, me: connection, deadline: Deadline::start() }, &signal.target);
+    match signal.kind {
+        SignalType::Offer => relay.describe(Description::Offer, &user, target, relayed).await,
+        SignalType::Answer => relay.describe(Description::Answer, &user, target, relayed).await,
+        SignalType::Candidate => relay.candidate(&user, target, relayed).await,
+        SignalType::EndCall if echo => Ok(()),
+        SignalType::EndCall => relay.end_call(&user, target, relayed).await,
+    }
 }
 
 /// One signal on its way.
@@ -22,29 +39,6 @@ struct Relay<'a> {
 }
 
 impl Relay<'_> {
-    async fn signal(&self, frame: &Frame<'_>) -> Result<(), FrameError> {
-        let signal = frame.text("type").as_deref().and_then(Signal::parse).ok_or(FrameError::UnknownType)?;
-        let target = frame.user_key("target").ok().flatten().ok_or(FrameError::InvalidTarget)?;
-        // An end_call with a call_id is meant; only one without may be an echo.
-        let speaker = match signal {
-            Signal::EndCall if frame.text("call_id").is_none() => {
-                self.app.store.speaker_ending(self.me).await?
-            }
-            _ => self.app.store.speaker(self.me).await?,
-        };
-        let Speaker { user, echo } = speaker;
-        let claimed = frame.user_key("userKey").map_err(|_| FrameError::InvalidUserKey);
-        let user = access::speaker(user, claimed, self.app.config.allow_anonymous)?;
-        let relayed = frame.relay(&user)?;
-        match signal {
-            Signal::Offer => self.describe(Description::Offer, &user, &target, relayed).await,
-            Signal::Answer => self.describe(Description::Answer, &user, &target, relayed).await,
-            Signal::Candidate => self.candidate(&user, &target, relayed).await,
-            Signal::EndCall if echo => Ok(()),
-            Signal::EndCall => self.end_call(&user, &target, relayed).await,
-        }
-    }
-
     /// Deliver the description, then the candidates that overtook it.
     async fn describe(
         &self,

@@ -11,7 +11,7 @@ use crate::ids::UserKey;
 
 /// What happened to a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Change {
+pub(super) enum Change {
     /// It was sent.
     Created,
     /// It was edited.
@@ -20,17 +20,6 @@ pub enum Change {
     Deleted,
     /// It was deleted before; only what that delete left undone is to be done.
     DeletedBefore,
-}
-
-impl Change {
-    /// The type of the frame that tells of it, and of its entry in the log.
-    pub fn frame_type(self) -> &'static str {
-        match self {
-            Self::Created => "new_message",
-            Self::Updated => "update_message",
-            Self::Deleted | Self::DeletedBefore => "delete_message",
-        }
-    }
 }
 
 /// A user who is to hear of a change.
@@ -50,7 +39,7 @@ pub struct Feed {
 static APPEND: Script = Script::new(
     "
 local timeline, events, connections = KEYS[1], KEYS[2], KEYS[3]
-local change, kind, id, tag, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local change, id, tag, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local indexed = 0
 if change == 'created' then indexed = redis.call('ZADD', timeline, 'NX', 0, id)
 elseif change ~= 'updated' then indexed = redis.call('ZREM', timeline, id) end
@@ -65,7 +54,7 @@ if not event then
   local latest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
   local n = latest and tonumber(string.match(latest[1], '^%d+')) or 0
   event = string.format('%.0f-%s', n + 1, tag)
-  redis.call('XADD', events, 'MAXLEN', '~', 1000, event, 'type', kind, 'id', id)
+  redis.call('XADD', events, 'MAXLEN', '~', 1000, event, 'change', change, 'id', id)
 end
 return {event, redis.call('ZRANGEBYSCORE', connections, now, '+inf', 'WITHSCORES')}
 ",
@@ -106,7 +95,7 @@ impl Store {
         let tag = getrandom::u64().map_err(|error| Error::Internal(error.into()))?;
         let append = APPEND
             .call(&[&keys::user_timeline(user), &keys::user_events(user), &keys::user_connections(user)])
-            .arg(&[word, change.frame_type(), id])
+            .arg(&[word, id])
             .arg(tag)
             .arg(now);
         let appended: Option<(String, Vec<(String, f64)>)> = self.redis.run(&append).await?;

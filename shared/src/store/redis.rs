@@ -17,9 +17,9 @@ use tokio::sync::Mutex;
 
 use super::iam::{Cache, Iam};
 use super::script::Call;
-use crate::app::TRUST;
 use crate::config::Config;
 use crate::error::Error;
+use crate::idle;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -170,11 +170,11 @@ impl Redis {
     async fn connection(&self) -> Result<Connection, RedisError> {
         let mut slot = self.slot.lock().await;
         if let Some(live) = slot.live.as_mut() {
-            let idle = live.used.elapsed().unwrap_or_default();
+            let unused = live.used.elapsed().unwrap_or_default();
             let old =
                 self.server.iam.is_some() && live.since.elapsed().unwrap_or_default() > TOKEN_CONNECTION_AGE;
             live.used = SystemTime::now();
-            if !old && (idle < TRUST || live.connection.answers().await) {
+            if !old && (unused < idle::TRUSTED || live.connection.answers().await) {
                 return Ok(live.connection.clone());
             }
         }

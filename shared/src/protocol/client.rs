@@ -1,0 +1,259 @@
+//! What clients send. A text is parsed once, here; what handlers get is valid.
+
+use strum::{EnumString, VariantNames};
+
+use super::relay;
+use crate::error::FrameError;
+use crate::ids::{InvalidUserKey, UserKey};
+use crate::json::Object;
+
+/// Longest `ref`, `call_id` and `type` that are echoed, in bytes.
+const ECHOED_BYTES: usize = 64;
+
+const NOT_AN_OBJECT: &str = "A frame must be a JSON object";
+const NO_TYPE: &str = "A frame needs a type, which is a string";
+
+/// The `type` of a frame that clients may send; each is a route of its own in `template.yaml`.
+#[derive(Clone, Copy, Debug, EnumString, Eq, PartialEq, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+enum FrameType {
+    Register,
+    Offer,
+    Answer,
+    Candidate,
+    EndCall,
+    NewMessage,
+    UpdateMessage,
+    DeleteMessage,
+    Ping,
+}
+
+/// Every `type` that clients may send.
+pub const FRAME_TYPES: &[&str] = FrameType::VARIANTS;
+
+/// A frame that a client sent.
+#[derive(Debug)]
+pub enum ClientFrame<'a> {
+    /// From now on this connection speaks for a user.
+    Register(Register),
+    /// A signal for another user.
+    Signal(Signal<'a>),
+    /// A ping, or a hint of an older client. The platform deals with both before any function.
+    Ignored,
+    /// A `type` that no route knows.
+    Unknown,
+}
+
+/// The fields of a `register` frame.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Register {
+    /// The user that the connection claims to speak for.
+    pub user: Option<UserKey>,
+    /// The frame's `ref`, which the answer repeats.
+    pub reference: Option<String>,
+}
+
+/// A frame to relay.
+#[derive(Debug)]
+pub struct Signal<'a> {
+    /// Its `type`.
+    pub kind: SignalType,
+    /// The user it is for.
+    pub target: UserKey,
+    /// The user its sender claims to be, which counts only in open mode and before registering.
+    pub claimed: Result<Option<UserKey>, InvalidUserKey>,
+    /// Whether it names its call.
+    pub names_call: bool,
+    frame: Object<'a>,
+}
+
+/// The `type` of a signal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SignalType {
+    /// A session description that opens or renegotiates a call.
+    Offer,
+    /// A session description that accepts one.
+    Answer,
+    /// One trickled ICE candidate.
+    Candidate,
+    /// The end of a call.
+    EndCall,
+}
+
+/// What an error frame repeats of the frame it answers, as far as it may be echoed.
+#[derive(Debug, Default)]
+pub struct Echo {
+    pub(super) request_type: Option<String>,
+    pub(super) target: Option<UserKey>,
+    pub(super) call_id: Option<String>,
+    pub(super) reference: Option<String>,
+}
+
+impl Signal<'_> {
+    /// The frame for the peer, with its sender.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLarge`] if it no longer fits a frame.
+    pub fn relay(&self, sender: &UserKey) -> Result<String, FrameError> {
+        relay::relay(&self.frame, sender)
+    }
+}
+
+/// Parses a frame; what an answer to it repeats is known whether or not it is valid.
+pub fn parse(text: &str) -> (Echo, Result<ClientFrame<'_>, FrameError>) {
+    let Ok(object) = Object::parse(text.as_bytes()) else {
+        return (Echo::default(), Err(FrameError::InvalidFrame(NOT_AN_OBJECT)));
+    };
+    let echoed = |name| object.text(name).ok().flatten().filter(|text| text.len() <= ECHOED_BYTES);
+    let echo = Echo {
+        request_type: echoed("type"),
+        target: user_key(&object, "target").ok().flatten(),
+        call_id: echoed("call_id"),
+        reference: echoed("ref"),
+    };
+    let frame = read(object, &echo);
+    (echo, frame)
+}
+
+fn read<'a>(object: Object<'a>, echo: &Echo) -> Result<ClientFrame<'a>, FrameError> {
+    let Ok(Some(kind)) = object.text("type") else { return Err(FrameError::InvalidFrame(NO_TYPE)) };
+    let Ok(kind) = kind.parse::<FrameType>() else { return Ok(ClientFrame::Unknown) };
+    let kind = match kind {
+        FrameType::Register => {
+            let user = user_key(&object, "userKey").map_err(|_| FrameError::InvalidUserKey)?;
+            return Ok(ClientFrame::Register(Register { user, reference: echo.reference.clone() }));
+        }
+        FrameType::Offer => SignalType::Offer,
+        FrameType::Answer => SignalType::Answer,
+        FrameType::Candidate => SignalType::Candidate,
+        FrameType::EndCall => SignalType::EndCall,
+        FrameType::NewMessage | FrameType::UpdateMessage | FrameType::DeleteMessage | FrameType::Ping => {
+            return Ok(ClientFrame::Ignored);
+        }
+    };
+    Ok(ClientFrame::Signal(Signal {
+        kind,
+        target: echo.target.clone().ok_or(FrameError::InvalidTarget)?,
+        claimed: user_key(&object, "userKey"),
+        names_call: object.text("call_id").is_ok_and(|id| id.is_some()),
+        frame: object,
+    }))
+}
+
+fn user_key(object: &Object<'_>, name: &str) -> Result<Option<UserKey>, InvalidUserKey> {
+    object.text(name).map_err(|_| InvalidUserKey)?.map(UserKey::try_from).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(text: &str) -> UserKey {
+        UserKey::try_from(text.to_owned()).expect("a valid key")
+    }
+
+    fn signal(text: &str) -> Signal<'_> {
+        match parse(text).1 {
+            Ok(ClientFrame::Signal(signal)) => signal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn frame_types_are_written_in_snake_case() {
+        assert_eq!(
+            FRAME_TYPES,
+            [
+                "register",
+                "offer",
+                "answer",
+                "candidate",
+                "end_call",
+                "new_message",
+                "update_message",
+                "delete_message",
+                "ping"
+            ]
+        );
+    }
+
+    #[test]
+    fn register_names_its_user() {
+        let register = |text| match parse(text).1 {
+            Ok(ClientFrame::Register(register)) => Ok(register),
+            Err(error) => Err(error.answer().0),
+            other => panic!("{other:?}"),
+        };
+        let reference = Some("7".to_owned());
+        assert_eq!(
+            register(r#"{"type":"register","userKey":"alice","ref":"7"}"#),
+            Ok(Register { user: Some(user("alice")), reference })
+        );
+        assert_eq!(register(r#"{"type":"register"}"#), Ok(Register { user: None, reference: None }));
+        assert_eq!(register(r#"{"type":"register","userKey":5}"#), Err("invalid_user_key"));
+        assert_eq!(register(r#"{"type":"register","userKey":""}"#), Err("invalid_user_key"));
+    }
+
+    #[test]
+    fn a_signal_is_read_as_far_as_the_server_needs() {
+        let offer = signal(r#"{"type":"offer","target":"bob","userKey":"alice","data":{"sdp":"v=0"}}"#);
+        assert_eq!((offer.kind, &offer.target), (SignalType::Offer, &user("bob")));
+        assert_eq!(offer.claimed, Ok(Some(user("alice"))));
+        assert!(!offer.names_call);
+        assert_eq!(
+            offer.relay(&user("alice")).expect("it fits"),
+            r#"{"type":"offer","target":"bob","userKey":"alice","data":{"sdp":"v=0"},"sender":"alice"}"#
+        );
+        let end = signal(r#"{"type":"end_call","target":"bob","userKey":7,"call_id":"12345678"}"#);
+        assert_eq!((end.kind, end.names_call), (SignalType::EndCall, true));
+        assert_eq!(end.claimed, Err(InvalidUserKey));
+        assert_eq!(signal(r#"{"type":"answer","target":"b"}"#).kind, SignalType::Answer);
+        assert_eq!(signal(r#"{"type":"candidate","target":"b"}"#).kind, SignalType::Candidate);
+    }
+
+    #[test]
+    fn a_signal_needs_a_target() {
+        for target in ["", r#","target":null"#, r#","target":5"#, r#","target":"""#] {
+            let text = format!(r#"{{"type":"offer"{target}}}"#);
+            assert!(matches!(parse(&text).1, Err(FrameError::InvalidTarget)), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_repeated_field_the_last_counts() {
+        let offer = signal(r#"{"type":"offer","target":"bob","target":"carol"}"#);
+        assert_eq!(offer.target, user("carol"));
+        assert_eq!(
+            offer.relay(&user("a")).expect("it fits"),
+            r#"{"type":"offer","target":"carol","sender":"a"}"#
+        );
+    }
+
+    #[test]
+    fn the_platforms_frames_reach_no_function_and_others_are_unknown() {
+        for kind in ["ping", "new_message", "update_message", "delete_message"] {
+            let text = format!(r#"{{"type":"{kind}"}}"#);
+            assert!(matches!(parse(&text).1, Ok(ClientFrame::Ignored)), "{kind}");
+        }
+        for kind in ["", "Offer", "endCall", "registered", "$default", "😀"] {
+            let text = format!(r#"{{"type":"{kind}"}}"#);
+            assert!(matches!(parse(&text).1, Ok(ClientFrame::Unknown)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn only_objects_with_a_type_are_frames() {
+        let refusal = |text| match parse(text).1 {
+            Err(FrameError::InvalidFrame(sentence)) => sentence,
+            other => panic!("{text}: {other:?}"),
+        };
+        for text in
+            ["", "null", "[]", "[\"offer\"]", "1", "\"offer\"", "{", "{\"type\":\"offer\"} x", "{'a':1}"]
+        {
+            assert_eq!(refusal(text), NOT_AN_OBJECT, "{text}");
+        }
+        for text in ["{}", r#"{"type":5}"#, r#"{"type":null}"#, r#"{"Type":"offer"}"#] {
+            assert_eq!(refusal(text), NO_TYPE, "{text}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What the server sends, one struct per frame. Clients ignore fields they do not know.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::client::Echo;
+use crate::error::FrameError;
+use crate::ids::UserKey;
+
+/// Answers `register`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "registered")]
+pub struct Registered<'a> {
+    /// The user this connection now speaks for.
+    #[serde(rename = "userKey")]
+    pub user_key: &'a UserKey,
+    /// The user's latest event, `0-0` before the first.
+    pub event_id: &'a str,
+    /// As in the `register` frame.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+}
+
+/// Tells a participant of a change to a message.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Notification<'a> {
+    /// It was sent.
+    NewMessage {
+        /// The whole message.
+        data: &'a RawValue,
+        /// The receiving user's event, `<n>-<tag>`.
+        event_id: &'a str,
+    },
+    /// It was edited.
+    UpdateMessage {
+        /// The whole message.
+        data: &'a RawValue,
+        /// As above.
+        event_id: &'a str,
+    },
+    /// It was deleted.
+    DeleteMessage {
+        /// The message's id.
+        data: DeletedMessage<'a>,
+        /// As above.
+        event_id: &'a str,
+    },
+}
+
+/// What remains to be told of a deleted message.
+#[derive(Debug, Serialize)]
+pub struct DeletedMessage<'a> {
+    /// The message's id.
+    pub id: &'a str,
+}
+
+/// Answers a frame that was not carried out.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "error")]
+pub struct ErrorFrame<'a> {
+    error: Cow<'static, str>,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a UserKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<&'a str>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+}
+
+impl<'a> ErrorFrame<'a> {
+    /// The frame that says why, and what it answers.
+    pub fn new(error: &FrameError, echo: &'a Echo) -> Self {
+        let (code, sentence) = error.answer();
+        Self {
+            error: sentence,
+            code,
+            request_type: echo.request_type.as_deref(),
+            target: echo.target.as_ref(),
+            call_id: echo.call_id.as_deref(),
+            reference: echo.reference.as_deref(),
+        }
+    }
+}
+
+/// A frame as text.
+pub fn to_json(frame: &impl Serialize) -> String {
+    serde_json::to_string(frame).expect("frames hold texts and JSON only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::parse;
+    use super::*;
+
+    #[test]
+    fn registered_names_user_and_position() {
+        let user = UserKey::try_from("a".to_owned()).expect("a valid key");
+        let registered = |reference| to_json(&Registered { user_key: &user, event_id: "0-0", reference });
+        assert_eq!(registered(None), r#"{"type":"registered","userKey":"a","event_id":"0-0"}"#);
+        assert_eq!(
+            registered(Some("r")),
+            r#"{"type":"registered","userKey":"a","event_id":"0-0","ref":"r"}"#
+        );
+    }
+
+    #[test]
+    fn notifications_hold_the_message_as_it_is_stored() {
+        let message = RawValue::from_string(r#"{"id":"1", "content":"x"}"#.to_owned()).expect("JSON");
+        assert_eq!(
+            to_json(&Notification::NewMessage { data: &message, event_id: "1-5" }),
+            r#"{"type":"new_message","data":{"id":"1", "content":"x"},"event_id":"1-5"}"#
+        );
+        assert_eq!(
+            to_json(&Notification::UpdateMessage { data: &message, event_id: "2-5" }),
+            r#"{"type":"update_message","data":{"id":"1", "content":"x"},"event_id":"2-5"}"#
+        );
+        assert_eq!(
+            to_json(&Notification::DeleteMessage { data: DeletedMessage { id: "1" }, event_id: "3-5" }),
+            r#"{"type":"delete_message","data":{"id":"1"},"event_id":"3-5"}"#
+        );
+    }
+
+    #[test]
+    fn an_error_frame_names_what_it_answers() {
+        let refusal = |text, error| to_json(&ErrorFrame::new(&error, &parse(text).0));
+        assert_eq!(
+            refusal(
+                r#"{"type":"offer","target":"bob","ref":"7","call_id":"c"}"#,
+                FrameError::PeerUnavailable
+            ),
+            r#"{"type":"error","error":"The target has no open connection","code":"peer_unavailable","request_type":"offer","target":"bob","call_id":"c","ref":"7"}"#
+        );
+        assert_eq!(
+            refusal(r#"{"type":5,"target":"","ref":9}"#, FrameError::InvalidTarget),
+            r#"{"type":"error","error":"target must be a user key: 1 to 128 bytes, no control characters","code":"invalid_target"}"#
+        );
+    }
+}
