@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateway::project::{Integration, Project};
-
-use harness::root;
+use support::root;
 
 /// The contract's REST routes, each with the folder of its function.
 const ROUTES: [(&str, &str); 6] = [

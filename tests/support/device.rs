@@ -11,14 +11,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{User, in_time};
+use crate::{User, in_time};
 
 /// Most bytes of one frame; a longer message is sent in several.
 const FRAME_BYTES: usize = 32 * 1024;
 
 /// A connection, registered or not.
 #[derive(Debug)]
-pub(crate) struct Device {
+pub struct Device {
     socket: WebSocketStream<TcpStream>,
     /// Frames that came before the one that was waited for, in order.
     kept: VecDeque<String>,
@@ -26,24 +26,24 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(super) fn new(socket: WebSocketStream<TcpStream>) -> Self {
+    pub(crate) fn new(socket: WebSocketStream<TcpStream>) -> Self {
         Self { socket, kept: VecDeque::new(), settled: 0 }
     }
 
     /// Registers and returns `registered`.
-    pub(crate) async fn register(&mut self, user_key: &str) -> Value {
+    pub async fn register(&mut self, user_key: &str) -> Value {
         self.send(json!({ "type": "register", "userKey": user_key })).await;
         let registered = self.expect("registered").await;
         assert_eq!(registered["userKey"], user_key);
         registered
     }
 
-    pub(crate) async fn send(&mut self, frame: Value) {
+    pub async fn send(&mut self, frame: Value) {
         self.send_text(frame.to_string()).await;
     }
 
     /// Sends a text in frames of at most 32 KB.
-    pub(crate) async fn send_text(&mut self, text: impl Into<String>) {
+    pub async fn send_text(&mut self, text: impl Into<String>) {
         let text = text.into();
         if text.len() <= FRAME_BYTES {
             return self.send_raw(Message::text(text)).await;
@@ -57,11 +57,11 @@ impl Device {
     }
 
     /// Sends a text in one frame, whatever its size.
-    pub(crate) async fn send_in_one_frame(&mut self, text: String) {
+    pub async fn send_in_one_frame(&mut self, text: String) {
         self.send_raw(Message::text(text)).await;
     }
 
-    pub(crate) async fn send_binary(&mut self, bytes: &[u8]) {
+    pub async fn send_binary(&mut self, bytes: &[u8]) {
         self.send_raw(Message::binary(bytes.to_vec())).await;
     }
 
@@ -70,12 +70,12 @@ impl Device {
     }
 
     /// The next frame, whatever it is.
-    pub(crate) async fn next(&mut self) -> Value {
+    pub async fn next(&mut self) -> Value {
         parse(&self.next_text().await)
     }
 
     /// The next frame as it came.
-    pub(crate) async fn next_text(&mut self) -> String {
+    pub async fn next_text(&mut self) -> String {
         match self.kept.pop_front() {
             Some(text) => text,
             None => self.receive("a frame").await,
@@ -83,12 +83,12 @@ impl Device {
     }
 
     /// The next frame of a type; those that come before it are kept for later.
-    pub(crate) async fn expect(&mut self, kind: &str) -> Value {
+    pub async fn expect(&mut self, kind: &str) -> Value {
         self.expect_where(kind, |frame| frame["type"] == kind).await
     }
 
     /// The next frame that `wanted` tells; those that come before it are kept for later.
-    pub(crate) async fn expect_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn expect_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         if let Some(place) = self.kept.iter().position(|text| wanted(&parse(text))) {
             return parse(&self.kept.remove(place).unwrap_or_default());
         }
@@ -103,7 +103,7 @@ impl Device {
     }
 
     /// As many frames of a type, in the order in which they came.
-    pub(crate) async fn expect_many(&mut self, kind: &str, count: usize) -> Vec<Value> {
+    pub async fn expect_many(&mut self, kind: &str, count: usize) -> Vec<Value> {
         let mut frames = Vec::with_capacity(count);
         for _ in 0..count {
             frames.push(self.expect(kind).await);
@@ -112,7 +112,7 @@ impl Device {
     }
 
     /// Fails if anything has come but what was expected: nothing stands before the answer to a ping.
-    pub(crate) async fn expect_silence(&mut self) {
+    pub async fn expect_silence(&mut self) {
         assert!(self.kept.is_empty(), "unexpected: {:?}", self.kept);
         self.send(json!({ "type": "ping" })).await;
         assert_eq!(self.next_text().await, r#"{"type":"pong"}"#);
@@ -120,7 +120,7 @@ impl Device {
 
     /// Awaits that whatever this connection sent before has been dealt with: two offers to nobody, one after
     /// the other, are refused, each of which costs more than the frames before it.
-    pub(crate) async fn settle(&mut self) {
+    pub async fn settle(&mut self) {
         for _ in 0..2 {
             self.settled += 1;
             let reference = format!("settled-{}", self.settled);
@@ -136,13 +136,13 @@ impl Device {
         }
     }
 
-    /// Sends a signal; what comes of it comes to others.
-    pub(crate) async fn signal(&mut self, kind: &str, from: &User, to: &User, data: Value) {
+    /// Sends a signal; its outcome is for other connections to see.
+    pub async fn signal(&mut self, kind: &str, from: &User, to: &User, data: Value) {
         self.send(json!({ "type": kind, "target": to.key, "userKey": from.key, "data": data })).await;
     }
 
     /// Awaits that the server closes this connection; returns the close code.
-    pub(crate) async fn expect_close(&mut self) -> u16 {
+    pub async fn expect_close(&mut self) -> u16 {
         loop {
             match in_time("the close of the connection", self.socket.next()).await {
                 Some(Ok(Message::Close(frame))) => return frame.map_or(1005, |frame| frame.code.into()),
@@ -156,7 +156,7 @@ impl Device {
     }
 
     /// Closes as a client does, and awaits the server's part of it.
-    pub(crate) async fn close(mut self) {
+    pub async fn close(mut self) {
         let closing = async {
             self.socket.close(None).await.expect("the connection was open");
             while let Some(Ok(_)) = self.socket.next().await {}
@@ -166,19 +166,19 @@ impl Device {
 
     /// Lets the connection die without a word, as a phone in a tunnel does, and awaits that the server has
     /// noticed.
-    pub(crate) async fn cut(self) {
+    pub async fn cut(self) {
         let mut stream = self.socket.into_inner();
         let dying = async {
             stream.shutdown().await.expect("the connection was open");
             let mut rest = Vec::new();
-            // What is still on its way does not matter, nor does how the server hangs up.
+            // Frames that are still on their way do not matter, nor does how the server closes.
             let _ = stream.read_to_end(&mut rest).await;
         };
         in_time("the end of the connection", dying).await;
     }
 
-    /// The same with a reset, which nobody can wait for.
-    pub(crate) fn reset(self) {
+    /// The same with a reset, which cannot be waited for.
+    pub fn reset(self) {
         let stream = self.socket.into_inner();
         stream.set_zero_linger().expect("a socket takes options");
     }

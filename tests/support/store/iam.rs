@@ -1,4 +1,4 @@
-//! What ElastiCache makes of a token: the signature is worked out anew, from its specification.
+//! How ElastiCache judges a token: its signature is computed here from the specification.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
@@ -19,7 +19,7 @@ const SKEW: Duration = Duration::from_secs(60);
 /// All that a canonical query encodes.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A cache, and whom it lets in.
+/// A cache, and the user and role that it admits.
 #[derive(Clone, Debug)]
 pub struct Cache {
     /// As it was named when it was created.
@@ -31,7 +31,7 @@ pub struct Cache {
     pub role: Role,
 }
 
-/// The keys of who may connect as the user.
+/// The keys of the role that may connect as the user.
 #[derive(Clone, Debug)]
 pub struct Role {
     pub access_key_id: String,
@@ -39,7 +39,7 @@ pub struct Role {
     pub session_token: Option<String>,
 }
 
-/// Why a token opens nothing.
+/// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal(String);
 
@@ -50,7 +50,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Cache {
-    /// Lets a user in whose token is good at this time; says how old it is.
+    /// Admits a user whose token is good at this time; returns the token's age.
     ///
     /// # Errors
     /// The first thing wrong with it.
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_changed_in_a_token_makes_it_worthless() {
+    fn any_change_makes_a_token_worthless() {
         for (part, changed, why) in [
             ("my-cache/?", "my-cache?", "it is no URL"),
             ("my-cache/", "My-Cache/", "the host"),
@@ -221,7 +221,7 @@ mod tests {
             ("Expires=900", "Expires=1", "it is 60s old"),
             ("2F20260102", "2F20260103", "X-Amz-Credential"),
             ("%2Felasticache", "%2Fs3", "X-Amz-Credential"),
-            // These hold in themselves, and only the signature tells.
+            // Each of these is a good value; only the signature tells that it was changed.
             ("T030405Z", "T030406Z", "the signature"),
             ("Expires=900", "Expires=899", "the signature"),
             ("&X-Amz-Date", "&More=1&X-Amz-Date", "the signature"),

@@ -1,17 +1,17 @@
-//! Input that nobody thought of, the same again for the same seed.
+//! Generated input, the same again for the same seed.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Makes input up. A failing test prints the seed; `SEED=… cargo test` runs it again.
+/// Generates input. A failing test prints the seed; `SEED=… cargo test` runs it again.
 #[derive(Debug)]
-pub(crate) struct Generator {
+pub struct Generator {
     random: Rng,
     seed: u64,
 }
 
-/// What breaks parsers, keys and escapes.
+/// Texts that break parsers, keys and escapes.
 const TEXTS: [&str; 24] = [
     "", " ", "\0", "\n", "\u{7f}", "\u{85}", "\u{2028}", "\u{feff}", "\u{202e}", "😀", "e\u{301}", "'", "\"",
     "\\", "{", "}", "%", "%00", ":", ",", "null", "-1", "<script>", "../..",
@@ -21,27 +21,28 @@ const TEXTS: [&str; 24] = [
 const LONGEST_URL_TEXT: usize = 8_000;
 
 impl Generator {
-    pub(crate) fn new() -> Self {
+    /// With the seed in `SEED`, else with a random one.
+    pub fn seeded() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the seed to run a failed test with again")]
         let chosen = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = chosen.unwrap_or_else(|| fastrand::u64(..));
         Self { random: Rng::with_seed(seed), seed }
     }
 
-    pub(crate) fn chance(&mut self, one_in: usize) -> bool {
+    pub fn chance(&mut self, one_in: usize) -> bool {
         self.random.usize(..one_in) == 0
     }
 
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.random.usize(..end)
     }
 
-    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+    pub fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
         from[self.below(from.len())]
     }
 
     /// Up to some thirty odd characters; now and then far more.
-    pub(crate) fn text(&mut self) -> String {
+    pub fn text(&mut self) -> String {
         let pieces = if self.chance(20) { self.below(2000) } else { self.below(8) };
         (0..pieces)
             .map(|_| match self.below(4) {
@@ -53,7 +54,7 @@ impl Generator {
     }
 
     /// Any JSON, not deep.
-    pub(crate) fn value(&mut self) -> Value {
+    pub fn value(&mut self) -> Value {
         self.value_within(3)
     }
 
@@ -72,7 +73,7 @@ impl Generator {
     }
 
     /// An object that has each of these fields, but for some, whose value is its own, or else anything.
-    pub(crate) fn object(&mut self, fields: &[(&str, Value)]) -> Map<String, Value> {
+    pub fn object(&mut self, fields: &[(&str, Value)]) -> Map<String, Value> {
         let mut object = Map::new();
         for (name, good) in fields {
             match self.below(4) {
@@ -93,7 +94,7 @@ impl Generator {
 
     /// A JSON text with an end missing, a byte too many, or something else than an object in it: never a JSON
     /// object.
-    pub(crate) fn broken_object(&mut self, object: &Map<String, Value>) -> String {
+    pub fn broken_object(&mut self, object: &Map<String, Value>) -> String {
         let text = Value::Object(object.clone()).to_string();
         match self.below(4) {
             0 => {
@@ -107,7 +108,7 @@ impl Generator {
     }
 
     /// A path segment or query value: percent-encoded bytes of any kind, or plain nonsense that a URL may hold.
-    pub(crate) fn url_text(&mut self) -> String {
+    pub fn url_text(&mut self) -> String {
         let pieces = if self.chance(30) { self.below(1000) } else { self.below(12) };
         let text: String = (0..pieces)
             .map(|_| match self.below(5) {
@@ -115,7 +116,7 @@ impl Generator {
                 1 => {
                     self.pick(&["%", "%z", "%2", "+", "=", ";", "@", ":", "~", "$", "!", "*", ","]).to_owned()
                 }
-                2 => super::encoded(&self.text()),
+                2 => crate::encoded(&self.text()),
                 _ => self.random.alphanumeric().to_string(),
             })
             .collect();
@@ -123,7 +124,7 @@ impl Generator {
     }
 
     /// An id that could be one.
-    pub(crate) fn id(&mut self) -> String {
+    pub fn id(&mut self) -> String {
         Uuid::from_u128(self.random.u128(..)).to_string()
     }
 }

@@ -1,28 +1,29 @@
-//! What stands between the functions and their store, and counts round trips.
+//! A proxy that counts round trips to a store, and can lose the replies of one.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use harness::resp::{read_command, read_reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A wave ends when nothing more comes for so long: what a function sends together may arrive in pieces.
+use super::resp::{read_command, read_reply};
+use super::{Proxy, connect};
+
+/// A wave ends when nothing more comes for so long: commands that a function sends together may arrive in pieces.
 const GATHERING: Duration = Duration::from_millis(10);
 
-/// What a client says when it has just connected, or to see whether it still is.
+/// Commands of a client that has just connected, or that checks whether it still is.
 const SETTING_UP: [&str; 5] = ["AUTH", "CLIENT", "HELLO", "PING", "SELECT"];
 
 /// The first words of commands that were sent before any of their replies came: one round trip.
-pub(crate) type Wave = Vec<String>;
+pub type Wave = Vec<String>;
 
-/// A running proxy; it ends with the runtime it was started in.
+/// A plain proxy that counts.
 #[derive(Debug)]
-pub(crate) struct Proxy {
-    address: SocketAddr,
+pub struct CountingProxy {
+    proxy: Proxy,
     counted: Arc<Mutex<Counted>>,
 }
 
@@ -33,42 +34,35 @@ struct Counted {
     lost: Option<usize>,
 }
 
-impl Proxy {
-    pub(crate) async fn start(server: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
+impl CountingProxy {
+    /// Before the server that listens on this port.
+    pub fn start(server: u16) -> Self {
         let counted = Arc::default();
         let shared = Arc::clone(&counted);
-        spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                spawn(relay(client, server, Arc::clone(&shared)));
-            }
-        });
-        Self { address, counted }
+        let proxy = Proxy::start(move |client| relay(client, server, Arc::clone(&shared)));
+        Self { proxy, counted }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.address)
+    /// Where a Redis client reaches the server through this proxy.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.proxy.port)
     }
 
     /// How many waves there were so far.
-    pub(crate) fn count(&self) -> usize {
-        self.lock().waves.len()
+    pub fn count(&self) -> usize {
+        lock(&self.counted).waves.len()
     }
 
     /// The waves after the first so many.
-    pub(crate) fn waves_after(&self, count: usize) -> Vec<Wave> {
-        self.lock().waves[count..].to_vec()
+    pub fn waves_after(&self, count: usize) -> Vec<Wave> {
+        lock(&self.counted).waves[count..].to_vec()
     }
 
-    /// Cuts the connection of the wave after so many more once the server has carried it out.
-    pub(crate) fn lose_replies_after(&self, waves: usize) {
-        let mut counted = self.lock();
+    /// Lets so many more waves pass; of the one after them the server carries out the commands, but its replies are
+    /// lost and its connection is closed.
+    pub fn lose_replies_after(&self, waves: usize) {
+        let mut counted = lock(&self.counted);
         counted.lost = Some(counted.waves.len() + waves);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counted> {
-        lock(&self.counted)
     }
 }
 
@@ -79,9 +73,7 @@ fn lock(counted: &Mutex<Counted>) -> MutexGuard<'_, Counted> {
 /// Carries one connection's waves to the server and all their replies back, in turn: a command can only be sent
 /// after a reply that it depends on, so what comes together depends on nothing among it.
 async fn relay(mut client: TcpStream, server: u16, counted: Arc<Mutex<Counted>>) -> io::Result<()> {
-    let mut server = TcpStream::connect(("127.0.0.1", server)).await?;
-    server.set_nodelay(true)?;
-    client.set_nodelay(true)?;
+    let mut server = connect(server).await?;
     let mut sent = Vec::new();
     while client.read_buf(&mut sent).await? > 0 {
         while let Ok(more) = timeout(GATHERING, client.read_buf(&mut sent)).await {
@@ -98,7 +90,7 @@ async fn relay(mut client: TcpStream, server: u16, counted: Arc<Mutex<Counted>>)
         sent.drain(..whole);
 
         let replies = read_replies(&mut server, commands.len()).await?;
-        // Before the function can go on, so that whoever sees its answer finds this counted.
+        // Before the function can go on, so that a client that gets its answer finds this counted.
         commands.retain(|command| !SETTING_UP.contains(&command.as_str()));
         if !commands.is_empty() {
             let mut counted = lock(&counted);
@@ -126,10 +118,4 @@ async fn read_replies(server: &mut TcpStream, count: usize) -> io::Result<Vec<u8
         }
     }
     Ok(replies)
-}
-
-/// Runs something beside the test; it ends with the test's runtime.
-#[expect(clippy::disallowed_methods, reason = "nothing freezes here")]
-fn spawn(future: impl Future<Output: Send + 'static> + Send + 'static) {
-    tokio::spawn(future);
 }

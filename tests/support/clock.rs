@@ -21,7 +21,7 @@ const LIBRARY: (&str, &str) = ("libfaketime.so.1", "LD_PRELOAD");
 #[cfg(target_os = "macos")]
 const LIBRARY: (&str, &str) = ("libfaketime.1.dylib", "DYLD_INSERT_LIBRARIES");
 
-/// A clock that runs ahead of the machine's; dropped, whoever reads it is back in the present.
+/// A clock that runs ahead of the machine's; dropped, its readers are back in the present.
 #[derive(Debug)]
 pub struct Clock {
     library: PathBuf,
@@ -45,7 +45,7 @@ impl Clock {
         Some(clock)
     }
 
-    /// What makes a function read this clock.
+    /// The environment of a function that reads this clock.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let (_, preload) = LIBRARY;
         let (library, file) = (self.library.display().to_string(), self.file().display().to_string());
@@ -59,7 +59,7 @@ impl Clock {
         let ahead = self.ahead.fetch_add(by.as_secs(), Ordering::Relaxed) + by.as_secs();
         let fresh = self.file().with_extension("next");
         std::fs::write(&fresh, format!("+{ahead}\n")).expect("a writable folder");
-        // Nobody may read half of it.
+        // A reader must not find half of it.
         std::fs::rename(fresh, self.file()).expect("a writable folder");
     }
 
@@ -67,7 +67,7 @@ impl Clock {
         self.folder.path().join("time")
     }
 
-    /// What it shows.
+    /// The time that it shows.
     pub fn now(&self) -> SystemTime {
         SystemTime::now() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
     }

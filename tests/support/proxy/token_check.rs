@@ -1,4 +1,4 @@
-//! Who stands before a server as ElastiCache does: takes tokens for passwords, and logs in to the server by itself.
+//! Checks tokens in place of passwords, as ElastiCache does, and logs in to the server with a password of its own.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,50 +8,51 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::access::FUNCTIONS;
+use super::resp::{read_command, read_reply};
+use super::{Admission, Client};
 use crate::clock::Clock;
-use crate::iam::{Cache, Refusal};
-use crate::resp::{read_command, read_reply};
-use crate::tls::{Admission, Client};
+use crate::store::access::FUNCTIONS;
+use crate::store::iam::{Cache, Refusal};
 
-/// What is said to whom no token lets in, as servers do.
+/// The replies of servers to a bad login, and to a command before any login.
 const WRONG: &[u8] = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
 const FIRST: &[u8] = b"-NOAUTH Authentication required.\r\n";
 
-/// Lets in whom a cache admits by this clock, and remembers everybody.
+/// Admits clients whose token a cache admits by this clock, and records every token's age or refusal.
 #[derive(Debug)]
-pub struct Gate {
+pub struct TokenCheck {
     cache: Mutex<Cache>,
     clock: Arc<Clock>,
     /// How old each token was, or why it was refused.
     seen: Mutex<Vec<Result<Duration, Refusal>>>,
 }
 
-impl Gate {
+impl TokenCheck {
+    /// For this cache, by this clock.
     pub fn new(cache: Cache, clock: Arc<Clock>) -> Arc<Self> {
         Arc::new(Self { cache: Mutex::new(cache), clock, seen: Mutex::default() })
     }
 
-    /// What a TLS end asks.
+    /// The admission for a [`TlsProxy`](super::TlsProxy).
     pub fn admission(self: &Arc<Self>) -> Arc<Admission> {
-        let gate = Arc::clone(self);
+        let check = Arc::clone(self);
         Arc::new(move |client, server| {
-            let gate = Arc::clone(&gate);
-            async move { gate.meet(client, server).await }.boxed()
+            let check = Arc::clone(&check);
+            async move { check.admit(client, server).await }.boxed()
         })
     }
 
-    /// Admits others from now on.
+    /// Changes which tokens are admitted from now on.
     pub fn change(&self, change: impl FnOnce(&mut Cache)) {
         change(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// What became of those who came since this was asked before.
+    /// Every token's age or refusal since this was asked before.
     pub fn take_seen(&self) -> Vec<Result<Duration, Refusal>> {
         std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn meet(&self, client: &mut Client, server: &mut TcpStream) -> io::Result<()> {
+    async fn admit(&self, client: &mut Client, server: &mut TcpStream) -> io::Result<()> {
         let mut sent = Vec::new();
         loop {
             let Some((command, length)) = read_command(&sent) else {
@@ -63,11 +64,11 @@ impl Gate {
             sent.drain(..length);
             match self.judge(&command) {
                 Some(Ok(age)) => {
-                    self.remember(Ok(age));
+                    self.record(Ok(age));
                     break self.log_in(&command, client, server).await?;
                 }
                 Some(Err(refusal)) => {
-                    self.remember(Err(refusal));
+                    self.record(Err(refusal));
                     client.write_all(WRONG).await?;
                 }
                 None => client.write_all(FIRST).await?,
@@ -77,14 +78,14 @@ impl Gate {
         server.write_all(&sent).await
     }
 
-    /// What a command that logs in is worth; `None` for another.
+    /// The age or refusal of the token in a command that logs in; `None` for another command.
     fn judge(&self, command: &[String]) -> Option<Result<Duration, Refusal>> {
         let (user, token) = credentials(command)?;
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         Some(cache.admit(user, token, self.clock.now()))
     }
 
-    fn remember(&self, seen: Result<Duration, Refusal>) {
+    fn record(&self, seen: Result<Duration, Refusal>) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
     }
 

@@ -1,14 +1,14 @@
-//! Who may do what on a store like the one that a deployment creates.
+//! Users and their rights on a store like the one that a deployment creates.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 
-use crate::root;
+use crate::environment::root;
 
-/// What ElastiCache Serverless forbids everybody, whatever they were given:
+/// The commands that ElastiCache Serverless forbids every user:
 /// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html>. `CLIENT SETINFO` is neither
-/// among these there nor among what is supported; `DEBUG`, which is, servers refuse before they look at rights.
+/// among these there nor among the supported ones; `DEBUG`, which is, servers refuse before they check rights.
 pub const RESTRICTED: &str = "\
     acl|deluser acl|load acl|log acl|save acl|setuser \
     bgrewriteaof bgsave \
@@ -38,21 +38,21 @@ pub(crate) struct Login {
     pub(crate) password: &'static str,
 }
 
-/// Whom functions log in as.
+/// The login of functions.
 pub(crate) const FUNCTIONS: Login = Login { user: "functions", password: "p@ss/word" };
 
-/// Whom tests log in as that look past the functions.
+/// The login of tests that ask the servers themselves.
 pub(crate) const ADMIN: Login = Login { user: "admin", password: "admin" };
 
 impl Login {
-    /// What stands before the host in a URL.
+    /// The part of a URL before the host.
     pub(crate) fn in_url(self) -> String {
         format!("{}:{}@", self.user, utf8_percent_encode(self.password, NON_ALPHANUMERIC))
     }
 }
 
-/// Closes a server to all but these two, and gives functions what the template gives them, but for what is
-/// restricted.
+/// Closes a server to all but these two users, and gives functions the rights that the template gives them, but for
+/// the restricted commands.
 pub(crate) async fn restrict(connection: &mut MultiplexedConnection) {
     let template = std::fs::read_to_string(root().join("template.yaml")).expect("the template");
     let access = template.lines().find_map(|line| line.trim().strip_prefix("AccessString: "));

@@ -8,43 +8,43 @@ use gateway::valkey::Valkey;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, Value};
 
-use crate::log_file;
-use crate::servers::{connect, try_valkey};
+use super::{connect, try_valkey};
+use crate::environment::log_file;
 
 const PRIMARIES: u16 = 3;
 const SLOTS: u16 = 16_384;
 
 /// How long the primaries may take to find each other.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Starts the primaries, prepares each, and awaits that they have found each other.
 pub(crate) async fn start(mut prepare: impl AsyncFnMut(&mut MultiplexedConnection, &Valkey)) -> Vec<Valkey> {
     let primaries = join_all((0..PRIMARIES).map(|_| start_one())).await;
     for (number, (primary, _)) in (0..).zip(&primaries) {
-        let mut connection = connect(primary).await;
+        let mut connection = connect(primary, None).await;
         prepare(&mut connection, primary).await;
         let (first, last) = (SLOTS / PRIMARIES * number, SLOTS / PRIMARIES * (number + 1) - 1);
         let last = if number + 1 == PRIMARIES { SLOTS - 1 } else { last };
         let _: () = ask(&mut connection, "ADDSLOTSRANGE", &[&first.to_string(), &last.to_string()]).await;
         let _: () = ask(&mut connection, "SET-CONFIG-EPOCH", &[&(number + 1).to_string()]).await;
     }
-    let mut first = connect(&primaries[0].0).await;
+    let mut first = connect(&primaries[0].0, None).await;
     for (primary, bus) in &primaries[1..] {
         let _: () = ask(&mut first, "MEET", &["127.0.0.1", &primary.port().to_string(), bus]).await;
     }
     for (primary, _) in &primaries {
-        wait_until_complete(&mut connect(primary).await).await;
+        wait_until_complete(&mut connect(primary, None).await).await;
     }
     primaries.into_iter().map(|(primary, _)| primary).collect()
 }
 
-/// Starts a server that no other knows yet; also says where these would speak with it.
+/// Starts a server that is in no cluster yet; also returns the port on which other nodes reach it.
 async fn start_one() -> (Valkey, String) {
     let mut last = None;
     for _ in 0..5 {
         let state = state_file();
-        // The default, 10,000 above the port, may not be a port at all. Before the server listens on this one,
-        // somebody else may.
+        // The default, 10,000 above the port, may not be a port at all. Another process may take this one before the
+        // server listens on it.
         let bus = free_port().to_string();
         let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-config-file", &state];
         match try_valkey(None, &settings).await {
@@ -55,7 +55,7 @@ async fn start_one() -> (Valkey, String) {
     panic!("{}", last.expect("it was tried"))
 }
 
-/// Lets clients know a node by name and by this port only.
+/// Announces a node to clients by name and by this port only.
 pub(crate) async fn announce(connection: &mut MultiplexedConnection, port: u16) {
     let mut command = redis::cmd("CONFIG");
     command.arg("SET").arg("cluster-announce-port").arg(port);
@@ -64,9 +64,9 @@ pub(crate) async fn announce(connection: &mut MultiplexedConnection, port: u16) 
     let _: () = command.query_async(connection).await.unwrap_or_else(|error| panic!("CONFIG SET: {error}"));
 }
 
-/// Waits until a primary knows who has which slot and how to reach them, and that all are well.
+/// Waits until a primary knows each slot's node and its address, and finds the cluster in order.
 async fn wait_until_complete(connection: &mut MultiplexedConnection) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let info: String = ask(connection, "INFO", &[]).await;
         let ranges: Vec<(u16, u16, Vec<Value>)> = ask(connection, "SLOTS", &[]).await;
@@ -90,7 +90,7 @@ async fn ask<T: FromRedisValue>(connection: &mut MultiplexedConnection, what: &s
     command.query_async(connection).await.unwrap_or_else(|error| panic!("CLUSTER {what}: {error}"))
 }
 
-/// Where a primary keeps what it knows of the others: beside the test's executable, too.
+/// Where a primary keeps what it knows of the others: beside the test's executable, as its log.
 fn state_file() -> String {
     let name = format!("nodes-{}.conf", uuid::Uuid::now_v7());
     log_file().with_file_name(name).display().to_string()

@@ -1,4 +1,4 @@
-//! A certificate authority of the test's own, and the certificate it gave to servers on this machine.
+//! A certificate authority of the test's own, and the certificate that it issued to servers on this machine.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
-/// What a server shows, and what a client has to trust for it.
+/// A server's certificate, and the authority that its clients have to trust.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     authority: String,
@@ -14,7 +14,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// From an authority that nobody knows yet, for `localhost` and `127.0.0.1`.
+    /// By a new authority, for `localhost` and `127.0.0.1`.
     pub fn issue() -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,7 +26,7 @@ impl Certificates {
             .expect("names that certificates take");
         let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .expect("ring knows them all")
+            .expect("ring supports them all")
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key.into())
             .expect("a certificate and its key");

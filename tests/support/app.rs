@@ -1,9 +1,14 @@
 //! The project, served by a gateway of this process, and a client for it.
 
+mod builder;
+mod test_gateway;
+
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use gateway::server::{Gateway, Options};
+use gateway::server::Gateway;
 use http_body_util::{BodyExt, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
@@ -15,80 +20,77 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use super::harness::{self, Served};
-use super::issuer::Issuer;
-use super::{Device, Message, Reply, Standstill, User, in_time, wait_until};
+use crate::issuer::Issuer;
+use crate::{Device, Message, PausedProcess, Reply, StoreKind, User, in_time, wait_until};
+
+pub use builder::AppBuilder;
+pub use test_gateway::TestGateway;
 
 /// A gateway and a client of the test's own; cheap to clone.
+///
+/// Tests that share a gateway have users of their own on it. A gateway of one's own ends with its last `App`.
 #[derive(Clone, Debug)]
-pub(crate) struct App {
-    served: &'static Served,
+pub struct App {
+    gateway: Arc<TestGateway>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl App {
-    /// The gateway that all tests share, each with users of its own.
-    pub(crate) async fn open() -> Self {
-        Self::of(::harness::shared())
+    /// The gateway in open mode that all tests share, on the single server.
+    pub async fn open() -> Self {
+        Self::open_on(StoreKind::Single).await
     }
 
-    /// A gateway of this test's own on the same store, where these faults happen.
-    pub(crate) async fn with_faults(faults: &[&str]) -> Self {
-        Self::of(harness::with_faults(faults))
+    /// The same on the shared store of this kind.
+    pub async fn open_on(kind: StoreKind) -> Self {
+        Self::of(TestGateway::shared(kind))
     }
 
-    /// A gateway of this test's own on a store of its own.
-    pub(crate) async fn on_store(url: String) -> Self {
-        Self::of(harness::on_store(url))
+    /// The gateway that asks for tokens of the [`Issuer`] and that all tests share, on the single server.
+    pub async fn guarded() -> Self {
+        Self::guarded_on(StoreKind::Single).await
     }
 
-    /// The gateway that asks for tokens of the issuer, which all tests share.
-    pub(crate) async fn guarded() -> Self {
-        Self::of(harness::guarded())
+    /// The same on the shared store of this kind.
+    pub async fn guarded_on(kind: StoreKind) -> Self {
+        static SHARED: [OnceLock<Arc<TestGateway>>; 4] = [const { OnceLock::new() }; 4];
+        let start = || Arc::new(Self::builder().on(kind).guarded().start_gateway());
+        Self::of(Arc::clone(SHARED[kind as usize].get_or_init(start)))
     }
 
-    /// A gateway of this test's own that asks for tokens of the issuer, but for what `change` does about it.
-    pub(crate) async fn guarded_with(change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = harness::asking_for_tokens();
-        change(&mut options);
-        Self::of(harness::start(options))
+    /// A gateway of the test's own.
+    pub fn builder() -> AppBuilder {
+        AppBuilder::default()
     }
 
-    /// A gateway of this test's own, in open mode but for what `change` does about it.
-    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = Options::default();
-        change(&mut options);
-        Self::of(harness::start(options))
+    /// A client of this gateway.
+    pub(crate) fn of(gateway: Arc<TestGateway>) -> Self {
+        Self { gateway, client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()) }
     }
 
     /// The issuer whose tokens guarded gateways take.
-    pub(crate) fn issuer() -> &'static Issuer {
-        harness::issuer()
+    pub fn issuer() -> &'static Issuer {
+        Issuer::shared()
     }
 
-    pub(crate) fn gateway(&self) -> &'static Gateway {
-        self.served.gateway()
-    }
-
-    /// A gateway of this test's own, deployed: the functions were not told that anybody is welcome.
-    pub(crate) async fn not_open() -> Self {
-        Self::of(harness::not_open())
+    pub fn gateway(&self) -> &Gateway {
+        self.gateway.running()
     }
 
     /// How many instances of a function have ended; `None` if it never ran.
-    pub(crate) fn ended(&self, function: &str) -> Option<u64> {
+    pub fn ended(&self, function: &str) -> Option<u64> {
         let lambda = self.gateway().lambda();
         let (started, running) = (lambda.started(function), lambda.instances(function) as u64);
         (started > 0).then(|| started - running)
     }
 
     /// Kills an instance of a function, a busy one first; false where there is none.
-    pub(crate) fn try_kill(&self, function: &str) -> bool {
-        self.served.kill(function)
+    pub fn try_kill(&self, function: &str) -> bool {
+        self.gateway().lambda().kill(function)
     }
 
-    /// Stops functions of one instance each as soon as they have nothing to do, as the platform does.
-    pub(crate) async fn freeze(&self, functions: &[&str]) -> Vec<Standstill> {
+    /// Pauses functions of one instance each as soon as they are idle, as the platform does.
+    pub async fn freeze(&self, functions: &[&str]) -> Vec<PausedProcess> {
         let lambda = self.gateway().lambda();
         wait_until("the end of the functions' work", async || {
             functions.iter().all(|function| lambda.idle(function) == 1)
@@ -96,38 +98,30 @@ impl App {
         .await;
         let processes: Vec<_> = functions.iter().flat_map(|function| lambda.processes(function)).collect();
         assert_eq!(processes.len(), functions.len());
-        join_all(processes.into_iter().map(Standstill::of)).await
+        join_all(processes.into_iter().map(PausedProcess::pause)).await
     }
 
-    pub(crate) fn of(served: &'static Served) -> Self {
-        Self { served, client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()) }
+    pub fn port(&self) -> u16 {
+        self.gateway.port()
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.served.port()
-    }
-
-    /// Somebody nobody knows yet.
-    pub(crate) fn user(&self, name: &str) -> User {
+    /// A new user whose key starts with this name.
+    pub fn user(&self, name: &str) -> User {
         self.user_called(&format!("{name}-{}", uuid::Uuid::now_v7()))
     }
 
-    /// Somebody with exactly this key.
-    pub(crate) fn user_called(&self, key: &str) -> User {
+    /// The user with exactly this key.
+    pub fn user_called(&self, key: &str) -> User {
         User { app: self.clone(), key: key.to_owned() }
     }
 
     /// Opens a WebSocket, not registered.
-    pub(crate) async fn connect(&self) -> Device {
+    pub async fn connect(&self) -> Device {
         self.try_connect("/", &[]).await.unwrap_or_else(|status| panic!("refused with {status}"))
     }
 
     /// Opens a WebSocket with these headers; the status if it is refused.
-    pub(crate) async fn try_connect(
-        &self,
-        path: &str,
-        headers: &[(&'static str, &str)],
-    ) -> Result<Device, u16> {
+    pub async fn try_connect(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Device, u16> {
         let mut request = format!("ws://localhost:{}{path}", self.port())
             .into_client_request()
             .expect("a URL is a request");
@@ -144,24 +138,24 @@ impl App {
         }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Reply {
+    pub async fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, "").await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Reply {
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Reply {
         self.send(Method::POST, path, body).await
     }
 
-    pub(crate) async fn put(&self, path: &str, body: impl Into<Bytes>) -> Reply {
+    pub async fn put(&self, path: &str, body: impl Into<Bytes>) -> Reply {
         self.send(Method::PUT, path, body).await
     }
 
-    pub(crate) async fn delete(&self, path: &str) -> Reply {
+    pub async fn delete(&self, path: &str) -> Reply {
         self.send(Method::DELETE, path, "").await
     }
 
     /// The messages that a query selects.
-    pub(crate) async fn list(&self, query: &str) -> Vec<Message> {
+    pub async fn list(&self, query: &str) -> Vec<Message> {
         let reply = self.get(&format!("/messages?{query}")).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         match reply.json() {
@@ -170,11 +164,11 @@ impl App {
         }
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Reply {
+    pub async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Reply {
         self.send_with(method, path, &[(CONTENT_TYPE.as_str(), "application/json")], body).await
     }
 
-    pub(crate) async fn send_with(
+    pub async fn send_with(
         &self,
         method: Method,
         path: &str,
