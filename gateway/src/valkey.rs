@@ -1,4 +1,4 @@
-//! A private Valkey: found or fetched, started on loopback, stopped with whoever started it.
+//! The store: a private Valkey that is started on loopback and ends with the gateway, or the check of a given one.
 
 mod program;
 
@@ -23,7 +23,7 @@ pub use program::{NoProgram, Program, find};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a store whose gateway was killed may take to go.
+/// How long a store may take to end after its gateway was killed.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connecting, and then each answer, may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// Where a server is fetched to if the machine has none; by default `.local` in the current folder.
     pub tools: Option<PathBuf>,
-    /// Set where it is known already which server to run.
+    /// The server to run, if it was found already.
     pub program: Option<Program>,
 }
 
@@ -54,7 +54,7 @@ impl From<NoProgram> for ValkeyError {
     }
 }
 
-/// A running server; dropped, it stops.
+/// A running server; it stops when dropped.
 #[derive(Debug)]
 pub struct Valkey {
     program: Program,
@@ -84,7 +84,7 @@ impl Valkey {
         };
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let mut valkey = Self { program, dir: options.dir, settings, port: 0, running: None };
-        // Between choosing a free port and listening on it, somebody else may take it.
+        // Another process may take the port between its choice here and its use by the server.
         let mut last = None;
         for _ in 0..5 {
             valkey.port = free_port()
@@ -134,7 +134,7 @@ impl Valkey {
         };
         let mut command = Command::new("/bin/sh");
         command.args(["-c", WATCHED, "sh"]).arg(&self.program.path).args(self.arguments());
-        // Ctrl-C reaches the whole foreground group; the server goes last, when nobody needs it any more.
+        // Ctrl-C reaches the whole foreground group, but functions need the server until they have ended.
         command.process_group(0).stdin(Stdio::piped()).stderr(Stdio::null());
         command.stdout(log.map_or_else(Stdio::null, Stdio::from));
         command.current_dir(self.dir.clone().unwrap_or_else(std::env::temp_dir));
@@ -150,7 +150,7 @@ impl Valkey {
                 self.running = None;
                 return Err(Failure::Ended(error));
             }
-            // `-LOADING` while the append-only file is read.
+            // While it reads the append-only file, the server answers `-LOADING`.
             if ping(url.as_str()).await.is_ok() {
                 return Ok(());
             }
@@ -204,8 +204,8 @@ impl Failure {
 
 /// Whether there is a store at this URL that lets its user in.
 ///
-/// Where the URL asks for TLS, it is enough that TLS is spoken there by a server whose certificate is not known here:
-/// which ones to trust is up to the functions, and no password is sent to others.
+/// Where the URL asks for TLS, a server with a certificate that is unknown here passes without a login: functions may
+/// trust it, and a password is not for the gateway to send to it.
 pub async fn check(url: &str) -> Result<(), ValkeyError> {
     let Ok(info) = url.into_connection_info() else {
         return Err(ValkeyError(
@@ -218,14 +218,14 @@ pub async fn check(url: &str) -> Result<(), ValkeyError> {
     let Err(error) = ping(info).await else { return Ok(()) };
     let why = match (tls_error(&error), error.code()) {
         (Some(TlsError::InvalidMessage(_)), _) => format!("what listens on {address} speaks no TLS"),
-        // A certificate that is not known here, or an alert: both are TLS.
+        // An unknown certificate and an alert both come from a server that speaks TLS.
         (Some(_), _) => return Ok(()),
         (None, Some(code)) if code == "WRONGPASS" || anonymous && code == "NOAUTH" => {
             format!("{address} says {code} {}", error.detail().unwrap_or_default())
         }
-        // A server that is still loading is there, too.
+        // Any other error is a server's answer: it is there, even if it still loads its data.
         (None, Some(_)) => return Ok(()),
-        // A plain server waits for more.
+        // A server without TLS takes the greeting for a command that has not ended, and waits.
         (None, None) if tls && error.is_timeout() => {
             format!("{address} did not answer in TLS within {} s", ANSWER_TIMEOUT.as_secs())
         }
@@ -246,7 +246,7 @@ async fn ping(server: impl IntoConnectionInfo) -> Result<(), RedisError> {
     // The library picks no provider; installing one twice is harmless.
     let _ = ring::default_provider().install_default();
     let login = info.redis_settings().clone();
-    // A login by the library would not tell why it was refused.
+    // The library's own login drops the server's reason for a refusal.
     let client = redis::Client::open(info.set_redis_settings(RedisConnectionInfo::default()))?;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(ANSWER_TIMEOUT))
@@ -259,7 +259,7 @@ async fn ping(server: impl IntoConnectionInfo) -> Result<(), RedisError> {
     redis::cmd("PING").exec_async(&mut connection).await
 }
 
-/// What went wrong in TLS, if it did: the library wraps it twice.
+/// The error of TLS in this one, if there is one; the library wraps it twice.
 fn tls_error(error: &RedisError) -> Option<&TlsError> {
     io_error(error)?.get_ref()?.downcast_ref()
 }
@@ -282,7 +282,8 @@ fn log_path(dir: &Path) -> PathBuf {
     dir.join("valkey.log")
 }
 
-/// The server's log is also its lock: the server inherits it, so it is held exactly as long as either lives.
+/// The server's log is also a lock on the folder. The server inherits it, so the folder stays locked until both the
+/// gateway and the server have ended.
 async fn open_log(dir: &Path) -> Result<File, ValkeyError> {
     let unusable =
         |error: io::Error| ValkeyError(format!("{} cannot be used for the store: {error}", dir.display()));
@@ -367,7 +368,7 @@ mod tests {
         let mut valkey = start(None).await.expect("a store");
         assert_eq!(check(&valkey.url()).await, Ok(()));
         let with = |login: &str| format!("redis://{login}@127.0.0.1:{}/0", valkey.port());
-        let error = check(&with("user:p%40ss")).await.expect_err("nobody is called so").to_string();
+        let error = check(&with("user:p%40ss")).await.expect_err("there is no such user").to_string();
         assert!(error.contains(" says WRONGPASS invalid username-password pair"), "{error}");
         assert_eq!(say(&valkey, "ACL SETUSER user on >p@ss +ping").await, "+OK\r\n");
         assert_eq!(check(&with("user:p%40ss")).await, Ok(()));
