@@ -1,6 +1,6 @@
-//! The platform's facts: who and where it says it is, its names, ids and time formats.
+//! Facts of the platform, each once: its account and region, names, ids, time formats and trace headers.
 //!
-//! What the platform itself answers is in [`answers`], what it allows in [`limits`].
+//! Its own answers are in [`answers`], its limits in [`limits`].
 
 pub(crate) mod answers;
 pub(crate) mod limits;
@@ -15,7 +15,8 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const PARTITION: &str = "aws";
 pub(crate) const URL_SUFFIX: &str = "amazonaws.com";
-/// Of an HTTP API, the stage that adds nothing to a path; of both kinds of API, the route that all others leave.
+/// The stage of an HTTP API that adds nothing to a path, and the route of either kind of API for requests that no other
+/// route takes.
 pub(crate) const DEFAULT: &str = "$default";
 pub(crate) const CONNECT: &str = "$connect";
 pub(crate) const DISCONNECT: &str = "$disconnect";
@@ -41,12 +42,12 @@ pub(crate) fn function_arn(name: &str) -> String {
     arn("lambda", &format!("function:{name}"))
 }
 
-/// What a policy names to allow a WebSocket route.
+/// The resource that a policy names to allow a WebSocket route.
 pub(crate) fn route_arn(api_id: &str, stage: &str, route_key: &str) -> String {
     arn("execute-api", &format!("{api_id}/{stage}/{route_key}"))
 }
 
-/// An API's own domain, which it would have once deployed.
+/// The domain that an API would have once deployed.
 pub(crate) fn api_domain(api_id: &str) -> String {
     format!("{api_id}.execute-api.{REGION}.{URL_SUFFIX}")
 }
@@ -95,7 +96,7 @@ pub(crate) fn new_websocket_request_id() -> String {
 fn new_id(kind: IdKind) -> String {
     let random = Uuid::new_v4().into_bytes();
     let mut bytes = [0; ID_LENGTH];
-    // The bytes between hold the UUID's version and variant.
+    // The bytes that hold the UUID's version and variant are left out.
     bytes[..6].copy_from_slice(&random[..6]);
     bytes[6..8].copy_from_slice(&random[14..]);
     bytes[8] = kind as u8;
@@ -129,7 +130,7 @@ pub(crate) fn trace_root(time: DateTime<Utc>) -> String {
     format!("Root=1-{:08x}-{}", time.timestamp(), &random[..24])
 }
 
-/// What Lambda tells a function about the trace of its invocation; it is never sampled.
+/// The trace header that Lambda gives a function with an invocation; never sampled.
 pub(crate) fn invocation_trace(time: DateTime<Utc>) -> String {
     let parent = Uuid::new_v4().simple().to_string();
     format!("{};Parent={};Sampled=0", trace_root(time), &parent[..16])

@@ -1,4 +1,4 @@
-//! The gateway as a client: key sets of issuers, functions behind an Invoke endpoint.
+//! The gateway's HTTP client: it fetches key sets of issuers and invokes functions behind an Invoke endpoint.
 
 use std::error::Error;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) fn new() -> HttpClient {
     over(tcp())
 }
 
-/// What is at this URL; where that is HTTPS, by way of the proxy that the environment names, if any (`HTTPS_PROXY`,
+/// Fetches what is at this URL. HTTPS goes through the proxy that the environment names, if any (`HTTPS_PROXY`,
 /// `NO_PROXY`).
 pub(crate) async fn download(url: &str) -> Result<Bytes, String> {
     download_by(&Matcher::from_env(), url).await
@@ -75,7 +75,7 @@ fn tcp() -> HttpConnector {
     connector
 }
 
-/// The roots of trust are compiled in, so that a machine without any will do.
+/// Trusts the compiled-in roots, so that it works on a machine that has none.
 fn over<C>(connector: C) -> HttpClient<C>
 where
     HttpsConnector<C>: Connect + Clone,

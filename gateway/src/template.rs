@@ -1,7 +1,7 @@
-//! Reading a SAM `template.yaml` into the model of a project.
+//! Reads a SAM `template.yaml` into the model of a project.
 //!
-//! What it does not understand it names with its line: as a warning where going on is safe, as the error
-//! where it is not.
+//! Each part that it does not understand is told with its line: as a warning where the rest can be served, else as
+//! the error.
 
 mod apis;
 mod functions;
@@ -25,7 +25,7 @@ use apis::Apis;
 use problem::Problem;
 use reader::{Reader, Resource};
 
-/// A template, read.
+/// What was read of a template.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub project: Project,
@@ -63,7 +63,7 @@ pub fn parse(
         })
         .map_err(|problem| TemplateError(located(&problem)))?;
     warnings.sort_by_key(|problem| problem.line);
-    // What Globals say is read once for every resource.
+    // Globals are merged into every resource, so a problem in them is found once for each.
     warnings.dedup();
     Ok(Template { project, warnings: warnings.iter().map(located).collect() })
 }

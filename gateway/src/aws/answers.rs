@@ -1,4 +1,4 @@
-//! What the platform answers by itself: status, sentence, and how both are written.
+//! Answers of the platform itself: statuses, sentences, and the JSON around them.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Where an API tells a request's id to the client.
+/// The header in which an HTTP API tells the client the request's id.
 pub(crate) const HTTP_REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 pub(crate) const FORBIDDEN: &str = "Forbidden";
-/// HTTP APIs write all words of a sentence with a capital, WebSocket APIs the first alone.
+/// The failure of a WebSocket API or of the management API; HTTP APIs capitalize each word.
 pub(crate) const WEBSOCKET_FAILURE: &str = "Internal server error";
 pub(crate) const UNAUTHORIZED: &str = "Unauthorized";
 pub(crate) const DENIED: &str = "User is not authorized to access this resource";
@@ -71,13 +71,13 @@ pub(crate) fn unavailable() -> Response {
     message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
 }
 
-/// The frame about a frame that no route takes or whose function failed, and the body of a failed upgrade; spaced as
-/// AWS spaces it.
+/// The frame that answers one which no route takes or whose function failed, and the body of a failed upgrade. The
+/// spaces are AWS's.
 pub(crate) fn websocket_error(message: &str, connection_id: &str, request_id: &str) -> String {
     format!(r#"{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#)
 }
 
-/// An error of the management API: AWS's clients know it by its type.
+/// An error of the management API; AWS's clients tell errors apart by their type.
 pub(crate) fn management_error(status: StatusCode, error_type: &'static str, text: &str) -> Response {
     let mut response = message(status, text);
     response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error_type));

@@ -1,4 +1,4 @@
-//! What the platform allows: sizes, times and quotas, as its documentation states them.
+//! Limits of the platform: sizes and times, as its documentation states them.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -19,9 +19,9 @@ pub(crate) const CONNECTION_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60
 pub(crate) const WEBSOCKET_INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
 
 // Lambda.
-/// The most that a function takes as an event and may answer with.
+/// The largest event and the largest answer of a function.
 pub(crate) const PAYLOAD: usize = 6 * 1024 * 1024;
-/// From a function's start to its first request for an event.
+/// From the start of a function to its first request for an event.
 pub(crate) const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=900;
 pub(crate) const DEFAULT_TIMEOUT_SECONDS: u64 = 3;

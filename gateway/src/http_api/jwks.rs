@@ -1,4 +1,5 @@
-//! The public keys of an issuer: fetched once, kept for a while, fetched again when an unknown one is named.
+//! The public keys of an issuer: fetched once, kept as long as the platform keeps them, fetched again when a token
+//! names an unknown one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use crate::aws::limits::KEYS_KEPT;
 use crate::http_client::download;
 use crate::issuer::Issuer;
 
-/// How often unknown keys and failures may make us ask again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest time between two fetches, whatever keys tokens name.
+const FETCH_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
@@ -106,14 +107,14 @@ impl Keys {
 
     /// The key with this id; without an id, the only one there is.
     pub(super) async fn find(&self, id: Option<&str>) -> Result<Key, KeysError> {
-        // Held while fetching: whoever comes meanwhile waits for the same answer.
+        // The lock is held while fetching, so that requests that come meanwhile wait for the same answer.
         let mut cache = self.cache.lock().await;
         let fresh = cache.fetched.is_some_and(|at| at.elapsed() < KEYS_KEPT);
         if fresh && let Some(key) = choose(&cache.keys, id) {
             return Ok(key);
         }
         if let Some(source) = &self.source
-            && cache.asked.is_none_or(|at| at.elapsed() >= PAUSE)
+            && cache.asked.is_none_or(|at| at.elapsed() >= FETCH_INTERVAL)
         {
             cache.asked = Some(Instant::now());
             match fetch(source).await {
@@ -178,7 +179,7 @@ struct RawKey {
     e: Option<String>,
 }
 
-/// The RSA keys in a key set that may be used for signatures; others are none of our business.
+/// The RSA keys in a key set that may be used for signatures; the platform ignores others.
 fn parse(text: &[u8]) -> Result<Vec<Key>, String> {
     let set: KeySet =
         serde_json::from_slice(text).map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
@@ -202,7 +203,7 @@ pub(super) mod testing {
     use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512};
     use serde_json::{Value, json};
 
-    /// A throw-away key; nothing but these tests believes it.
+    /// A key that only these tests trust.
     fn key() -> KeyPair {
         KeyPair::from_pkcs8(include_bytes!("fixtures/signing-key.der")).expect("a key")
     }

@@ -1,4 +1,4 @@
-//! The JWT authorizer of HTTP APIs: who a bearer token says is asking, and whether that may be believed.
+//! The JWT authorizer of HTTP APIs: finds a request's token, verifies it, and gives its claims.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) enum Refusal {
     NoToken,
     InvalidToken(&'static str),
     InsufficientScope(Vec<String>),
-    /// The keys could not be had: nobody can be let in.
+    /// Without the issuer's keys no request passes.
     NoKeys(String),
 }
 

@@ -1,4 +1,4 @@
-//! APIs while their routes are being gathered, and the choice of those that are served.
+//! APIs while their routes are gathered, and the choice of the two that are served.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +20,14 @@ pub(super) struct HttpDraft {
     pub(super) line: usize,
     pub(super) api: HttpApi,
     pub(super) default_authorizer: Option<String>,
-    /// What routes need where they name no scopes, by authorizer.
+    /// By authorizer: the scopes of routes that name none.
     pub(super) default_scopes: BTreeMap<String, Vec<String>>,
-    /// Route key to the line it came from.
+    /// Line by route key.
     lines: BTreeMap<String, usize>,
     repeated: Vec<(usize, String)>,
 }
 
-/// What a route says about who may call it; nothing said means the API's default.
+/// A route's own authorization; the API's default applies where it states none.
 #[derive(Debug, Default)]
 pub(super) struct RouteAuth {
     pub(super) authorizer: Option<String>,
@@ -39,11 +39,11 @@ pub(super) struct WebSocketDraft {
     pub(super) id: String,
     pub(super) line: usize,
     pub(super) api: WebSocketApi,
-    /// Logical id of a route to its key.
+    /// Route key by logical id.
     pub(super) route_ids: BTreeMap<String, String>,
     /// Keys of routes with a `RouteResponseSelectionExpression`.
     pub(super) response_selected: BTreeSet<String>,
-    /// Route key to the line it came from.
+    /// Line by route key.
     pub(super) lines: BTreeMap<String, usize>,
 }
 
@@ -105,7 +105,7 @@ impl Apis {
         self.websocket.push(draft);
     }
 
-    /// By what `!Ref` gives, or by logical id.
+    /// `name` is the API's id, as `!Ref` gives it, or its logical id.
     pub(super) fn http(&mut self, name: &str) -> Option<&mut HttpDraft> {
         self.http.iter_mut().find(|draft| draft.id == name || draft.api.api_id == name)
     }
@@ -190,7 +190,7 @@ fn not_the_first(id: &str) -> String {
     format!("{id} is not served: one API of each kind is, and it is not the first")
 }
 
-/// `GET /messages`, whatever the case and slashes it was written with.
+/// The key in the platform's spelling: `GET /messages`.
 pub(super) fn route_key(method: &str, path: &str) -> String {
     let method = method.trim().to_ascii_uppercase();
     let method =

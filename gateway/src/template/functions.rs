@@ -1,4 +1,4 @@
-//! `AWS::Serverless::Function`: what runs, and which HTTP routes its events ask for.
+//! `AWS::Serverless::Function`: functions, and the HTTP routes that their events add.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl Reader<'_> {
         let route_key = match (path, method) {
             (Some(path), Some(method)) => route_key(&method, &path),
             (Some(path), None) => route_key("ANY", &path),
-            // SAM makes this the route for all that no other takes.
+            // SAM does the same with an event that names no path.
             (None, _) => aws::DEFAULT.to_owned(),
         };
         let api = match properties.get("ApiId") {

@@ -1,4 +1,4 @@
-//! HTTP APIs: `AWS::Serverless::HttpApi` and what raw resources share with it: CORS and JWT authorizers.
+//! HTTP APIs from `AWS::Serverless::HttpApi`, and CORS and JWT authorizers, which raw resources spell alike.
 
 use super::apis::{Apis, HttpDraft};
 use super::identifiers::IMPLICIT_API;
@@ -117,7 +117,7 @@ impl Reader<'_> {
         let mut audience = self.texts(jwt, "audience");
         audience.extend(self.texts(jwt, "Audience"));
         if issuer.is_empty() {
-            self.warn(jwt.line, "the JWT authorizer has no issuer and lets nobody in once deployed");
+            self.warn(jwt.line, "the JWT authorizer has no issuer and refuses every request once deployed");
         }
         JwtAuthorizer {
             needs_stand_in: created || issuer.is_empty(),

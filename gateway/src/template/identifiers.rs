@@ -1,4 +1,4 @@
-//! Logical ids: those that references hold, and those that SAM makes up.
+//! Logical ids: those in references, and those of resources that SAM generates.
 
 /// The HTTP API that SAM makes for events which name none.
 pub(super) const IMPLICIT_API: &str = "ServerlessHttpApi";

@@ -1,4 +1,4 @@
-//! Parameters, conditions and intrinsic functions: what a value in the template comes to, locally.
+//! Parameters, conditions and intrinsic functions: works out the value of a node for this machine.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,15 +10,15 @@ use crate::aws;
 
 const STACK: &str = "local";
 
-/// What names stand for.
+/// The meaning of the template's names.
 #[derive(Clone, Debug)]
 pub(super) struct Scope<'t> {
     parameters: BTreeMap<String, Node>,
     conditions: BTreeMap<&'t str, &'t Node>,
     mappings: Option<&'t Node>,
-    /// Logical id to resource type.
+    /// Resource type by logical id.
     resources: BTreeMap<&'t str, &'t str>,
-    /// Conditions being worked out, so that one that needs itself is an error and not a hang.
+    /// Conditions that are being worked out: one that needs itself is an error, not a hang.
     open: RefCell<BTreeSet<String>>,
 }
 
@@ -62,7 +62,7 @@ impl<'t> Scope<'t> {
         Ok(Some(Node { line, value }))
     }
 
-    /// One level only: an `!If` or `!Ref` at the top is worked out, what is inside it stays.
+    /// The value with an `!If` or `!Ref` at its top worked out; nested ones stay.
     pub(super) fn resolve_top(&self, node: &Node) -> Result<Option<Node>, Problem> {
         match &node.value {
             Value::Intrinsic(name, argument) if name == "If" => {
@@ -266,7 +266,7 @@ impl<'t> Scope<'t> {
                 .any(|(id, kind)| kind.starts_with("AWS::Serverless::") && name.starts_with(id))
     }
 
-    /// `LogicalId.Attribute`: real for functions, a placeholder for what exists in the cloud only.
+    /// The value of `LogicalId.Attribute`; a placeholder for resources that exist in the cloud only.
     fn attribute(&self, line: usize, path: &str) -> Result<String, Problem> {
         let (name, attribute) = path.split_once('.').unwrap_or((path, ""));
         let Some(kind) = self.resource_type(name) else {

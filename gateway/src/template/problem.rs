@@ -1,4 +1,4 @@
-//! Something about a template that its author should know, and where.
+//! A problem in a template, with its place.
 
 /// A sentence about a line of the template.
 #[derive(Clone, Debug, PartialEq, Eq)]

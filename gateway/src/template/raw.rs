@@ -42,7 +42,7 @@ impl Reader<'_> {
         apis.add_http(draft);
     }
 
-    /// Routes, integrations and responses that are resources of their own, laid onto the APIs they name.
+    /// Adds stages, routes, integrations and responses to the APIs that they name.
     pub(super) fn read_raw_routes(&mut self, resources: &[Resource<'_>], apis: &mut Apis) {
         let of_kind = |kind: &'static str| resources.iter().filter(move |resource| resource.kind == kind);
         for stage in of_kind("AWS::ApiGatewayV2::Stage") {
@@ -177,7 +177,7 @@ impl Reader<'_> {
         authorizers
     }
 
-    /// What the MOCK integration says: the response template that its selection expression names.
+    /// The answer of a MOCK integration: the response template that its selection expression names.
     fn read_mock_response(&mut self, integration: &str, resources: &[Resource<'_>]) -> Option<String> {
         for resource in resources.iter().filter(|one| one.kind == "AWS::ApiGatewayV2::IntegrationResponse") {
             let properties = &resource.properties;

@@ -1,4 +1,4 @@
-//! A template while it is read: its resources and their properties, worked out one at a time.
+//! The reader of a template: gives resources and properties with their values worked out, and gathers warnings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,11 +17,11 @@ pub(super) struct Resource<'t> {
     pub(super) id: &'t str,
     pub(super) kind: &'t str,
     pub(super) line: usize,
-    /// Unresolved: only what is asked for is worked out.
+    /// As written: a value is worked out when it is read, so that unused ones cannot fail.
     pub(super) properties: Node,
 }
 
-/// What is read of a template, and what was noticed meanwhile.
+/// The state of reading one template.
 #[derive(Debug)]
 pub(super) struct Reader<'t> {
     pub(super) scope: Scope<'t>,
@@ -94,7 +94,7 @@ impl<'t> Reader<'t> {
         self.warnings.push(Problem::new(line, text));
     }
 
-    /// A property, worked out; one that cannot be is a warning and as good as absent.
+    /// The value of a property. One that cannot be worked out is a warning and counts as absent.
     pub(super) fn property(&mut self, properties: &Node, key: &str) -> Option<Node> {
         match self.scope.resolve(properties.get(key)?) {
             Ok(node) => node.filter(|node| node.value != Value::Null),
@@ -137,7 +137,7 @@ impl<'t> Reader<'t> {
         items.iter().filter_map(Node::as_text).filter(|text| !text.is_empty()).map(str::to_owned).collect()
     }
 
-    /// A map of texts, each entry on its own: one that cannot be worked out does not take the others along.
+    /// A map of texts. An entry that cannot be worked out is left out, the others stay.
     pub(super) fn text_map(&mut self, properties: &Node, key: &str) -> BTreeMap<String, String> {
         let Some(node) = properties.get(key) else { return BTreeMap::new() };
         let node = match self.scope.resolve_top(node) {
@@ -152,7 +152,7 @@ impl<'t> Reader<'t> {
         names.filter_map(|name| Some((name.clone(), self.text(&node, name)?))).collect()
     }
 
-    /// Names what stands in `node` and has no effect.
+    /// Warns of each word in `node` that has no effect.
     pub(super) fn check_words(&mut self, part: &Part, node: &Node) {
         for (word, value) in node.entries() {
             if let Some(why) = part.objection(word) {
@@ -168,7 +168,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Names a resource that asks for something here and gets nothing.
+    /// Warns of a resource that the gateway could serve and does not.
     pub(super) fn check_type(&mut self, resource: &Resource<'_>) {
         if let Some(why) = vocabulary::objection_to_type(resource.kind) {
             self.warn(resource.line, format!("{}: {} is left out: {why}", resource.id, resource.kind));

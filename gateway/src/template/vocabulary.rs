@@ -1,5 +1,5 @@
-//! The words of a template. What means something only once deployed is passed over in silence; what is known but not
-//! emulated is named, and so is what is not known at all: most often a slip.
+//! The words of a template. Those that matter only once deployed are accepted without a word; those that are not
+//! emulated get a warning, and so do unknown ones, which are slips most often.
 //!
 //! The lists are those of the SAM specification (sam-specification-template-anatomy and the pages of its resources) and
 //! of the CloudFormation reference of `AWS::ApiGatewayV2`; `.ci/check-vocabulary` compares them.
@@ -10,7 +10,7 @@ pub(super) struct Part {
     name: &'static str,
     /// Read, or without effect before a deployment.
     fine: &'static str,
-    /// A program could tell that they have no effect here.
+    /// Without effect here, which a program could notice.
     not_emulated: &'static str,
 }
 
@@ -168,7 +168,7 @@ const RESOURCES: [Part; 10] = [
     },
 ];
 
-/// Resources in the gateway's own field, by the start of their type; the rest of a template is not its business.
+/// Resources of the services that the gateway emulates, by the start of their type; others are ignored.
 const TYPES: [Part; 3] = [
     Part {
         name: "AWS::Serverless::",
@@ -205,12 +205,12 @@ impl Part {
     }
 }
 
-/// The part that the properties of a resource of this type are, if they are read.
+/// The properties of a resource of this type, if they are read.
 pub(super) fn properties_of(kind: &str) -> Option<&'static Part> {
     RESOURCES.iter().find(|part| part.name == kind)
 }
 
-/// Why a resource of this type has no effect, if it asks for something that the gateway could give.
+/// Why a resource of this type has no effect, if it belongs to a service that the gateway emulates.
 pub(super) fn objection_to_type(kind: &str) -> Option<String> {
     let (part, word) = TYPES.iter().find_map(|part| Some((part, kind.strip_prefix(part.name)?)))?;
     part.objection(word)

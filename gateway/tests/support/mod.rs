@@ -1,6 +1,8 @@
 //! The echo project, built and served with just the WebSocket API; and a client for it.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod form;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write as _;
