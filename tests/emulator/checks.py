@@ -1,16 +1,16 @@
-"""What a client must find at a deployed backend: users, tokens, messages, tickets, WebSockets, pushes."""
+"""Checks that a client finds what it needs at a deployed backend: users, tokens, messages, tickets, WebSockets, pushes."""
 
 import base64
 import json
 
 TIMEOUT = 30
 
-# AWS passes the 401 of `$connect` on; ministack answers 403 to whatever is no success.
+# AWS passes the 401 of `$connect` on; ministack answers 403 in place of every status that is no success.
 REFUSED = 403
 
 
 def run(backend):
-    """Runs every check, each building on what those before it left; how many there were."""
+    """Runs every check, each on the state that those before it left, and returns how many there were."""
     state = Checks(backend)
     checks = [check for name, check in vars(Checks).items() if name.startswith("test_")]
     for check in checks:
