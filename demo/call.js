@@ -2,7 +2,6 @@
 
 import { openMedia, stopMedia } from "./media.js";
 
-// The server holds an offer as long, for a callee who is not there yet.
 const RING_TIME = 60_000;
 const CONNECT_TIME = 30_000;
 // How much later than its successor a frame may come.
@@ -50,10 +49,6 @@ export class Call extends EventTarget {
     this.#id = offer ? offer.call_id : crypto.randomUUID();
     this.state = offer ? "ringing" : "calling";
     this.#limit(RING_TIME);
-  }
-
-  get id() {
-    return this.#id;
   }
 
   /** Rings the peer. */
@@ -105,20 +100,23 @@ export class Call extends EventTarget {
         return this.#addCandidate(frame.data);
       case "end_call":
         return this.#end(frame.reason ?? "hangup", true);
-      case "peer_disconnected":
-        return this.#tell(`${this.peer} lost the connection to the server.`);
       case "error":
         return this.#refused(frame);
     }
   }
 
   /**
-   * Both rang at once, and this is their offer. Where the server decides which call goes on, it refuses the
-   * other one as `glare`; where it does not, the order of the names decides, alike on both sides.
+   * Both rang at once, and this is their offer. The order of the names decides which call goes on, alike on both
+   * sides: our own call becomes the answer to theirs, or stays.
    */
   meet(frame) {
     this.#rival = frame;
-    if (this.me < this.peer) this.#yield();
+    if (this.me >= this.peer) return;
+    this.#polite = true;
+    this.#id = frame.call_id;
+    this.#offer = frame.data;
+    this.#enter("connecting");
+    if (this.#connection) this.#guard(() => this.#describe(this.#offer));
   }
 
   /** Whether an offer of another call may be an old one: they rang too, then answered us, and the answer came first. */
@@ -126,21 +124,7 @@ export class Call extends EventTarget {
     return offer.sender === this.peer && performance.now() - this.#answeredAt < OVERTAKING_TIME;
   }
 
-  /** Our own call becomes the answer to theirs. */
-  #yield() {
-    this.#polite = true;
-    this.#id = this.#rival?.call_id;
-    this.#offer = this.#rival?.data;
-    this.#enter("connecting");
-    if (this.#connection && this.#offer) this.#guard(() => this.#describe(this.#offer));
-  }
-
-  #refused({ code, error, held_for: seconds }) {
-    if (this.state === "calling" && code === "glare") return this.#yield();
-    if (this.state === "calling" && code === "peer_unavailable" && seconds) {
-      this.#limit(seconds * 1000);
-      return this.#tell(`${this.peer} is not here. It rings as soon as they are.`);
-    }
+  #refused({ code, error }) {
     if (code === "peer_unavailable") return this.#end("unavailable", true);
     this.notice = error;
     this.#end("failed", true);

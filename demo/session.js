@@ -139,7 +139,6 @@ export class Session {
       case "answer":
       case "candidate":
       case "end_call":
-      case "peer_disconnected":
         if (this.#call?.owns(frame)) this.#call.receive(frame);
         return;
       case "error":
@@ -187,7 +186,6 @@ export class Session {
   #follow(call) {
     if (this.#call !== call) return;
     if (call.state === "connecting" && this.#peer !== call.peer) this.#visit(call.peer);
-    this.#socket.callId = call.state === "ended" ? undefined : call.id;
     if (call.state === "ended") {
       this.#call = null;
       notify(farewell(call));
@@ -225,11 +223,9 @@ function farewell({ peer, reason, endedByPeer, notice }) {
   if (reason === "failed") return `The call failed. ${notice}`;
   if (!endedByPeer) return reason === "timeout" ? `${peer} did not answer.` : "";
   const words = {
-    answered_elsewhere: "You answered on another device.",
     busy: `${peer} is in another call.`,
     cancelled: `You missed a call from ${peer}.`,
     declined: `${peer} declined the call.`,
-    disconnected: `${peer} was disconnected.`,
     timeout: `You missed a call from ${peer}.`,
     unavailable: `${peer} is not connected right now.`,
   };

@@ -4,7 +4,7 @@ import { SignInError } from "./account.js";
 
 // API Gateway closes a connection that was idle for 10 minutes; a dead one shows sooner.
 const PING_INTERVAL = 60_000;
-const PATIENCE = 10_000;
+const ANSWER_TIMEOUT = 10_000;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
 
@@ -20,8 +20,6 @@ const REFUSALS = ["invalid_user_key", "forbidden"];
 export class Socket extends EventTarget {
   state = "closed";
   retryAt = 0;
-  /** A reconnecting client names its call, to go on with it. */
-  callId = undefined;
 
   #userKey;
   #account;
@@ -29,7 +27,7 @@ export class Socket extends EventTarget {
   #socket = null;
   #attempt;
   #failures = 0;
-  #patience;
+  #answerTimer;
   #pause;
   #pings;
 
@@ -60,7 +58,7 @@ export class Socket extends EventTarget {
     const socket = new WebSocket(url);
     this.#socket = socket;
     this.#expectAnswer();
-    socket.onopen = () => this.#transmit({ type: "register", userKey: this.#userKey, call_id: this.callId });
+    socket.onopen = () => this.#transmit({ type: "register", userKey: this.#userKey });
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#lose(socket, event);
   }
@@ -91,7 +89,7 @@ export class Socket extends EventTarget {
   }
 
   #receive(text) {
-    clearTimeout(this.#patience);
+    clearTimeout(this.#answerTimer);
     let frame;
     try {
       frame = JSON.parse(text);
@@ -125,8 +123,8 @@ export class Socket extends EventTarget {
   /** Anything heard is an answer; silence means that the connection is dead. */
   #expectAnswer() {
     const socket = this.#socket;
-    clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => this.#lose(socket, { reason: "no answer" }), PATIENCE);
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.#lose(socket, { reason: "no answer" }), ANSWER_TIMEOUT);
   }
 
   #lose(socket, { code, reason }) {
@@ -151,7 +149,7 @@ export class Socket extends EventTarget {
   };
 
   #stopClocks() {
-    clearTimeout(this.#patience);
+    clearTimeout(this.#answerTimer);
     clearInterval(this.#pings);
     this.#pings = undefined;
   }
