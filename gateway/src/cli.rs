@@ -65,8 +65,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
 
-    /// Enforces the template's JWT authorizers. An issuer that the template itself creates is played by a
-    /// development issuer, which gives anybody on this machine a token: POST /_gateway/token, {"sub":"alice"}
+    /// Enforces the template's JWT authorizers. A development issuer stands in for one that the template itself
+    /// creates, and gives anybody on this machine a token: POST /_gateway/token, {"sub":"alice"}
     #[arg(long)]
     auth: bool,
 
@@ -88,7 +88,7 @@ impl Cli {
         self.lambda_url.as_deref()
     }
 
-    /// What the gateway is told; the error is a sentence that says what to do.
+    /// The gateway's options; the error is a sentence that says what to do.
     pub(crate) fn into_options(self) -> Result<Options, String> {
         let template = match self.template {
             Some(path) => path,

@@ -1,7 +1,6 @@
 //! Building the functions: one `cargo build`, then an executable for every function of the template.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -13,20 +12,13 @@ use tokio::time::timeout;
 
 use crate::project::Project;
 
-/// How long cargo may take to see that all is built.
-const GLANCE: Duration = Duration::from_secs(1);
+/// Cargo sees within this time that all is built; a build that takes longer is announced.
+const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 
 /// Why there are no executables, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct BuildError(String);
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BuildError {}
 
 /// Builds the workspace in `folder` and says which executable each function is.
 pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuildError> {
@@ -40,7 +32,7 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
         }
     }
     let mut building = std::pin::pin!(run(build_command(folder), project));
-    let built = match timeout(GLANCE, &mut building).await {
+    let built = match timeout(ANNOUNCED_AFTER, &mut building).await {
         Ok(built) => built,
         Err(_) => {
             let functions = project.functions.len();

@@ -1,6 +1,6 @@
-//! Faults on demand: what of the platform fails, how often, and where tests and people ask for it.
+//! Faults on demand: which part of the platform fails, and how often.
 //!
-//! One fault is one short text, given with `--fault` or to the admin endpoint:
+//! One fault is one short text, given with `--fault` or to the admin API:
 //!
 //! | text | effect |
 //! |---|---|
@@ -19,23 +19,14 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-
-use crate::lambda::Lambda;
 use crate::project::WebSocketApi;
-use crate::websocket_api::WebSocketDoor;
 
 /// How long a reordered frame is held back.
 const REORDER_DELAY: Duration = Duration::from_millis(100);
 /// Longer would look like a hang.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
-/// What fails at present; clones share it.
+/// The present faults; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
@@ -44,8 +35,8 @@ pub struct Faults {
 #[derive(Clone, Debug)]
 struct Rule {
     fault: Fault,
-    /// How much of the next occurrence is due; it happens whenever this reaches 1.
-    due: f64,
+    /// The part of the next occurrence that has added up; it happens whenever this reaches 1.
+    progress: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +64,18 @@ impl Faults {
         Ok(())
     }
 
+    /// Adds or replaces several faults; if one of them makes no sense, none takes effect.
+    pub(crate) fn set_all<'a>(
+        &self,
+        texts: impl IntoIterator<Item = &'a str>,
+        api: Option<&WebSocketApi>,
+    ) -> Result<(), String> {
+        let faults = texts.into_iter().map(str::parse).collect::<Result<Vec<Fault>, String>>()?;
+        faults.iter().try_for_each(|fault| fault.check_route(api))?;
+        faults.into_iter().for_each(|fault| self.apply(fault));
+        Ok(())
+    }
+
     /// Whether every route that a fault names is one that frames can take.
     pub(crate) fn check_routes(&self, api: Option<&WebSocketApi>) -> Result<(), String> {
         self.lock().iter().try_for_each(|rule| rule.fault.check_route(api))
@@ -83,8 +86,8 @@ impl Faults {
         rules.retain(|rule| !rule.fault.is_about_the_same(&fault));
         if !fault.is_nothing() {
             // The first occurrence comes at once: a fault that was asked for should be seen.
-            let due = 1.0 - fault.rate();
-            rules.push(Rule { fault, due });
+            let progress = 1.0 - fault.rate();
+            rules.push(Rule { fault, progress });
         }
     }
 
@@ -142,11 +145,11 @@ impl Faults {
 
 impl Rule {
     fn happens(&mut self) -> bool {
-        self.due += self.fault.rate();
+        self.progress += self.fault.rate();
         // Ten times 0.1 is a little less than 1.
-        let happens = self.due > 1.0 - 1e-9;
+        let happens = self.progress > 1.0 - 1e-9;
         if happens {
-            self.due -= 1.0;
+            self.progress -= 1.0;
         }
         happens
     }
@@ -250,81 +253,6 @@ fn read_delay(value: &str) -> Result<Duration, String> {
 
 fn not_a_fault(text: &str, why: &str) -> String {
     format!("`{text}` is not a fault: {why} (e.g. `push:410=0.1`, `frames:offer:delay=300ms`)")
-}
-
-#[derive(Clone, Debug)]
-struct Admin {
-    faults: Faults,
-    lambda: Lambda,
-    /// Missing where the project has no WebSocket API.
-    door: Option<WebSocketDoor>,
-}
-
-/// The admin endpoint: `GET`, `POST` (one fault per line) and `DELETE /_gateway/faults`,
-/// `POST /_gateway/kill/{function}`, `POST /_gateway/cut/{connection}`.
-///
-/// To be served on a loopback address of its own, not on the gateway's port.
-pub fn admin(faults: Faults, lambda: Lambda, door: Option<WebSocketDoor>) -> Router {
-    Router::new()
-        .route("/_gateway/faults", get(list).post(set).delete(clear))
-        .route("/_gateway/kill/{function}", post(kill))
-        .route("/_gateway/cut/{connection}", post(cut))
-        .layer(from_fn(refuse_browsers))
-        .with_state(Admin { faults, lambda, door })
-}
-
-/// Pages on other origins can reach loopback addresses too; no page has any business here.
-async fn refuse_browsers(request: Request, next: Next) -> Response {
-    if request.headers().contains_key(header::ORIGIN) {
-        return (StatusCode::FORBIDDEN, "not for browsers\n").into_response();
-    }
-    next.run(request).await
-}
-
-async fn list(State(admin): State<Admin>) -> String {
-    admin.faults.list().iter().map(|fault| format!("{fault}\n")).collect()
-}
-
-async fn set(State(admin): State<Admin>, body: String) -> Response {
-    let faults: Result<Vec<Fault>, String> =
-        body.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::parse).collect();
-    let api = admin.door.as_ref().map(WebSocketDoor::api);
-    let known = |faults: Vec<Fault>| {
-        faults.iter().try_for_each(|fault| fault.check_route(api))?;
-        Ok(faults)
-    };
-    match faults.and_then(known) {
-        Ok(faults) => {
-            faults.into_iter().for_each(|fault| admin.faults.apply(fault));
-            list(State(admin)).await.into_response()
-        }
-        Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
-    }
-}
-
-async fn clear(State(admin): State<Admin>) -> StatusCode {
-    admin.faults.clear();
-    StatusCode::NO_CONTENT
-}
-
-async fn kill(State(admin): State<Admin>, Path(function): Path<String>) -> Response {
-    if admin.lambda.kill(&function) {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    let why = if admin.lambda.has(&function) {
-        format!("{function} has no instance to kill\n")
-    } else {
-        let names: Vec<_> = admin.lambda.names().collect();
-        format!("there is no function {function}; there are {}\n", names.join(", "))
-    };
-    (StatusCode::NOT_FOUND, why).into_response()
-}
-
-async fn cut(State(admin): State<Admin>, Path(connection): Path<String>) -> Response {
-    if admin.door.is_some_and(|door| door.cut(&connection)) {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    (StatusCode::NOT_FOUND, format!("there is no connection {connection}\n")).into_response()
 }
 
 #[cfg(test)]

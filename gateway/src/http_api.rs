@@ -1,7 +1,6 @@
-//! The HTTP API's door: a request in, an event to a function, its answer out.
+//! The HTTP API: turns a request into an event, and a function's answer into the response.
 
 mod answer;
-pub(crate) mod cors;
 mod event;
 mod jwks;
 mod jwt;
@@ -15,16 +14,17 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::Method;
+use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::Utc;
 use http_body_util::{BodyExt as _, LengthLimitError};
 
+use crate::aws;
+use crate::aws::{answers, limits};
+use crate::cors;
 use crate::issuer::Issuer;
 use crate::lambda::{InvokeError, Lambda};
 use crate::project::HttpApi;
@@ -32,14 +32,9 @@ use jwks::{KeySource, Keys};
 use jwt::{Identity, Refusal, Verifier};
 use routes::{Match, Routes};
 
-/// What the platform takes, and what it hands on to a function.
-const LARGEST_REQUEST: usize = 10 * 1024 * 1024;
-const LARGEST_EVENT: usize = 6 * 1024 * 1024;
-/// What is read of a request that is too large, before it is answered.
-const LARGEST_DISCARDED: usize = 10 * LARGEST_REQUEST;
+/// The most that is read of a request that is too large, before it is answered.
+const LARGEST_DISCARDED: usize = 10 * limits::HTTP_REQUEST;
 const LONGEST_DISCARDING: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(30);
-const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 
 /// Whether the template's authorizers guard its routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +42,8 @@ pub enum Authorizers {
     /// Routes are open to everybody on this machine.
     #[default]
     Off,
-    /// Tokens are checked against the keys that their issuer publishes. An issuer that the template itself
-    /// creates is played by this gateway, which gives anybody a token.
+    /// Tokens are checked against the keys that their issuer publishes. For an issuer that the template itself
+    /// creates, this gateway stands in and gives anyone a token.
     Enforced,
     /// Tokens are checked against the keys at this URL.
     EnforcedWithKeysAt(String),
@@ -58,7 +53,7 @@ pub enum Authorizers {
 
 /// An HTTP API, served; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct HttpDoor {
+pub struct HttpApiServer {
     shared: Arc<Shared>,
 }
 
@@ -68,14 +63,14 @@ struct Shared {
     routes: Routes,
     lambda: Lambda,
     /// How long a function's answer is waited for.
-    longest: Duration,
+    timeout: Duration,
     port: u16,
     /// By name; `None` while authorizers are off.
     verifiers: Option<BTreeMap<String, Verifier>>,
 }
 
-impl HttpDoor {
-    /// `port` is the one that requests come in on, `issuer` the one this gateway plays.
+impl HttpApiServer {
+    /// `port` is the one that requests come in on, `issuer` the gateway's development issuer.
     pub fn new(
         mut api: HttpApi,
         lambda: Lambda,
@@ -103,8 +98,8 @@ impl HttpDoor {
                     .collect(),
             ),
         };
-        let longest = lambda.patience(LONGEST);
-        Self { shared: Arc::new(Shared { api, routes, lambda, longest, port, verifiers }) }
+        let timeout = lambda.answer_timeout(limits::HTTP_INTEGRATION_TIMEOUT);
+        Self { shared: Arc::new(Shared { api, routes, lambda, timeout, port, verifiers }) }
     }
 
     /// Whether some route, `$default` included, takes this request.
@@ -114,7 +109,7 @@ impl HttpDoor {
 
     pub async fn handle(&self, request: Request, peer: SocketAddr) -> Response {
         let shared = &self.shared;
-        let request_id = new_request_id();
+        let request_id = aws::new_http_request_id();
         let (parts, body) = request.into_parts();
         let cors = shared.api.cors.as_ref();
         let mut response = match cors::answer_preflight(cors, &parts.method, &parts.headers) {
@@ -127,25 +122,15 @@ impl HttpDoor {
             }
         };
         if let Ok(id) = HeaderValue::try_from(request_id) {
-            response.headers_mut().insert(REQUEST_ID, id);
+            response.headers_mut().insert(answers::HTTP_REQUEST_ID, id);
         }
         response
     }
 }
 
-/// The platform's answer to what no route takes.
-pub(crate) fn answer_not_found() -> Response {
-    answer::message(StatusCode::NOT_FOUND, "Not Found")
-}
-
-/// The platform's answer to what is not allowed.
-pub(crate) fn answer_forbidden() -> Response {
-    answer::message(StatusCode::FORBIDDEN, "Forbidden")
-}
-
 impl Shared {
     fn find(&self, method: &Method, path: &str) -> Option<Match<'_>> {
-        let path = if self.api.stage == "$default" {
+        let path = if self.api.stage == aws::DEFAULT {
             path
         } else {
             let below = path.strip_prefix('/')?.strip_prefix(self.api.stage.as_str())?;
@@ -165,7 +150,7 @@ impl Shared {
         peer: SocketAddr,
         request_id: &str,
     ) -> Result<Response, Box<Response>> {
-        let found = self.find(&parts.method, parts.uri.path()).ok_or_else(answer_not_found)?;
+        let found = self.find(&parts.method, parts.uri.path()).ok_or_else(answers::not_found)?;
         let now = Utc::now();
         let identity = self.authorize(parts, &found, now.timestamp()).await?;
         let body = read_body(parts, body).await?;
@@ -182,26 +167,26 @@ impl Shared {
         });
         let event = event.map_err(|error| {
             tracing::error!("{}: the event cannot be written: {error}", found.route.route_key);
-            answer_failure()
+            answers::failure()
         })?;
-        if event.len() > LARGEST_EVENT {
+        if event.len() > limits::PAYLOAD {
             tracing::warn!("{}: the event is over 6 MB, which no function takes", found.route.route_key);
-            return Err(answer_too_large().into());
+            return Err(answers::too_large().into());
         }
         let function = &found.route.function;
-        let payload = match tokio::time::timeout(self.longest, self.lambda.invoke(function, event)).await {
+        let payload = match tokio::time::timeout(self.timeout, self.lambda.invoke(function, event)).await {
             Ok(Ok(payload)) => payload,
             // The cause is already in the log.
             Ok(Err(error)) => return Err(answer_invoke_error(&error).into()),
             Err(_) => {
-                let limit = self.longest.as_secs();
+                let limit = self.timeout.as_secs();
                 tracing::warn!("{}: {function} gave no answer within {limit} s", found.route.route_key);
-                return Err(answer_unavailable().into());
+                return Err(answers::unavailable().into());
             }
         };
         answer::infer(&payload).map_err(|malformed| {
             tracing::error!("{}: {function} gave a malformed answer: {}", found.route.route_key, malformed.0);
-            answer_failure().into()
+            answers::failure().into()
         })
     }
 
@@ -216,8 +201,8 @@ impl Shared {
         };
         let key = &found.route.route_key;
         let Some(verifier) = verifiers.get(name) else {
-            tracing::error!("{key}: the authorizer {name} is not emulated, so nobody is let in");
-            return Err(answer_failure().into());
+            tracing::error!("{key}: the authorizer {name} is not emulated, so every request is refused");
+            return Err(answers::failure().into());
         };
         match verifier.verify(&parts.headers, &parts.uri, &found.route.scopes, now).await {
             Ok(identity) => Ok(Some(identity)),
@@ -238,15 +223,15 @@ impl Shared {
 async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Box<Response>> {
     let declared = parts.headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > LARGEST_REQUEST as u64) {
+    if declared.is_some_and(|length| length > limits::HTTP_REQUEST as u64) {
         discard(body).await;
-        return Err(answer_too_large().into());
+        return Err(answers::too_large().into());
     }
-    match to_bytes(body, LARGEST_REQUEST).await {
+    match to_bytes(body, limits::HTTP_REQUEST).await {
         Ok(body) => Ok(body),
-        Err(error) if is_length_limit(&error) => Err(answer_too_large().into()),
+        Err(error) if is_length_limit(&error) => Err(answers::too_large().into()),
         // The client broke off or broke the framing.
-        Err(_) => Err(answer::message(StatusCode::BAD_REQUEST, "Bad Request").into()),
+        Err(_) => Err(answers::bad_request().into()),
     }
 }
 
@@ -271,28 +256,11 @@ fn is_length_limit(error: &axum::Error) -> bool {
 fn answer_invoke_error(error: &InvokeError) -> Response {
     match error {
         InvokeError::Crashed { .. } | InvokeError::Stopped | InvokeError::Unreachable { .. } => {
-            answer::message(StatusCode::BAD_GATEWAY, "Bad Gateway")
+            answers::bad_gateway()
         }
-        InvokeError::Throttled => answer_unavailable(),
+        InvokeError::Throttled => answers::unavailable(),
         InvokeError::Function { .. } | InvokeError::TimedOut { .. } | InvokeError::ResponseTooLarge => {
-            answer_failure()
+            answers::failure()
         }
     }
-}
-
-fn answer_failure() -> Response {
-    answer::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-}
-
-fn answer_unavailable() -> Response {
-    answer::message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-}
-
-pub(crate) fn answer_too_large() -> Response {
-    answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
-}
-
-/// Shaped like the platform's: eleven bytes as base64.
-fn new_request_id() -> String {
-    STANDARD.encode(&uuid::Uuid::now_v7().as_bytes()[5..])
 }

@@ -1,6 +1,6 @@
-//! The development issuer: signs anybody in under any name, in place of an issuer that exists only once deployed.
+//! The development issuer: gives a token for any name, in place of an issuer that exists only once deployed.
 //!
-//! It is there only while authorizers are enforced, and only for those whose issuer the template itself creates.
+//! It runs only while authorizers are enforced, and only for those whose issuer the template itself creates.
 
 mod claims;
 mod key;
@@ -15,7 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::http_api::cors;
+use crate::cors;
 use crate::project::{Cors, Project};
 use claims::Lifetime;
 use key::SigningKey;
@@ -23,9 +23,9 @@ use key::SigningKey;
 const CONFIGURATION: &str = "/.well-known/openid-configuration";
 const KEYS: &str = "/.well-known/jwks.json";
 const TOKEN: &str = "/_gateway/token";
-/// Beneath the project's folder, so that tokens survive a restart.
+/// Below the project's folder, so that tokens stay valid when the gateway restarts.
 const KEY_FILE: &str = ".local/development-issuer.der";
-/// Whom tokens are for where the template names nobody.
+/// The audience of tokens where the template names none.
 const AUDIENCE: &str = "development";
 const LARGEST_REQUEST: usize = 16 * 1024;
 
@@ -44,7 +44,7 @@ struct Shared {
 }
 
 impl Issuer {
-    /// Stands in for the issuers that do not exist yet, if there are such; `folder` keeps its key.
+    /// Replaces the issuers that do not exist yet, if there are any; its key is kept in `folder`.
     pub(crate) async fn stand_in(
         project: &mut Project,
         folder: &Path,
@@ -70,7 +70,7 @@ impl Issuer {
         Ok(Some(Self { shared: Arc::new(Shared { url, key, audience, cors }) }))
     }
 
-    /// What its tokens say in `iss`.
+    /// The `iss` of its tokens.
     pub fn url(&self) -> &str {
         &self.shared.url
     }
@@ -139,7 +139,7 @@ impl Issuer {
         };
         let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let mut response = if accepts.starts_with("text/plain") {
-            // For a shell, which takes no JSON apart.
+            // A shell script can use this without a JSON parser.
             (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain")], format!("{token}\n")).into_response()
         } else {
             let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": seconds });

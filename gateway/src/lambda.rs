@@ -1,7 +1,13 @@
-//! Invoking functions: the one way in for every door of the gateway.
+//! Invoking functions: the one way in for all that the gateway serves.
+
+mod error;
+mod instance;
+mod pool;
+mod process;
+mod remote;
+mod runtime_api;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,53 +16,18 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::instances::{Pool, Settings};
+pub use error::InvokeError;
+
+use crate::aws::limits::LONGEST_TIMEOUT;
 use crate::project::Function;
-use crate::remote::{self, Remote};
+use instance::Settings;
+use pool::{Limits, Pool, Slot};
+use remote::Remote;
 
 /// How long `stop` waits for processes and their output to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Why an invocation gave no usable answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InvokeError {
-    /// The function answered with an error (`/invocation/{id}/error`): a handler's `Err` or a caught panic.
-    Function { error_type: String, message: String },
-    /// The process ended, failed to start, or reported an init error.
-    Crashed { cause: String },
-    /// The function's time limit passed; its instance was killed.
-    TimedOut { limit: Duration },
-    /// No instance came free in time (the concurrency limit).
-    Throttled,
-    /// The gateway is stopping.
-    Stopped,
-    /// The answer is over 6 MB.
-    ResponseTooLarge,
-    /// A remote Invoke endpoint (`--lambda-url`) could not be reached or answered nonsense.
-    Unreachable { cause: String },
-}
-
-impl fmt::Display for InvokeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Function { error_type, message } => {
-                write!(f, "answered with an error: {error_type}: {message}")
-            }
-            Self::Crashed { cause } => write!(f, "crashed: {cause}"),
-            Self::TimedOut { limit } => write!(f, "did not answer within {limit:?}"),
-            Self::Throttled => {
-                write!(f, "was throttled: every instance stayed busy (--concurrency, Timeout)")
-            }
-            Self::Stopped => write!(f, "was stopped with the gateway"),
-            Self::ResponseTooLarge => write!(f, "answered with more than 6 MB"),
-            Self::Unreachable { cause } => write!(f, "could not be invoked remotely: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for InvokeError {}
-
-/// What to run, and how.
+/// The functions to run, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// By logical id, as in the project.
@@ -121,29 +92,32 @@ impl Lambda {
     pub fn start(options: Options) -> Self {
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
-        let settings = Arc::new(Settings {
-            environment: options.environment,
-            concurrency: options.concurrency.max(1),
-            burst: options.burst.max(1),
-            idle: options.idle,
-            report: options.verbosity > 0,
-            tasks: tasks.clone(),
-            stopping: stopping.clone(),
+        let environment = Arc::new(options.environment);
+        let limits = Limits { concurrency: options.concurrency.max(1), burst: options.burst.max(1) };
+        let start_pool = |function: Function, executable| {
+            let (label, queue_timeout) = (function.package_name().into(), function.timeout);
+            let settings = Arc::new(Settings {
+                function: Arc::new(function),
+                executable,
+                environment: Arc::clone(&environment),
+                idle_timeout: options.idle,
+                report: options.verbosity > 0,
+                tasks: tasks.clone(),
+            });
+            let start_instance = move |slot: Slot| {
+                settings.tasks.spawn(instance::run(Arc::clone(&settings), slot));
+            };
+            Pool::new(label, queue_timeout, limits, stopping.clone(), Box::new(start_instance))
+        };
+        let backend = |id: &str, function: Function| match &options.remote {
+            Some(base) => Backend::Remote(Box::new(Remote::new(base, &function))),
+            None => Backend::Local(start_pool(function, options.executables.get(id).cloned())),
+        };
+        let functions = options.functions.into_iter().map(|(id, function)| {
+            let backend = backend(&id, function);
+            (id, backend)
         });
-        let functions = options
-            .functions
-            .into_iter()
-            .map(|(id, function)| {
-                let backend = match &options.remote {
-                    Some(base) => Backend::Remote(Box::new(Remote::new(base, &function))),
-                    None => {
-                        let executable = options.executables.get(&id).cloned();
-                        Backend::Local(Pool::new(function, executable, Arc::clone(&settings)))
-                    }
-                };
-                (id, backend)
-            })
-            .collect();
+        let functions = functions.collect();
         Self { inner: Arc::new(Inner { functions, tasks, stopping }) }
     }
 
@@ -166,11 +140,11 @@ impl Lambda {
         self.pool(function).is_some_and(|pool| pool.kill_one())
     }
 
-    /// How long a platform that waits `platform` for an answer is to wait here: functions elsewhere may be
-    /// compiled first, and limit themselves.
-    pub(crate) fn patience(&self, platform: Duration) -> Duration {
+    /// How long an API waits for an answer that the platform would wait `platform` for: functions behind an Invoke
+    /// endpoint may be compiled first, and limit themselves.
+    pub(crate) fn answer_timeout(&self, platform: Duration) -> Duration {
         let remote = self.inner.functions.values().any(|backend| matches!(backend, Backend::Remote(_)));
-        if remote { remote::TIME_LIMIT } else { platform }
+        if remote { LONGEST_TIMEOUT } else { platform }
     }
 
     /// How many instances of `function` exist, those starting included.

@@ -3,19 +3,19 @@
 //!
 //! It learns everything about a project from its SAM template and knows no rule of any one project.
 
+pub mod admin;
+mod aws;
 pub mod connections_api;
+mod cors;
 pub mod executables;
 pub mod faults;
 pub mod http_api;
-mod instances;
+mod http_client;
 pub mod issuer;
 pub mod lambda;
 mod origin;
 mod page;
-mod process;
 pub mod project;
-mod remote;
-mod runtime_api;
 pub mod server;
 mod settings;
 pub mod template;

@@ -15,7 +15,7 @@ use tracing::Level;
 use cli::Cli;
 use summary::{Style, describe};
 
-/// On one thread: handing work from thread to thread cost a fifth of its time, and the functions need the other
+/// On one thread: moving work from thread to thread cost a fifth of its time, and the functions need the other
 /// cores more.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -41,7 +41,7 @@ async fn run(cli: Cli) -> Result<(), String> {
     };
     let style = Style { colored: io::stdout().is_terminal() };
     let mut stdout = io::stdout().lock();
-    // Nobody may be reading; the gateway runs all the same.
+    // The output may be closed; the gateway runs all the same.
     let _ = stdout
         .write_all(describe(&gateway, remote.as_deref(), style).as_bytes())
         .and_then(|()| stdout.flush());
@@ -55,7 +55,7 @@ async fn run(cli: Cli) -> Result<(), String> {
     }
 }
 
-/// Ctrl-C, a polite kill, or the terminal going away.
+/// Waits for Ctrl-C, a termination signal, or the end of the terminal.
 fn wait_for_signal() -> Result<impl Future<Output = ()>, String> {
     let listen = |kind| signal(kind).map_err(|error| format!("Signals cannot be received: {error}"));
     let mut interrupt = listen(SignalKind::interrupt())?;

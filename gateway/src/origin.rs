@@ -1,4 +1,4 @@
-//! Who may write while nobody has to prove who they are: pages of this machine, and those the template names.
+//! The origins that may write while no token is needed: pages of this machine, and those the template names.
 //!
 //! Any web page can send requests to a local port, and with DNS rebinding can even pass for same-origin.
 

@@ -32,7 +32,7 @@ impl Page {
                 return None;
             }
             let mut response = response.map(Body::new);
-            // Whoever works on the page wants to see the change.
+            // A change to the page should be seen at the next load.
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             Some(response)
         }

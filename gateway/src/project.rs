@@ -1,8 +1,12 @@
-//! What a template describes once parameters, conditions and intrinsic functions are resolved.
+//! The model of a project: its template once parameters, conditions and intrinsic functions are resolved.
+
+mod route_selection;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use route_selection::RouteSelection;
 
 /// A project as the gateway runs it.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +29,14 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     pub timeout: Duration,
     pub memory_mb: u32,
+}
+
+impl Function {
+    /// The package's name, by which cargo-lambda knows a function too: the last part of its folder.
+    pub fn package_name(&self) -> String {
+        let folder = self.code_uri.file_name();
+        folder.map_or_else(|| self.name.clone(), |name| name.to_string_lossy().into_owned())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -76,8 +88,7 @@ pub struct WebSocketApi {
     pub api_id: String,
     pub stage: String,
     pub stage_variables: BTreeMap<String, String>,
-    /// As in the template, e.g. `$request.body.type`.
-    pub route_selection_expression: String,
+    pub route_selection: RouteSelection,
     /// By route key.
     pub routes: BTreeMap<String, WebSocketRoute>,
 }

@@ -1,4 +1,4 @@
-//! What a project tells the gateway in its root `Cargo.toml`, so that the gateway knows no rule of any project.
+//! The settings of a project, from its root `Cargo.toml`, so that the gateway knows no rule of any project.
 //!
 //! ```toml
 //! [workspace.metadata.gateway]
@@ -65,7 +65,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Forgets what holds only while nobody has to prove who they are.
+    /// Drops the variables that are set only while no authorizer is enforced.
     pub(crate) fn close(&mut self) {
         self.open_environment.clear();
     }

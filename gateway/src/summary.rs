@@ -1,4 +1,4 @@
-//! What is printed once everything runs: what is where, and a line to try.
+//! The summary that is printed once everything runs: where everything is, and a line to try.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -108,7 +108,7 @@ fn describe_routes(project: &Project, style: Style) -> String {
     })
 }
 
-/// Functions that somebody else starts must be given this by them.
+/// The variables that functions must be given which are started elsewhere.
 fn describe_environment(gateway: &Gateway, style: Style) -> String {
     let mut text = format!("\n  {}\n", style.bold("The functions must be started with"));
     for (name, value) in gateway.environment_elsewhere() {
@@ -117,7 +117,7 @@ fn describe_environment(gateway: &Gateway, style: Style) -> String {
     text
 }
 
-/// Whose tokens are taken, if any are asked for.
+/// The issuers whose tokens are accepted, if tokens are needed.
 fn issuers(gateway: &Gateway) -> BTreeSet<String> {
     let api = gateway.project().http_api.as_ref().filter(|_| gateway.enforces_authorizers());
     let authorizers = api.into_iter().flat_map(|api| api.authorizers.values());
@@ -130,7 +130,7 @@ fn issuers(gateway: &Gateway) -> BTreeSet<String> {
     authorizers.map(|authorizer| describe(&authorizer.issuer)).collect()
 }
 
-/// What to try, line by line.
+/// Commands to try, each with its label.
 fn examples(gateway: &Gateway) -> Vec<(&'static str, String)> {
     let (project, port) = (gateway.project(), gateway.port());
     let first = example(project, port, gateway.enforces_authorizers());

@@ -1,21 +1,21 @@
-//! A private Valkey: found or fetched, started on loopback, stopped with whoever started it.
+//! The store: a private Valkey that is started on loopback and ends with the gateway, or the check of a given one.
 
 mod program;
 
-use std::fmt;
+use std::error::Error;
 use std::fs::{File, TryLockError};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
+use redis::{
+    AsyncConnectionConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
+};
+use rustls::Error as TlsError;
 use rustls::crypto::ring;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -23,11 +23,11 @@ pub use program::{NoProgram, Program, find};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a store whose gateway was killed may take to go.
+/// How long a store may take to end after its gateway was killed.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(10);
-
-const PING: &[u8] = b"PING\r\n";
+/// How long connecting, and then each answer, may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Runs the server and, beside it, a watchdog that ends it when our end of the pipe closes: then even a
 /// killed gateway leaves no server behind.
@@ -39,21 +39,14 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// Where a server is fetched to if the machine has none; by default `.local` in the current folder.
     pub tools: Option<PathBuf>,
-    /// Set where it is known already which server to run.
+    /// The server to run, if it was found already.
     pub program: Option<Program>,
 }
 
 /// Why there is no store, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct ValkeyError(String);
-
-impl fmt::Display for ValkeyError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ValkeyError {}
 
 impl From<NoProgram> for ValkeyError {
     fn from(error: NoProgram) -> Self {
@@ -61,7 +54,7 @@ impl From<NoProgram> for ValkeyError {
     }
 }
 
-/// A running server; dropped, it stops.
+/// A running server; it stops when dropped.
 #[derive(Debug)]
 pub struct Valkey {
     program: Program,
@@ -91,7 +84,7 @@ impl Valkey {
         };
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let mut valkey = Self { program, dir: options.dir, settings, port: 0, running: None };
-        // Between choosing a free port and listening on it, somebody else may take it.
+        // Another process may take the port between its choice here and its use by the server.
         let mut last = None;
         for _ in 0..5 {
             valkey.port = free_port()
@@ -134,13 +127,14 @@ impl Valkey {
     }
 
     async fn launch(&mut self) -> Result<(), Failure> {
+        let url = self.url();
         let log = match &self.dir {
             Some(dir) => Some(open_log(dir).await.map_err(Failure::Final)?),
             None => None,
         };
         let mut command = Command::new("/bin/sh");
         command.args(["-c", WATCHED, "sh"]).arg(&self.program.path).args(self.arguments());
-        // Ctrl-C reaches the whole foreground group; the server goes last, when nobody needs it any more.
+        // Ctrl-C reaches the whole foreground group, but functions need the server until they have ended.
         command.process_group(0).stdin(Stdio::piped()).stderr(Stdio::null());
         command.stdout(log.map_or_else(Stdio::null, Stdio::from));
         command.current_dir(self.dir.clone().unwrap_or_else(std::env::temp_dir));
@@ -150,22 +144,21 @@ impl Valkey {
         let lifeline = child.stdin.take();
         let running = self.running.insert(Running { child, lifeline });
         let deadline = Instant::now() + READY_TIMEOUT;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).to_string();
         loop {
             if let Ok(Some(status)) = running.child.try_wait() {
                 let error = self.describe_end(&status.to_string());
                 self.running = None;
                 return Err(Failure::Ended(error));
             }
-            // `-LOADING` while the append-only file is read.
-            if matches!(exchange(&address, PING).await, Ok(reply) if reply.starts_with(b"+PONG")) {
+            // While it reads the append-only file, the server answers `-LOADING`.
+            if ping(url.as_str()).await.is_ok() {
                 return Ok(());
             }
             if Instant::now() > deadline {
                 self.stop().await;
                 return Err(Failure::Final(ValkeyError("The store did not answer within 20 s".to_owned())));
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -209,86 +202,76 @@ impl Failure {
     }
 }
 
-/// Whether something that speaks the protocol, and lets this user in, is at this URL; where that asks for TLS,
-/// whether TLS is spoken there.
+/// Whether there is a store at this URL that lets its user in.
+///
+/// Where the URL asks for TLS, a server with a certificate that is unknown here passes without a login: functions may
+/// trust it, and a password is not for the gateway to send to it.
 pub async fn check(url: &str) -> Result<(), ValkeyError> {
-    let misspelled = || {
-        ValkeyError(
+    let Ok(info) = url.into_connection_info() else {
+        return Err(ValkeyError(
             "--redis-url or REDIS_URL must look like redis://host:6379 or rediss://host:6379".to_owned(),
-        )
+        ));
     };
-    let (tls, rest) = match url.split_once("://") {
-        Some(("redis" | "valkey", rest)) => (false, rest),
-        Some(("rediss" | "valkeys", rest)) => (true, rest),
-        _ if url.starts_with("unix") => return Ok(()),
-        _ => return Err(misspelled()),
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
-    let address = if name.is_some() { host.to_owned() } else { format!("{host}:6379") };
-    let greeting = match tls {
-        true => hello(name.unwrap_or(host)).ok_or_else(misspelled)?,
-        false => login.split_once(':').map_or_else(|| PING.to_vec(), log_in),
-    };
-    let why = match exchange(&address, &greeting).await {
-        // The start of a handshake, or of an alert about it.
-        Ok(reply) if tls && matches!(*reply, [0x15 | 0x16, 3, ..]) => return Ok(()),
-        Ok(_) if tls => format!("what listens on {address} speaks no TLS"),
-        // A plain server waits for more.
-        Err(error) if tls && error.kind() == io::ErrorKind::TimedOut => {
-            format!("{address} did not answer in TLS within 2 s")
+    let address = info.addr().to_string();
+    let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    let anonymous = info.redis_settings().username().is_none() && info.redis_settings().password().is_none();
+    let Err(error) = ping(info).await else { return Ok(()) };
+    let why = match (tls_error(&error), error.code()) {
+        (Some(TlsError::InvalidMessage(_)), _) => format!("what listens on {address} speaks no TLS"),
+        // An unknown certificate and an alert both come from a server that speaks TLS.
+        (Some(_), _) => return Ok(()),
+        (None, Some(code)) if code == "WRONGPASS" || anonymous && code == "NOAUTH" => {
+            format!("{address} says {code} {}", error.detail().unwrap_or_default())
         }
-        Ok(reply)
-            if reply.starts_with(b"-WRONGPASS") || login.is_empty() && reply.starts_with(b"-NOAUTH") =>
-        {
-            format!("{address} says {}", String::from_utf8_lossy(&reply[1..]).trim())
+        // Any other error is a server's answer: it is there, even if it still loads its data.
+        (None, Some(_)) => return Ok(()),
+        // A server without TLS takes the greeting for a command that has not ended, and waits.
+        (None, None) if tls && error.is_timeout() => {
+            format!("{address} did not answer in TLS within {} s", ANSWER_TIMEOUT.as_secs())
         }
-        // A server that is still loading is there, too.
-        Ok(reply) if reply.starts_with(b"+") || reply.starts_with(b"-") => return Ok(()),
-        Ok(_) => format!("what listens on {address} is no Redis, or one that wants TLS: rediss://"),
-        Err(error) => format!("{address}: {error}"),
+        (None, None) if tls && ended(&error) => format!("what listens on {address} speaks no TLS"),
+        (None, None) if error.kind() == ErrorKind::Parse || ended(&error) => {
+            format!("what listens on {address} is no Redis, or one that wants TLS: rediss://")
+        }
+        (None, None) => format!("{address}: {error}"),
     };
     Err(ValkeyError(format!(
         "The store at --redis-url or REDIS_URL cannot be used ({why}): start it, correct the URL, or unset it to get a private store"
     )))
 }
 
-/// How a client logs in with what a URL says of it.
-fn log_in((user, password): (&str, &str)) -> Vec<u8> {
-    let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let words = ["AUTH".to_owned(), decode(user), decode(password)];
-    // A password alone is the default user's.
-    let words: Vec<_> = words.iter().filter(|word| !word.is_empty()).collect();
-    let written: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-    format!("*{}\r\n{written}", words.len()).into_bytes()
+/// Logs in with what the URL says and asks for a sign of life.
+async fn ping(server: impl IntoConnectionInfo) -> Result<(), RedisError> {
+    let info = server.into_connection_info()?;
+    // The library picks no provider; installing one twice is harmless.
+    let _ = ring::default_provider().install_default();
+    let login = info.redis_settings().clone();
+    // The library's own login drops the server's reason for a refusal.
+    let client = redis::Client::open(info.set_redis_settings(RedisConnectionInfo::default()))?;
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(ANSWER_TIMEOUT))
+        .set_response_timeout(Some(ANSWER_TIMEOUT));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    if let Some(password) = login.password() {
+        let mut auth = redis::cmd("AUTH");
+        auth.arg(login.username()).arg(password).exec_async(&mut connection).await?;
+    }
+    redis::cmd("PING").exec_async(&mut connection).await
 }
 
-/// How a TLS client greets this host; `None` where that is no name.
-fn hello(host: &str) -> Option<Vec<u8>> {
-    let name = host.trim_matches(['[', ']']).to_owned().try_into().ok()?;
-    // Whom to trust is for the functions to say: nobody reads on here.
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .ok()?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    let mut hello = Vec::new();
-    ClientConnection::new(Arc::new(config), name).ok()?.write_tls(&mut hello).ok()?;
-    Some(hello)
+/// The error of TLS in this one, if there is one; the library wraps it twice.
+fn tls_error(error: &RedisError) -> Option<&TlsError> {
+    io_error(error)?.get_ref()?.downcast_ref()
 }
 
-/// The start of what a server says to this.
-async fn exchange(address: &str, greeting: &[u8]) -> io::Result<Vec<u8>> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(greeting).await?;
-        let mut reply = vec![0; 64];
-        let length = stream.read(&mut reply).await?;
-        reply.truncate(length);
-        Ok(reply)
-    };
-    timeout(Duration::from_secs(2), exchange).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+fn io_error(error: &RedisError) -> Option<&io::Error> {
+    let shared = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    shared.downcast_ref()
+}
+
+/// Whether the server ended the connection.
+fn ended(error: &RedisError) -> bool {
+    error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
 fn free_port() -> io::Result<u16> {
@@ -299,7 +282,8 @@ fn log_path(dir: &Path) -> PathBuf {
     dir.join("valkey.log")
 }
 
-/// The server's log is also its lock: the server inherits it, so it is held exactly as long as either lives.
+/// The server's log is also a lock on the folder. The server inherits it, so the folder stays locked until both the
+/// gateway and the server have ended.
 async fn open_log(dir: &Path) -> Result<File, ValkeyError> {
     let unusable =
         |error: io::Error| ValkeyError(format!("{} cannot be used for the store: {error}", dir.display()));
@@ -310,7 +294,7 @@ async fn open_log(dir: &Path) -> Result<File, ValkeyError> {
         match log.try_lock() {
             Ok(()) => break,
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(POLL).await,
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(POLL_INTERVAL).await,
             Err(TryLockError::WouldBlock) => {
                 return Err(ValkeyError(format!(
                     "The store in {} is in use: stop the other gateway, or run this one with --ephemeral for a store of its own",
@@ -326,6 +310,8 @@ async fn open_log(dir: &Path) -> Result<File, ValkeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     fn tools() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../.local")
@@ -347,7 +333,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
             assert!(Instant::now() < deadline, "the server is still there");
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -382,7 +368,7 @@ mod tests {
         let mut valkey = start(None).await.expect("a store");
         assert_eq!(check(&valkey.url()).await, Ok(()));
         let with = |login: &str| format!("redis://{login}@127.0.0.1:{}/0", valkey.port());
-        let error = check(&with("user:p%40ss")).await.expect_err("nobody is called so").to_string();
+        let error = check(&with("user:p%40ss")).await.expect_err("there is no such user").to_string();
         assert!(error.contains(" says WRONGPASS invalid username-password pair"), "{error}");
         assert_eq!(say(&valkey, "ACL SETUSER user on >p@ss +ping").await, "+OK\r\n");
         assert_eq!(check(&with("user:p%40ss")).await, Ok(()));

@@ -1,4 +1,4 @@
-//! The management API as AWS's own client understands it, and the admin endpoint.
+//! The management API as AWS's own client understands it, and the admin API.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,9 +16,9 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use gateway::connections_api;
-use gateway::faults::{Faults, admin};
-use gateway::websocket_api::{WebSocketDoor, WebSocketOptions};
+use gateway::faults::Faults;
+use gateway::websocket_api::{WebSocketApiServer, WebSocketOptions};
+use gateway::{admin, connections_api};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -45,8 +45,8 @@ async fn start_with_faults(texts: &[&str]) -> Gateway {
     Gateway::start_with(api(), options).await
 }
 
-async fn request(door: &WebSocketDoor, method: Method, id: &str) -> StatusCode {
-    connections_api::handle(door, &method, id, Bytes::from_static(b"hello")).await.status()
+async fn request(websocket: &WebSocketApiServer, method: Method, id: &str) -> StatusCode {
+    connections_api::handle(websocket, &method, id, Bytes::from_static(b"hello")).await.status()
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn delete_closes_after_what_was_posted_and_fires_disconnect() {
     assert_eq!(client.close_frame().await.code, CloseCode::Normal);
     let event = gateway.log.wait_for("DISCONNECT").await;
     assert_eq!(event["requestContext"]["disconnectStatusCode"], 1000);
-    gateway.door.stop().await;
+    gateway.websocket.stop().await;
     assert_eq!(gateway.log.of_type("DISCONNECT").len(), 1);
 }
 
@@ -142,10 +142,13 @@ async fn bad_requests_have_the_statuses_of_aws() {
     assert_eq!(not_text.unwrap_err().into_service_error().code(), Some("BadRequestException"));
 
     let escaped = id.replace('=', "%3D");
-    assert_eq!(request(&gateway.door, Method::PUT, &escaped).await, StatusCode::FORBIDDEN);
-    assert_eq!(request(&gateway.door, Method::POST, &format!("{escaped}/more")).await, StatusCode::FORBIDDEN);
-    assert_eq!(request(&gateway.door, Method::GET, "%00%ff").await, StatusCode::BAD_REQUEST);
-    assert_eq!(request(&gateway.door, Method::POST, &escaped).await, StatusCode::OK);
+    assert_eq!(request(&gateway.websocket, Method::PUT, &escaped).await, StatusCode::FORBIDDEN);
+    assert_eq!(
+        request(&gateway.websocket, Method::POST, &format!("{escaped}/more")).await,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(request(&gateway.websocket, Method::GET, "%00%ff").await, StatusCode::BAD_REQUEST);
+    assert_eq!(request(&gateway.websocket, Method::POST, &escaped).await, StatusCode::OK);
     assert_eq!(client.text().await, "hello");
 }
 
@@ -180,17 +183,19 @@ async fn a_client_that_never_reads_can_be_deleted() {
     let gateway = Gateway::start_with(api(), options).await;
     let _client = gateway.open("/").await;
     let id = gateway.connection_id().await;
-    let door = &gateway.door;
+    let websocket = &gateway.websocket;
     let text = Bytes::from("x".repeat(100 * 1024));
     let mut posts = 0;
-    while connections_api::handle(door, &Method::POST, &id, text.clone()).await.status() == StatusCode::OK {
+    while connections_api::handle(websocket, &Method::POST, &id, text.clone()).await.status()
+        == StatusCode::OK
+    {
         posts += 1;
         assert!(posts < 1000, "no limit was met");
         tokio::task::yield_now().await;
     }
-    assert_eq!(request(door, Method::DELETE, &id).await, StatusCode::NO_CONTENT);
+    assert_eq!(request(websocket, Method::DELETE, &id).await, StatusCode::NO_CONTENT);
     gateway.log.wait_for("DISCONNECT").await;
-    within("the end of its task", door.stop()).await;
+    within("the end of its task", websocket.stop()).await;
 }
 
 #[tokio::test]
@@ -200,11 +205,11 @@ async fn posts_fail_on_demand() {
     let id = gateway.connection_id().await;
     let mut statuses = Vec::new();
     for _ in 0..4 {
-        statuses.push(request(&gateway.door, Method::POST, &id).await.as_u16());
+        statuses.push(request(&gateway.websocket, Method::POST, &id).await.as_u16());
     }
     assert_eq!(statuses, [410, 200, 410, 200]);
     assert_eq!((client.text().await, client.text().await), ("hello".into(), "hello".into()));
-    assert_eq!(gateway.door.connections(), 1, "an injected 410 does not end the connection");
+    assert_eq!(gateway.websocket.connections(), 1, "an injected 410 does not end the connection");
 
     let management = management(&start_with_faults(&["push:429=1"]).await);
     let error =
@@ -212,7 +217,7 @@ async fn posts_fail_on_demand() {
     assert!(error.into_service_error().is_limit_exceeded_exception());
     let gateway = start_with_faults(&["push:500=1", "push:delay=30ms"]).await;
     let started = std::time::Instant::now();
-    assert_eq!(request(&gateway.door, Method::POST, &id).await, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(request(&gateway.websocket, Method::POST, &id).await, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(started.elapsed() >= Duration::from_millis(30));
 }
 
@@ -223,7 +228,7 @@ struct Admin {
 
 impl Admin {
     async fn start(gateway: &Gateway, faults: &Faults) -> Self {
-        let app = admin(faults.clone(), gateway.lambda.clone(), Some(gateway.door.clone()));
+        let app = admin::router(faults.clone(), gateway.lambda.clone(), Some(gateway.websocket.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/_gateway", listener.local_addr().unwrap());
         spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -244,7 +249,7 @@ impl Admin {
 }
 
 #[tokio::test]
-async fn the_admin_endpoint_changes_faults_kills_and_cuts() {
+async fn the_admin_api_changes_faults_kills_and_cuts() {
     let faults = Faults::default();
     let options = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
     let gateway = Gateway::start_with(api(), options).await;

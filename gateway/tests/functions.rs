@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 /// Invokes the echo function with what it is asked for.
-async fn ask(lambda: &Lambda, wishes: Value) -> Result<Value, InvokeError> {
-    let event = json!({ "queryStringParameters": wishes }).to_string();
+async fn ask(lambda: &Lambda, behavior: Value) -> Result<Value, InvokeError> {
+    let event = json!({ "queryStringParameters": behavior }).to_string();
     let answer = within("an answer", lambda.invoke("Echo", event.into())).await?;
     Ok(serde_json::from_slice(&answer).unwrap())
 }
@@ -254,7 +254,7 @@ async fn stopping_fails_what_runs_and_what_waits() {
     assert_eq!(ask(&lambda, json!({})).await, Err(InvokeError::Stopped));
 }
 
-/// What is left of a gateway that was killed: its end of the functions' connections closes.
+/// A killed gateway leaves its functions behind, but their connections to it close.
 #[tokio::test]
 async fn a_function_does_not_outlive_a_gateway_that_was_killed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -20,10 +20,10 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 /// The first event of a function waits for cargo.
-const PATIENCE: Duration = Duration::from_secs(300);
+const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
 
-async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+async fn within_a_build<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(BUILD_TIMEOUT, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
 /// `None` where there is no cargo-lambda.
@@ -42,7 +42,7 @@ async fn watch(port: u16, gateway: &Gateway) -> Option<Child> {
         .stdin(Stdio::null())
         .kill_on_drop(true);
     for (name, _) in std::env::vars_os() {
-        // What cargo tells this test about its own package.
+        // Cargo sets these variables for the package of this test.
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
             command.env_remove(name);
         }
@@ -53,14 +53,14 @@ async fn watch(port: u16, gateway: &Gateway) -> Option<Child> {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    patiently("its port", listening).await;
+    within_a_build("its port", listening).await;
     Some(child)
 }
 
 async fn get(url: &str) -> (StatusCode, Value) {
     let http: Http<_, Body> = Http::builder(TokioExecutor::new()).build_http();
     let request = Request::get(url).body(Body::empty()).unwrap();
-    let response = patiently(url, http.request(request)).await.unwrap();
+    let response = within_a_build(url, http.request(request)).await.unwrap();
     let status = response.status();
     let body = axum::body::to_bytes(Body::new(response.into_body()), 1 << 20).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{status}: {body:?}")))
@@ -92,7 +92,7 @@ async fn rest_and_websockets_work_in_front_of_cargo_lambda_watch() {
     let url = format!("ws://127.0.0.1:{}/?token=allow", gateway.port());
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, gateway.port())).await.unwrap();
     let opening = tokio_tungstenite::client_async(url, stream);
-    let (socket, _) = patiently("the upgrade", opening).await.unwrap();
+    let (socket, _) = within_a_build("the upgrade", opening).await.unwrap();
     let mut client = Client { socket };
     client.send(r#"{"action":"echo"}"#).await;
     assert_eq!(client.json().await["requestContext"]["authorizer"]["principalId"], "ada");

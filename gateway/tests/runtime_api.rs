@@ -19,13 +19,13 @@ use serde_json::json;
 use support::{eventually, functions, options, spawn, within};
 
 /// A function that does what the test says.
-struct Played {
+struct ManualFunction {
     lambda: Lambda,
     address_file: PathBuf,
     http: Http<HttpConnector, Body>,
 }
 
-impl Played {
+impl ManualFunction {
     fn start(name: &str, timeout: Duration) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manual-runtime.sh");
         let address_file =
@@ -72,9 +72,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn an_event_comes_with_its_headers_and_takes_one_answer() {
-    let played = Played::start("answer", Duration::from_secs(7));
-    let invoked = played.invoke(r#"{"a":1}"#);
-    let (headers, event) = played.next().await;
+    let function = ManualFunction::start("answer", Duration::from_secs(7));
+    let invoked = function.invoke(r#"{"a":1}"#);
+    let (headers, event) = function.next().await;
     assert_eq!(event, r#"{"a":1}"#);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     let left = text(&headers, "lambda-runtime-deadline-ms").parse::<i64>().unwrap() - now;
@@ -83,50 +83,50 @@ async fn an_event_comes_with_its_headers_and_takes_one_answer() {
     assert_eq!(arn, "arn:aws:lambda:us-east-1:123456789012:function:Echo");
     assert!(text(&headers, "lambda-runtime-trace-id").starts_with("Root=1-"));
 
-    let (status, _, _) = played.send(Method::POST, "/invocation/other/response", "1").await;
+    let (status, _, _) = function.send(Method::POST, "/invocation/other/response", "1").await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "an answer to another event");
     let path = format!("/invocation/{}/response", text(&headers, "lambda-runtime-aws-request-id"));
-    assert_eq!(played.send(Method::POST, &path, "[2]").await.0, StatusCode::ACCEPTED);
+    assert_eq!(function.send(Method::POST, &path, "[2]").await.0, StatusCode::ACCEPTED);
     assert_eq!(invoked.await.unwrap().unwrap(), "[2]");
-    assert_eq!(played.send(Method::POST, &path, "[3]").await.0, StatusCode::BAD_REQUEST, "a second answer");
-    played.lambda.stop().await;
+    assert_eq!(function.send(Method::POST, &path, "[3]").await.0, StatusCode::BAD_REQUEST, "a second answer");
+    function.lambda.stop().await;
 }
 
 #[tokio::test]
 async fn polling_without_an_answer_fails_the_event() {
-    let played = Played::start("silent", Duration::from_secs(10));
-    let (first, second) = (played.invoke("1"), played.invoke("2"));
-    played.next().await;
-    let (headers, _) = played.next().await;
+    let function = ManualFunction::start("silent", Duration::from_secs(10));
+    let (first, second) = (function.invoke("1"), function.invoke("2"));
+    function.next().await;
+    let (headers, _) = function.next().await;
     let failed = tokio::select! { result = first => result, result = second => result };
     let Err(InvokeError::Function { error_type, .. }) = failed.unwrap() else {
         panic!("an error was expected")
     };
     assert_eq!(error_type, "Runtime.NoResponse");
     assert!(headers.contains_key("lambda-runtime-aws-request-id"));
-    played.lambda.stop().await;
+    function.lambda.stop().await;
 }
 
 #[tokio::test]
 async fn an_instance_that_never_polls_again_is_killed() {
-    let played = Played::start("stuck", Duration::from_millis(500));
-    let invoked = played.invoke("1");
-    let (headers, _) = played.next().await;
+    let function = ManualFunction::start("stuck", Duration::from_millis(500));
+    let invoked = function.invoke("1");
+    let (headers, _) = function.next().await;
     let path = format!("/invocation/{}/error", text(&headers, "lambda-runtime-aws-request-id"));
     let error = r#"{"errorType":"Odd","errorMessage":"no luck"}"#;
-    assert_eq!(played.send(Method::POST, &path, error).await.0, StatusCode::ACCEPTED);
+    assert_eq!(function.send(Method::POST, &path, error).await.0, StatusCode::ACCEPTED);
     let expected = InvokeError::Function { error_type: "Odd".into(), message: "no luck".into() };
     assert_eq!(invoked.await.unwrap(), Err(expected));
-    assert_eq!(played.lambda.instances("Echo"), 1);
-    eventually("its end", || (played.lambda.instances("Echo") == 0).then_some(())).await;
+    assert_eq!(function.lambda.instances("Echo"), 1);
+    eventually("its end", || (function.lambda.instances("Echo") == 0).then_some(())).await;
 }
 
 #[tokio::test]
 async fn an_init_error_is_the_cause_that_callers_see() {
-    let played = Played::start("init", Duration::from_secs(5));
-    let invoked = played.invoke("1");
+    let function = ManualFunction::start("init", Duration::from_secs(5));
+    let invoked = function.invoke("1");
     let error = r#"{"errorType":"Config","errorMessage":"REDIS_URL is missing"}"#;
-    assert_eq!(played.send(Method::POST, "/init/error", error).await.0, StatusCode::ACCEPTED);
+    assert_eq!(function.send(Method::POST, "/init/error", error).await.0, StatusCode::ACCEPTED);
     let Err(InvokeError::Crashed { cause }) = invoked.await.unwrap() else { panic!("a crash was expected") };
     assert_eq!(cause, "init error: Config: REDIS_URL is missing");
 }
@@ -157,8 +157,8 @@ async fn the_log_shows_output_reports_and_each_failure_once() {
     // The test's runtime has this one thread.
     let _guard = tracing::subscriber::set_default(subscriber);
     let lambda = Lambda::start(Options { verbosity: 1, ..options() });
-    let ask = async |wishes: serde_json::Value| {
-        let event = json!({ "queryStringParameters": wishes }).to_string();
+    let ask = async |behavior: serde_json::Value| {
+        let event = json!({ "queryStringParameters": behavior }).to_string();
         lambda.invoke("Echo", event.into()).await
     };
     ask(json!({})).await.unwrap();

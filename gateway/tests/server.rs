@@ -67,7 +67,7 @@ async fn a_preflight_is_answered_without_a_function() {
 #[tokio::test]
 async fn a_body_over_ten_megabytes_is_refused() {
     let gateway = Gateway::start(options()).await.expect("started");
-    // Declared is enough: whoever waits for `100 Continue` never sends it.
+    // The declared length is enough: a client that waits for `100 Continue` never sends the body.
     let mut stream = TcpStream::connect(("localhost", gateway.port())).await.expect("connected");
     let head =
         "POST /things HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 10485761\r\n\r\n";

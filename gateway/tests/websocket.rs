@@ -1,4 +1,4 @@
-//! The WebSocket door as a client and its functions see it.
+//! The WebSocket API as a client and its functions see it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use gateway::connections_api;
 use gateway::faults::Faults;
 use gateway::websocket_api::WebSocketOptions;
 use serde_json::{Value, json};
-use support::{Client, Gateway, api, eventually, gate, lambda_route, spawn, within};
+use support::{Client, Gateway, api, authorizer, eventually, lambda_route, spawn, within};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -87,7 +87,7 @@ async fn the_upgrade_waits_for_connect_and_posts_meanwhile_find_nobody() {
     let mut opening = std::pin::pin!(gateway.open("/?sleep=400"));
     let posting = async {
         let id = gateway.connection_id().await;
-        connections_api::handle(&gateway.door, &Method::POST, &id, "hello".into()).await.status()
+        connections_api::handle(&gateway.websocket, &Method::POST, &id, "hello".into()).await.status()
     };
     let status = tokio::select! {
         _ = &mut opening => panic!("the upgrade did not wait"),
@@ -128,7 +128,7 @@ async fn a_broken_upgrade_is_refused_before_any_function_runs() {
 #[tokio::test]
 async fn an_authorizer_guards_connect_and_its_context_goes_with_every_event() {
     let mut api = api();
-    api.routes.get_mut("$connect").unwrap().authorizer = Some(gate());
+    api.routes.get_mut("$connect").unwrap().authorizer = Some(authorizer());
     let gateway = Gateway::start_with(api, WebSocketOptions::default()).await;
     assert_eq!(gateway.refusal("/").await, StatusCode::UNAUTHORIZED);
     assert_eq!(gateway.refusal("/?token=").await, StatusCode::UNAUTHORIZED);
@@ -349,7 +349,7 @@ async fn a_huge_frame_is_refused_with_a_close_frame_too() {
 async fn assert_disconnected(gateway: &Gateway, code: u16) {
     let event = gateway.log.wait_for("DISCONNECT").await;
     assert_eq!(event["requestContext"]["disconnectStatusCode"], code);
-    eventually("the connection is forgotten", || (gateway.door.connections() == 0).then_some(())).await;
+    eventually("the connection is forgotten", || (gateway.websocket.connections() == 0).then_some(())).await;
     assert_eq!(gateway.log.of_type("DISCONNECT").len(), 1);
 }
 
@@ -373,7 +373,7 @@ async fn disconnect_tells_how_a_client_left() {
     let pong = within("a pong", client.socket.next()).await.unwrap().unwrap();
     assert_eq!(pong, Message::Pong("are you there?".into()));
     let id = gateway.connection_id().await;
-    assert!(gateway.door.cut(&id));
+    assert!(gateway.websocket.cut(&id));
     assert!(within("the end", client.socket.next()).await.is_none_or(|frame| frame.is_err()));
     assert_disconnected(&gateway, 1006).await;
 }
@@ -397,9 +397,9 @@ async fn a_lost_disconnect_is_never_delivered() {
     let gateway = Gateway::start_with(api(), options).await;
     for _ in 0..2 {
         drop(gateway.open("/").await);
-        eventually("the connection ends", || (gateway.door.connections() == 0).then_some(())).await;
+        eventually("the connection ends", || (gateway.websocket.connections() == 0).then_some(())).await;
     }
-    gateway.door.stop().await;
+    gateway.websocket.stop().await;
     assert_eq!(gateway.log.of_type("CONNECT").len(), 2);
     assert_eq!(gateway.log.of_type("DISCONNECT").len(), 1);
 }
@@ -421,7 +421,7 @@ async fn limits_close_with_1001() {
 async fn stopping_closes_every_connection_with_1001() {
     let gateway = Gateway::start().await;
     let mut clients = [gateway.open("/").await, gateway.open("/").await];
-    let stopping = gateway.door.stop();
+    let stopping = gateway.websocket.stop();
     let closing = async {
         for client in &mut clients {
             assert_eq!(client.close_frame().await.code, CloseCode::Away);
@@ -429,7 +429,7 @@ async fn stopping_closes_every_connection_with_1001() {
     };
     tokio::join!(stopping, closing);
     assert_eq!(gateway.log.of_type("DISCONNECT").len(), 2);
-    assert_eq!(gateway.door.connections(), 0);
+    assert_eq!(gateway.websocket.connections(), 0);
     gateway.lambda.stop().await;
     assert_eq!(gateway.lambda.instances("Echo"), 0);
 }

@@ -1,11 +1,12 @@
 //! The gateway in a process of its own, so that its CPU time and memory can be told from the load's.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use gateway::executables::cargo;
 use gateway::server::{Gateway, Options, Store};
+use support::root;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command as AsyncCommand};
 
@@ -21,13 +22,9 @@ pub(crate) fn is_asked_for(arguments: &[String]) -> bool {
     arguments.get(1).is_some_and(|first| first == SERVE)
 }
 
-pub(crate) fn project_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 /// Builds what the load needs, as it is deployed.
 pub(crate) fn build_functions() {
-    let mut command = cargo(&project_folder());
+    let mut command = cargo(&root());
     command.args(["build", "--release", "--locked"]);
     for (_, package) in FUNCTIONS {
         command.args(["-p", package]);
@@ -42,11 +39,11 @@ fn executables() -> BTreeMap<String, PathBuf> {
     FUNCTIONS.map(|(id, package)| (id.to_owned(), folder.join(package))).into()
 }
 
-/// What the process does: serves until its input closes, on one thread as `cargo run` does.
+/// The process: it serves until its input closes, on one thread as `cargo run` does.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn serve() {
     let options = Options {
-        template: project_folder().join("template.yaml"),
+        template: root().join("template.yaml"),
         executables: Some(executables()),
         store: Store::Ephemeral,
         ..Options::default()

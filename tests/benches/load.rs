@@ -23,7 +23,7 @@ const BODY: &str =
     r#"{"sender_id":"alice","receiver_id":"bob","content":"What time shall we meet tomorrow?"}"#;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How long the last pushes may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -89,7 +89,7 @@ impl Load {
         for pushed in join_all(listening).await {
             assert_eq!(pushed.unwrap(), ids, "every message is pushed to everybody, once");
         }
-        // What was still on its way counts.
+        // The time of the last pushes counts.
         let took = started.elapsed().max(creating);
         Outcome { created: ids.len(), took, latencies }
     }
@@ -150,7 +150,7 @@ async fn open(port: u16) -> Socket {
 async fn listen(port: u16, user: &str) -> Socket {
     let mut socket = open(port).await;
     socket.send(Message::text(format!(r#"{{"type":"register","userKey":"{user}"}}"#))).await.unwrap();
-    let answer = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+    let answer = timeout(PUSH_TIMEOUT, socket.next()).await.unwrap().unwrap().unwrap();
     assert!(answer.to_text().unwrap().contains("registered"), "{answer}");
     socket
 }
@@ -169,7 +169,7 @@ async fn collect(
     }
     let all = expected.borrow().unwrap();
     while ids.len() < all {
-        add(&mut ids, timeout(PATIENCE, socket.next()).await.expect("pushes go on"));
+        add(&mut ids, timeout(PUSH_TIMEOUT, socket.next()).await.expect("pushes go on"));
     }
     ids
 }

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gateway::valkey::{Options, Valkey};
+use support::StoreKind::Single;
+use support::TestStore;
 use tokio::process::{Child, ChildStdin, Command as AsyncCommand};
 
-use crate::gateway_process::{project_folder, read_port};
+use crate::gateway_process::read_port;
 use crate::processes;
 
 pub(crate) struct Node {
     pub(crate) port: u16,
     child: Child,
     lifeline: ChildStdin,
-    store: Valkey,
+    store: TestStore,
 }
 
 impl Node {
@@ -26,8 +27,7 @@ impl Node {
                 return None;
             }
         };
-        let tools = Some(project_folder().join(".local"));
-        let store = Valkey::start(Options { tools, ..Options::default() }).await.unwrap();
+        let store = TestStore::start(Single).await;
         let mut child = AsyncCommand::new("node")
             .arg(folder.join("server.mjs"))
             .arg(store.url())
@@ -53,7 +53,7 @@ impl Node {
     pub(crate) async fn stop(mut self) {
         drop(self.lifeline);
         self.child.wait().await.unwrap();
-        self.store.stop().await;
+        self.store.stop_node().await;
     }
 }
 

@@ -16,11 +16,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// How long a page may take to show what it must. Nothing waits for this but a failing test.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a page may take to show what it must. Only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a page looks whether it shows what is waited for, in milliseconds.
-const LOOK: u64 = 25;
+/// How often a page is asked again whether it shows what is waited for, in milliseconds.
+const POLL_INTERVAL: u64 = 25;
 
 const DRIVER_STARTS: u32 = 5;
 
@@ -51,7 +51,7 @@ pub(crate) fn tell(story: impl AsyncFnOnce(&Browsers)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         if !is_installed("chromedriver").await || !is_any_installed(&CHROMIUM).await {
-            return harness::skip("chromium and chromedriver are not installed");
+            return support::skip("chromium and chromedriver are not installed");
         }
         let browsers = Browsers::start().await;
         let told = AssertUnwindSafe(story(&browsers)).catch_unwind().await;
@@ -73,7 +73,7 @@ async fn is_installed(program: &str) -> bool {
 /// A driver and the browsers it has opened.
 pub(crate) struct Browsers {
     driver: Child,
-    /// What they write to disk; Chromium leaves some of it behind.
+    /// Their files, some of which Chromium leaves behind.
     _folder: TempDir,
     url: String,
     open: Mutex<Vec<Client>>,
@@ -122,7 +122,7 @@ impl Browsers {
             .await
             .unwrap_or_else(|error| panic!("no browser for {name}: {error}"));
         self.open.lock().expect("no story panics here").push(client.clone());
-        let timeouts = TimeoutConfiguration::new(Some(PATIENCE), Some(PATIENCE), None);
+        let timeouts = TimeoutConfiguration::new(Some(TIMEOUT), Some(TIMEOUT), None);
         client.update_timeouts(timeouts).await.expect("time limits");
         Tab { client, name: name.to_owned() }
     }
@@ -153,7 +153,7 @@ impl Tab {
         self.client.refresh().await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
     }
 
-    /// What a script returns.
+    /// Runs a script; returns its result.
     pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.checked(script, self.client.execute(script, arguments).await).await
     }
@@ -163,11 +163,11 @@ impl Tab {
         let script = format!(
             "const done = arguments[arguments.length - 1];
              const holds = async (arguments) => ({expression});
-             const look = async () => {{
+             const poll = async () => {{
                if (await holds(arguments)) done(true);
-               else setTimeout(look, {LOOK});
+               else setTimeout(poll, {POLL_INTERVAL});
              }};
-             look();"
+             poll();"
         );
         self.checked(expression, self.client.execute_async(&script, arguments).await).await;
     }

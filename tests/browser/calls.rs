@@ -1,15 +1,15 @@
 //! Two people call each other on the demo page, with real media.
 
-use gateway::server::Options;
-use harness::Served;
+use support::StoreKind::Single;
+use support::{App, TestGateway};
 
 use crate::browser::{Browsers, tell};
 use crate::page::Person;
 
 /// Two people, each with the conversation with the other open.
-async fn two_people(browsers: &Browsers, served: &Served, names: [&str; 2]) -> [Person; 2] {
-    let one = Person::sign_in(browsers, &served.url(), names[0]).await;
-    let other = Person::sign_in(browsers, &served.url(), names[1]).await;
+async fn two_people(browsers: &Browsers, gateway: &TestGateway, names: [&str; 2]) -> [Person; 2] {
+    let one = Person::sign_in(browsers, &gateway.url(), names[0]).await;
+    let other = Person::sign_in(browsers, &gateway.url(), names[1]).await;
     one.open_conversation(names[1]).await;
     other.open_conversation(names[0]).await;
     [one, other]
@@ -18,7 +18,8 @@ async fn two_people(browsers: &Browsers, served: &Served, names: [&str; 2]) -> [
 #[test]
 fn a_call_shows_each_the_other_until_one_hangs_up() {
     tell(async |browsers| {
-        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-calls", "bob-is-called"]).await;
+        let [alice, bob] =
+            two_people(browsers, &TestGateway::shared(Single), ["alice-calls", "bob-is-called"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         bob.accept().await;
@@ -48,7 +49,8 @@ fn a_call_shows_each_the_other_until_one_hangs_up() {
 #[test]
 fn a_declined_call_ends_for_both() {
     tell(async |browsers| {
-        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-asks", "bob-declines"]).await;
+        let [alice, bob] =
+            two_people(browsers, &TestGateway::shared(Single), ["alice-asks", "bob-declines"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         bob.decline().await;
@@ -61,7 +63,8 @@ fn a_declined_call_ends_for_both() {
 #[test]
 fn a_caller_who_gives_up_stops_the_ringing() {
     tell(async |browsers| {
-        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-gives-up", "bob-is-slow"]).await;
+        let [alice, bob] =
+            two_people(browsers, &TestGateway::shared(Single), ["alice-gives-up", "bob-is-slow"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         alice.hang_up().await;
@@ -72,9 +75,9 @@ fn a_caller_who_gives_up_stops_the_ringing() {
 }
 
 #[test]
-fn whoever_calls_an_absent_user_is_told() {
+fn a_caller_of_an_absent_user_is_told() {
     tell(async |browsers| {
-        let alice = Person::sign_in(browsers, &harness::shared().url(), "alice-waits").await;
+        let alice = Person::sign_in(browsers, &TestGateway::shared(Single).url(), "alice-waits").await;
         alice.open_conversation("nobody-at-all").await;
         alice.call().await;
         alice.expect_told_of_absence("nobody-at-all").await;
@@ -84,9 +87,8 @@ fn whoever_calls_an_absent_user_is_told() {
 #[test]
 fn two_who_call_each_other_at_once_meet_in_one_call() {
     tell(async |browsers| {
-        // Each has called before either hears of the other's call.
-        let slow =
-            Served::start(Options { faults: vec!["frames:offer:delay=3s".into()], ..Options::default() });
+        // Each has called before either is told of the other's call.
+        let slow = App::builder().faults(&["frames:offer:delay=3s"]).start_gateway();
         for [first, second] in [["alice-meets", "bob-meets"], ["bob-meets-too", "alice-meets-too"]] {
             let [one, other] = two_people(browsers, &slow, [first, second]).await;
             one.call().await;
@@ -107,7 +109,8 @@ fn two_who_call_each_other_at_once_meet_in_one_call() {
 #[test]
 fn a_closed_page_ends_its_call() {
     tell(async |browsers| {
-        let [alice, bob] = two_people(browsers, harness::shared(), ["alice-stays", "bob-leaves"]).await;
+        let [alice, bob] =
+            two_people(browsers, &TestGateway::shared(Single), ["alice-stays", "bob-leaves"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         bob.accept().await;

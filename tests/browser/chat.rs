@@ -1,12 +1,15 @@
 //! Two people chat on the demo page and see at once what the other does.
 
+use support::StoreKind::Single;
+use support::TestGateway;
+
 use crate::browser::tell;
 use crate::page::Person;
 
 #[test]
 fn a_message_its_edit_and_its_deletion_appear_at_both_users_at_once() {
     tell(async |browsers| {
-        let url = harness::shared().url();
+        let url = TestGateway::shared(Single).url();
         let alice = Person::sign_in(browsers, &url, "alice-chats").await;
         let bob = Person::sign_in(browsers, &url, "bob-chats").await;
         bob.expect_nobody().await;
@@ -44,7 +47,7 @@ fn a_message_its_edit_and_its_deletion_appear_at_both_users_at_once() {
 #[test]
 fn what_one_device_does_appears_on_the_others_of_the_same_user() {
     tell(async |browsers| {
-        let url = harness::shared().url();
+        let url = TestGateway::shared(Single).url();
         let phone = Person::sign_in(browsers, &url, "carol-moves").await;
         let laptop = Person::sign_in(browsers, &url, "carol-moves").await;
         for device in [&phone, &laptop] {
@@ -64,7 +67,7 @@ fn a_name_that_the_server_refuses_is_asked_for_again() {
     tell(async |browsers| {
         let tab = browsers.open("too-long").await;
         // 43 signs are fine for the form, but 129 bytes are too many for the server.
-        tab.goto(&format!("{}?user={}", harness::shared().url(), "\u{20ac}".repeat(43))).await;
+        tab.goto(&format!("{}?user={}", TestGateway::shared(Single).url(), "\u{20ac}".repeat(43))).await;
         tab.until("document.querySelector('#sign-in-error').textContent.includes('128 bytes')", Vec::new())
             .await;
         tab.until("document.querySelector('#name').checkVisibility()", Vec::new()).await;

@@ -1,6 +1,8 @@
 //! A front end that is older than this server works against it unchanged.
 
 use serde_json::json;
+use support::StoreKind::Single;
+use support::TestGateway;
 
 use crate::browser::tell;
 use crate::older_page::{self, Older};
@@ -9,7 +11,7 @@ use crate::page::Person;
 #[test]
 fn older_front_ends_chat() {
     tell(async |browsers| {
-        let (page, api) = (older_page::serve().await, harness::shared().url());
+        let (page, api) = (older_page::serve().await, TestGateway::shared(Single).url());
         let alice = Older::open(browsers, &page, &api, "older-alice-chats", "older-bob-chats").await;
         let bob = Older::open(browsers, &page, &api, "older-bob-chats", "older-alice-chats").await;
         alice.send("Hello").await;
@@ -28,7 +30,7 @@ fn older_front_ends_chat() {
 #[test]
 fn older_front_ends_call_hang_up_and_call_again() {
     tell(async |browsers| {
-        let (page, api) = (older_page::serve().await, harness::shared().url());
+        let (page, api) = (older_page::serve().await, TestGateway::shared(Single).url());
         let alice = Older::open(browsers, &page, &api, "older-alice", "older-bob").await;
         let bob = Older::open(browsers, &page, &api, "older-bob", "older-alice").await;
 
@@ -66,10 +68,10 @@ fn older_front_ends_call_hang_up_and_call_again() {
 #[test]
 fn an_older_front_end_and_the_demo_page_call_each_other() {
     tell(async |browsers| {
-        let served = harness::shared();
+        let gateway = TestGateway::shared(Single);
         let page = older_page::serve().await;
-        let older = Older::open(browsers, &page, &served.url(), "older-carol", "dave").await;
-        let dave = Person::sign_in(browsers, &served.url(), "dave").await;
+        let older = Older::open(browsers, &page, &gateway.url(), "older-carol", "dave").await;
+        let dave = Person::sign_in(browsers, &gateway.url(), "dave").await;
         dave.open_conversation("older-carol").await;
 
         older.call().await;

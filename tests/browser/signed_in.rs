@@ -1,8 +1,6 @@
 //! The demo page where tokens are asked for: it signs in with the development issuer, and nobody notices.
 
-use gateway::http_api::Authorizers;
-use gateway::server::Options;
-use harness::Served;
+use support::App;
 
 use crate::browser::tell;
 use crate::page::Person;
@@ -10,9 +8,9 @@ use crate::page::Person;
 #[test]
 fn two_people_chat_with_tokens_and_tickets() {
     tell(async |browsers| {
-        let served = Served::start(Options { authorizers: Authorizers::Enforced, ..Options::default() });
-        let alice = Person::sign_in(browsers, &served.url(), "alice-signed-in").await;
-        let bob = Person::sign_in(browsers, &served.url(), "bob-signed-in").await;
+        let gateway = App::builder().guarded_by_development_issuer().start_gateway();
+        let alice = Person::sign_in(browsers, &gateway.url(), "alice-signed-in").await;
+        let bob = Person::sign_in(browsers, &gateway.url(), "bob-signed-in").await;
         alice.open_conversation("bob-signed-in").await;
         alice.send("Hello").await;
         bob.expect_unread("alice-signed-in", 1).await;

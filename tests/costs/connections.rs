@@ -39,7 +39,7 @@ async fn a_move_to_another_user_costs_one_round_trip_more() {
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
     let mut devices = meter.connect(&alice, 1).await;
     let register = json!({ "type": "register", "userKey": bob.key });
-    // Leaving the one user is followed by a look whether the connection has come back to them meanwhile.
+    // After it has left the one user, the store is asked whether it has come back to that user meanwhile.
     meter.measure_unseen(devices[0].send(register)).await.assert(3);
     assert_pushed(&mut devices, &["registered"]).await;
 }
@@ -63,7 +63,7 @@ async fn frames_that_ask_for_nothing_cost_nothing() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_refused_for_what_it_says_costs_nothing_or_a_look_at_who_says_it() {
+async fn a_frame_that_is_refused_for_its_content_costs_one_round_trip_at_most() {
     let meter = Meter::start().await;
     let mut device = meter.app.connect().await;
     let refused = [

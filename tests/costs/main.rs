@@ -6,12 +6,4 @@ mod connections;
 mod lost_replies;
 mod messages;
 mod meter;
-mod proxy;
 mod scripts;
-
-/// The end-to-end tests' way to speak to a gateway.
-#[path = "../e2e"]
-#[allow(dead_code, unused_imports, reason = "those tests use the rest")]
-mod e2e {
-    pub(crate) mod helpers;
-}

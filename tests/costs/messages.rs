@@ -5,7 +5,7 @@ use hyper::Method;
 use crate::meter::{DEVICES, Meter, assert_pushed};
 
 #[tokio::test]
-async fn a_message_costs_the_same_however_many_devices_hear_of_it() {
+async fn a_message_costs_the_same_however_many_devices_get_it() {
     let meter = Meter::start().await;
     for count in DEVICES {
         let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
@@ -42,7 +42,7 @@ async fn a_message_costs_the_same_however_many_devices_hear_of_it() {
 }
 
 #[tokio::test]
-async fn a_message_to_oneself_and_one_that_nobody_hears_cost_no_less_and_no_more() {
+async fn a_message_to_oneself_and_one_that_no_device_gets_cost_no_less_and_no_more() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
     let (_, bill) = meter.measure(alice.post_message(&bob, "hello")).await;

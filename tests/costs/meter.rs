@@ -1,30 +1,27 @@
 //! A gateway whose functions reach their store through a counting proxy.
 
-use std::collections::BTreeMap;
-
-use gateway::server::Options;
 use serde_json::{Value, json};
-
-use crate::e2e::helpers::{App, Device, OwnStore, User, harness, in_time, wait_until};
-use crate::proxy::{Proxy, Wave};
+use support::StoreKind::Single;
+use support::proxy::{CountingProxy, Wave};
+use support::{App, Device, TestStore, User, in_time, wait_until};
 
 /// Every number of devices per user that costs are measured with.
 pub(crate) const DEVICES: [usize; 3] = [1, 2, 3];
 
-/// What belongs to one test. Functions are started by its first operations, which cost the same.
+/// The app, proxy and store of one test. Functions are started by its first operations, which cost the same.
 pub(crate) struct Meter {
     pub(crate) app: App,
-    proxy: Proxy,
-    store: OwnStore,
+    proxy: CountingProxy,
+    store: TestStore,
 }
 
 impl Meter {
     pub(crate) async fn start() -> Self {
-        let store = OwnStore::start().await;
-        let proxy = Proxy::start(store.port()).await;
-        let environment = BTreeMap::from([("REDIS_URL".to_owned(), proxy.url())]);
-        let served = harness::start(Options { environment, ..Options::default() });
-        Self { app: App::of(served), proxy, store }
+        let store = TestStore::start(Single).await;
+        let proxy = CountingProxy::start(store.port());
+        // The gateway itself, which checks its store at the start, does not go through the proxy.
+        let app = App::builder().on_store(&store).environment("REDIS_URL", &proxy.url()).start().await;
+        Self { app, proxy, store }
     }
 
     /// Makes a fault happen from now on.
@@ -39,8 +36,7 @@ impl Meter {
 
     /// Makes the server forget every script.
     pub(crate) async fn forget_scripts(&self) {
-        let client = redis::Client::open(self.store.url()).expect("a good URL");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("the server answers");
+        let mut connection = self.store.connect().await;
         let flush = redis::cmd("SCRIPT").arg("FLUSH").take();
         flush.exec_async(&mut connection).await.expect("it forgets");
     }
@@ -65,7 +61,7 @@ impl Meter {
         .await;
     }
 
-    /// The round trips of an operation that whoever asked for it sees the end of.
+    /// The round trips of an operation whose end is seen by the client that asked for it.
     pub(crate) async fn measure<T>(&self, operation: impl Future<Output = T>) -> (T, Bill) {
         let before = self.proxy.count();
         let outcome = operation.await;
@@ -73,7 +69,7 @@ impl Meter {
         (outcome, Bill(self.proxy.waves_after(before)))
     }
 
-    /// The round trips of an operation that nobody sees the end of, but that costs one at least.
+    /// The round trips of an operation whose end no client sees, but that costs one at least.
     pub(crate) async fn measure_unseen<T>(&self, operation: impl Future<Output = T>) -> Bill {
         let before = self.proxy.count();
         in_time("the operation", operation).await;

@@ -1,29 +1,30 @@
-//! Who may do what over REST: every route, every kind of token, every part somebody may have in a message.
+//! Authorization over REST: every route, every kind of token, every part that a user may have in a message.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::Method;
 use serde_json::{Value, json};
+use support::StoreKind::SecureCluster;
+use support::issuer::now;
+use support::{AUDIENCE, ApiClient, App, Message, Reply, Token, User, encoded};
 
-use crate::helpers::{AUDIENCE, App, Message, Reply, Token, User, Visitor, encoded, now};
-
-/// Whom a message is from, to, and nothing to do with.
+/// The parts that users have in a message.
 const PARTS: [&str; 3] = ["sender", "receiver", "stranger"];
 
 struct People {
     users: [User; 3],
-    visitors: [Visitor; 3],
+    clients: [ApiClient; 3],
 }
 
 impl People {
     fn of(app: &App) -> Self {
         let users = PARTS.map(|part| app.user(part));
-        let visitors = std::array::from_fn(|part| app.sign_in(&users[part]));
-        Self { users, visitors }
+        let clients = std::array::from_fn(|part| app.sign_in(&users[part]));
+        Self { users, clients }
     }
 
     async fn exchange_message(&self) -> Message {
-        self.visitors[0].post_message(&self.users[1], "hello").await
+        self.clients[0].post_message(&self.users[1], "hello").await
     }
 }
 
@@ -52,7 +53,7 @@ fn routes(app: &App) -> Vec<String> {
     api.routes.iter().map(|route| route.route_key.clone()).collect()
 }
 
-/// What the platform lets nobody in with.
+/// Tokens that the platform must refuse.
 fn bad_tokens(user: &User) -> Vec<(&'static str, Option<String>)> {
     let token = App::issuer().token(&user.key);
     let good = token.sign();
@@ -83,7 +84,7 @@ fn bad_tokens(user: &User) -> Vec<(&'static str, Option<String>)> {
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_a_good_token_on_any_route() {
+async fn a_request_without_a_good_token_is_refused_on_any_route() {
     let app = App::guarded().await;
     let people = People::of(&app);
     let message = people.exchange_message().await;
@@ -94,18 +95,18 @@ async fn nobody_gets_in_without_a_good_token_on_any_route() {
         for (user, part) in people.users.iter().zip(PARTS) {
             for (flaw, token) in bad_tokens(user) {
                 let (method, path, body) = request(route, &message, None);
-                let reply = app.visitor(token).send(method, &path, body).await;
+                let reply = app.client(token).send(method, &path, body).await;
                 let what = format!("{route}, {part}, {flaw}: {}", reply.text());
                 assert_eq!((reply.status, reply.text()), (401, r#"{"message":"Unauthorized"}"#), "{what}");
                 assert!(reply.header("www-authenticate").starts_with("Bearer"), "{what}");
             }
         }
     }
-    assert_eq!(people.visitors[0].get(&path).await.json(), message, "nothing was changed");
-    assert_eq!(people.visitors[0].get("/messages").await.json(), json!([message]), "nothing was sent");
+    assert_eq!(people.clients[0].get(&path).await.json(), message, "nothing was changed");
+    assert_eq!(people.clients[0].get("/messages").await.json(), json!([message]), "nothing was sent");
 }
 
-/// What becomes of a request that speaks of one person and holds the token of another (or the same).
+/// The outcome of a request that names one user and has the token of another (or the same).
 fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static str>) {
     let of_message = |status| match holder {
         0 => (status, None),
@@ -128,17 +129,17 @@ fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static st
 
 #[tokio::test]
 async fn a_good_token_does_what_its_user_may_on_any_route() {
-    let app = App::guarded().await;
+    let app = App::guarded_on(SecureCluster).await;
     let people = People::of(&app);
     for route in routes(&app) {
         for (said, user) in people.users.iter().enumerate() {
-            for (holder, visitor) in people.visitors.iter().enumerate() {
+            for (holder, client) in people.clients.iter().enumerate() {
                 let message = people.exchange_message().await;
                 let (method, mut path, body) = request(&route, &message, Some(user));
                 if route == "GET /messages" {
                     path = format!("/messages?user={}", encoded(&user.key));
                 }
-                let reply = visitor.send(method, &path, body).await;
+                let reply = client.send(method, &path, body).await;
                 let code = || reply.json()["code"].as_str().map(str::to_owned);
                 let (status, expected_code) = expected(&route, said, holder);
                 let what = format!(
@@ -158,7 +159,7 @@ async fn a_good_token_does_what_its_user_may_on_any_route() {
 /// The message is as it should be after somebody tried this.
 async fn assert_kept(people: &People, route: &str, holder: usize, message: &Message) {
     let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
-    let found = people.visitors[0].get(&path).await;
+    let found = people.clients[0].get(&path).await;
     match (route, holder) {
         ("DELETE /messages/{id}", 0) => found.assert_not_found(),
         ("PUT /messages/{id}", 0) => assert_eq!(found.json()["content"], "edited"),
@@ -170,7 +171,7 @@ async fn assert_kept(people: &People, route: &str, holder: usize, message: &Mess
 async fn one_lists_ones_own_messages_only() {
     let app = App::guarded().await;
     let people = People::of(&app);
-    let [sender, receiver, stranger] = &people.visitors;
+    let [sender, receiver, stranger] = &people.clients;
     let [_, bob, mallory] = &people.users;
     let message = people.exchange_message().await;
     let other = stranger.post_message(bob, "to the receiver").await;
@@ -179,7 +180,7 @@ async fn one_lists_ones_own_messages_only() {
     assert_eq!(stranger.get("/messages").await.json(), json!([other]));
     let with = |user: &User| format!("/messages?with={}", encoded(&user.key));
     assert_eq!(sender.get(&with(bob)).await.json(), json!([message]));
-    assert_eq!(sender.get(&with(mallory)).await.json(), json!([]), "no look into others' conversations");
+    assert_eq!(sender.get(&with(mallory)).await.json(), json!([]), "others' conversations stay hidden");
     let between = format!("/messages?user={}&with={}", encoded(&mallory.key), encoded(&bob.key));
     assert_eq!(sender.get(&between).await.status, 403);
 }
@@ -192,7 +193,7 @@ async fn a_message_without_a_sender_is_its_writers() {
     assert_eq!(message["sender_id"], people.users[0].key);
     let draft =
         json!({ "sender_id": people.users[0].key, "receiver_id": people.users[1].key, "content": "x" });
-    let reply = people.visitors[0].send(Method::POST, "/messages", draft).await;
+    let reply = people.clients[0].send(Method::POST, "/messages", draft).await;
     assert_eq!(reply.data()["sender_id"], people.users[0].key);
 }
 
@@ -202,12 +203,12 @@ async fn a_deleted_message_tells_a_stranger_nothing() {
     let people = People::of(&app);
     let message = people.exchange_message().await;
     let (method, path, _) = request("DELETE /messages/{id}", &message, None);
-    assert_eq!(people.visitors[0].send(method, &path, None).await.status, 200);
-    for visitor in &people.visitors {
+    assert_eq!(people.clients[0].send(method, &path, None).await.status, 200);
+    for client in &people.clients {
         let edit = json!({ "content": "back" });
-        visitor.get(&path).await.assert_not_found();
-        visitor.send(Method::PUT, &path, edit).await.assert_not_found();
-        visitor.send(Method::DELETE, &path, None).await.assert_not_found();
+        client.get(&path).await.assert_not_found();
+        client.send(Method::PUT, &path, edit).await.assert_not_found();
+        client.send(Method::DELETE, &path, None).await.assert_not_found();
     }
 }
 
@@ -229,26 +230,23 @@ async fn a_token_that_names_no_user_is_no_good() {
         for route in routes(&app) {
             let message = json!({ "id": uuid::Uuid::now_v7(), "receiver_id": "b" });
             let (method, path, body) = request(&route, &message, None);
-            assert_unauthenticated(&app.visitor(token.sign()).send(method, &path, body).await);
+            assert_unauthenticated(&app.client(token.sign()).send(method, &path, body).await);
         }
     }
 }
 
 #[tokio::test]
 async fn the_claim_that_names_the_user_can_be_chosen() {
-    let app = App::guarded_with(|options| {
-        options.parameters.insert("UserClaim".to_owned(), "email".to_owned());
-    })
-    .await;
+    let app = App::builder().guarded().parameter("UserClaim", "email").start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let token = App::issuer().token("3f5c").claiming("email", alice.key.as_str()).claiming("aud", AUDIENCE);
-    let visitor = app.visitor(token.sign());
-    let message = visitor.post_message(&bob, "hello").await;
+    let client = app.client(token.sign());
+    let message = client.post_message(&bob, "hello").await;
     assert_eq!(message["sender_id"], alice.key);
-    assert_eq!(visitor.get("/messages").await.json(), json!([message]));
-    let mut device = visitor.connect().await;
+    assert_eq!(client.get("/messages").await.json(), json!([message]));
+    let mut device = client.connect().await;
     device.send(json!({ "type": "register" })).await;
     assert_eq!(device.expect("registered").await["userKey"], alice.key);
-    let subject_only = app.visitor(App::issuer().token(&alice.key).sign());
+    let subject_only = app.client(App::issuer().token(&alice.key).sign());
     assert_unauthenticated(&subject_only.get("/messages").await);
 }

@@ -1,12 +1,16 @@
-//! Without `ALLOW_ANONYMOUS`, as in every deployment, nobody gets in whom the platform does not vouch for.
+//! Without `ALLOW_ANONYMOUS`, as in every deployment, only users that the platform has authenticated get in.
 
 use hyper::Method;
+use support::App;
 
-use crate::helpers::App;
+/// A gateway whose functions have the flag no more than deployed ones.
+async fn not_open() -> App {
+    App::builder().environment("ALLOW_ANONYMOUS", "").start().await
+}
 
 #[tokio::test]
 async fn every_route_demands_a_principal() {
-    let app = App::not_open().await;
+    let app = not_open().await;
     let shared = App::open().await;
     let message = shared.user("alice").post_message(&shared.user("bob"), "hello").await;
     let one = format!("/messages/{}", message["id"].as_str().expect("an id"));
@@ -28,7 +32,7 @@ async fn every_route_demands_a_principal() {
 
 #[tokio::test]
 async fn no_websocket_opens_without_a_ticket() {
-    let app = App::not_open().await;
+    let app = not_open().await;
     for path in
         ["/", "/?ticket=", "/?ticket=guessed", "/?ticket=%00", "/?ticket=a&ticket=b", "/?userKey=alice"]
     {

@@ -1,9 +1,10 @@
 //! `POST /messages`.
 
 use hyper::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
-
-use crate::helpers::App;
+use support::App;
+use support::StoreKind::{self, SecureCluster, Single};
 
 const REQUIRED: &str = "sender_id, receiver_id, and content are required";
 const TOO_LARGE: &str = "content may hold at most 16384 bytes of UTF-8";
@@ -12,9 +13,10 @@ fn draft(content: &str) -> String {
     json!({ "sender_id": "alice", "receiver_id": "bob", "content": content }).to_string()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_created_message_is_answered_whole() {
-    let app = App::open().await;
+async fn a_created_message_is_answered_whole(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let reply = app.post("/messages", draft("hello")).await;
     let message = reply.data();
     let (id, created_at) = (text(&message, "id"), text(&message, "created_at"));
@@ -74,7 +76,7 @@ async fn a_draft_without_its_fields_is_refused_with_the_sentence_that_clients_kn
 }
 
 #[tokio::test]
-async fn what_is_no_draft_is_refused_with_a_sentence_that_names_the_fault() {
+async fn a_body_that_is_no_draft_is_refused_with_a_sentence_that_names_the_fault() {
     let app = App::open().await;
     let not_json = "The body is not valid JSON";
     let not_an_object = "The body must be a JSON object";
@@ -195,9 +197,10 @@ async fn unknown_fields_and_parameters_are_ignored() {
     assert_eq!(message.as_object().expect("an object").len(), 6);
 }
 
+#[rstest]
 #[tokio::test]
-async fn one_may_write_to_oneself() {
-    let app = App::open().await;
+async fn one_may_write_to_oneself(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let alice = app.user("alice");
     let mut phone = alice.connect().await;
     let message = alice.post_message(&alice, "remember").await;

@@ -1,8 +1,7 @@
 //! What web pages of other origins may do.
 
 use hyper::Method;
-
-use crate::helpers::{App, Reply};
+use support::{App, Reply};
 
 const DRAFT: &str = r#"{"sender_id":"a","receiver_id":"b","content":"c"}"#;
 const LOCAL: [&str; 3] = ["http://localhost:5173", "http://localhost:8080", "http://localhost"];
@@ -86,7 +85,7 @@ async fn a_foreign_page_writes_nothing() {
     let message = alice.post_message(&bob, "hello").await;
     let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
     for origin in FOREIGN {
-        // What a form or a script may send without asking first.
+        // Requests that a form or a script may send without a preflight.
         let headers = [("origin", origin), ("content-type", "text/plain")];
         let writes = [
             (Method::POST, "/messages", DRAFT),

@@ -1,12 +1,14 @@
 //! `DELETE /messages/{id}`, and that nothing deleted comes back.
 
 use futures_util::future::{join, join_all};
+use rstest::rstest;
+use support::App;
+use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::helpers::App;
-
+#[rstest]
 #[tokio::test]
-async fn a_deleted_message_is_gone_for_good() {
-    let app = App::open().await;
+async fn a_deleted_message_is_gone_for_good(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (kept, message) = (alice.post_message(&bob, "stay").await, alice.post_message(&bob, "go").await);
     let reply = alice.try_delete_message(&message).await;
@@ -32,7 +34,7 @@ async fn what_does_not_exist_cannot_be_deleted() {
 
 #[tokio::test]
 async fn of_concurrent_deletes_one_succeeds() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let message = alice.post_message(&bob, "hello").await;
     let replies = join_all((0..8).map(|_| alice.try_delete_message(&message))).await;
@@ -43,7 +45,7 @@ async fn of_concurrent_deletes_one_succeeds() {
 
 #[tokio::test]
 async fn an_edit_racing_a_delete_resurrects_nothing() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut edited, mut late) = (0, 0);
     for _ in 0..200 {

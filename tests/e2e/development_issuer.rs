@@ -1,13 +1,11 @@
 //! Signing in on one's own machine, where the user pool of the template does not exist yet.
 
-use gateway::http_api::Authorizers;
 use hyper::Method;
 use serde_json::{Value, json};
-
-use crate::helpers::App;
+use support::App;
 
 async fn start() -> App {
-    App::with(|options| options.authorizers = Authorizers::Enforced).await
+    App::builder().guarded_by_development_issuer().start().await
 }
 
 /// Signs in as a client does that knows nothing but the issuer.
@@ -31,12 +29,12 @@ async fn anybody_signs_in_under_any_name_and_is_nobody_else() {
 
     let answer = sign_in(&app, &json!({ "sub": alice.key }).to_string()).await;
     assert_eq!((&answer["token_type"], &answer["expires_in"]), (&json!("Bearer"), &json!(3600)));
-    let visitor = app.visitor(answer["access_token"].as_str().map(str::to_owned));
+    let client = app.client(answer["access_token"].as_str().map(str::to_owned));
     let answer = sign_in(&app, &format!("grant_type=password&username={}&password=x", bob.key)).await;
-    let peer = app.visitor(answer["access_token"].as_str().map(str::to_owned));
+    let peer = app.client(answer["access_token"].as_str().map(str::to_owned));
 
     let mut device = peer.register().await;
-    let message = visitor.post_message(&bob, "hello").await;
+    let message = client.post_message(&bob, "hello").await;
     assert_eq!(message["sender_id"], alice.key);
     assert_eq!(device.expect("new_message").await["data"], message);
     assert_eq!(peer.get("/messages").await.json(), json!([message]));
@@ -53,10 +51,10 @@ async fn a_token_that_was_asked_to_be_bad_is() {
         json!({ "sub": "alice", "iss": "https://issuer.example" }),
     ] {
         let answer = sign_in(&app, &claims.to_string()).await;
-        let visitor = app.visitor(answer["access_token"].as_str().map(str::to_owned));
-        visitor.get("/messages").await.assert_platform_refused(401, "Unauthorized");
+        let client = app.client(answer["access_token"].as_str().map(str::to_owned));
+        client.get("/messages").await.assert_platform_refused(401, "Unauthorized");
     }
-    let foreign = app.visitor(App::issuer().token("alice").sign());
+    let foreign = app.client(App::issuer().token("alice").sign());
     foreign.get("/messages").await.assert_platform_refused(401, "Unauthorized");
 }
 

@@ -1,8 +1,9 @@
 //! A user's several connections, and how many there may be.
 
+use rstest::rstest;
 use serde_json::json;
-
-use crate::helpers::{App, Device, User};
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, Device, User};
 
 /// Most connections of one user.
 const MOST: usize = 20;
@@ -15,9 +16,10 @@ async fn connect_several(user: &User, count: usize) -> Vec<Device> {
     devices
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_21st_connection_closes_the_oldest() {
-    let app = App::open().await;
+async fn the_21st_connection_closes_the_oldest(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut devices = connect_several(&alice, MOST).await;
     for device in &mut devices {
@@ -34,7 +36,7 @@ async fn the_21st_connection_closes_the_oldest() {
 
 #[tokio::test]
 async fn registering_again_makes_no_connection_newer_and_closes_none() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let alice = app.user("alice");
     let mut devices = connect_several(&alice, MOST).await;
     for _ in 0..3 {
@@ -47,7 +49,7 @@ async fn registering_again_makes_no_connection_newer_and_closes_none() {
 
 #[tokio::test]
 async fn a_closed_connection_makes_room() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut devices = connect_several(&alice, MOST).await;
     devices.remove(3).close().await;
@@ -64,7 +66,7 @@ async fn a_closed_connection_makes_room() {
 
 #[tokio::test]
 async fn a_connection_that_moved_to_another_user_makes_room() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut devices = connect_several(&alice, MOST).await;
     devices[3].register(&bob.key).await;
@@ -75,8 +77,8 @@ async fn a_connection_that_moved_to_another_user_makes_room() {
 }
 
 #[tokio::test]
-async fn who_comes_back_after_a_reload_is_told_again() {
-    let app = App::open().await;
+async fn a_user_who_comes_back_after_a_reload_is_told_again() {
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     for turn in 0..5 {
         let mut phone = bob.connect().await;

@@ -1,8 +1,9 @@
 //! `end_call`, which existing front ends answer with another.
 
+use rstest::rstest;
 use serde_json::json;
-
-use crate::helpers::{App, Device, User};
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, Device, User};
 
 /// Puts two users in a call.
 async fn call(caller: &mut Device, alice: &User, callee: &mut Device, bob: &User) {
@@ -12,9 +13,10 @@ async fn call(caller: &mut Device, alice: &User, callee: &mut Device, bob: &User
     caller.expect("answer").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_end_is_relayed_once_with_its_reason() {
-    let app = App::open().await;
+async fn an_end_is_relayed_once_with_its_reason(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     for reason in ["hangup", "declined", "busy", "cancelled", "timeout", "failed"] {
         let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
@@ -33,9 +35,10 @@ async fn an_end_is_relayed_once_with_its_reason() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_echo_of_an_end_is_dropped() {
-    let app = App::open().await;
+async fn the_echo_of_an_end_is_dropped(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     for _ in 0..5 {
@@ -51,7 +54,7 @@ async fn the_echo_of_an_end_is_dropped() {
 
 #[tokio::test]
 async fn the_callee_may_hang_up_too() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     call(&mut phone, &alice, &mut laptop, &bob).await;
@@ -64,7 +67,7 @@ async fn the_callee_may_hang_up_too() {
 
 #[tokio::test]
 async fn only_one_end_is_an_echo() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     call(&mut phone, &alice, &mut laptop, &bob).await;
@@ -78,7 +81,7 @@ async fn only_one_end_is_an_echo() {
 
 #[tokio::test]
 async fn every_device_s_echo_is_dropped() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = alice.connect().await;
     let mut devices = [bob.connect().await, bob.connect().await];
@@ -102,7 +105,7 @@ async fn every_device_s_echo_is_dropped() {
 
 #[tokio::test]
 async fn an_echo_does_not_end_the_next_call() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     call(&mut phone, &alice, &mut laptop, &bob).await;
@@ -120,7 +123,7 @@ async fn an_echo_does_not_end_the_next_call() {
 
 #[tokio::test]
 async fn an_end_without_a_call_is_relayed() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("end_call", &alice, &bob, json!("late")).await;
@@ -129,7 +132,7 @@ async fn an_end_without_a_call_is_relayed() {
 
 #[tokio::test]
 async fn an_offer_after_an_end_opens_a_new_call() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     for _ in 0..3 {

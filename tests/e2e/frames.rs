@@ -1,8 +1,7 @@
 //! Frames that are no signals: pings, hints, nonsense, and what is too large.
 
 use serde_json::json;
-
-use crate::helpers::App;
+use support::App;
 
 const NOT_AN_OBJECT: &str =
     r#"{"type":"error","error":"A frame must be a JSON object","code":"invalid_frame"}"#;
@@ -34,7 +33,7 @@ async fn hints_are_ignored_in_silence() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_answered_and_the_connection_stays_open() {
+async fn a_text_that_is_no_json_object_is_answered_and_the_connection_stays_open() {
     let app = App::open().await;
     let mut device = app.user("alice").connect().await;
     let texts = [

@@ -3,8 +3,8 @@
 use futures_util::stream::{self, StreamExt};
 use hyper::Method;
 use serde_json::{Value, json};
-
-use crate::helpers::{App, Generator, Reply, encoded};
+use support::StoreKind::SecureCluster;
+use support::{App, Generator, Reply, encoded};
 
 const COUNT: usize = 500;
 /// How many are under way at once.
@@ -60,8 +60,8 @@ fn body(generator: &mut Generator, fields: &[(&str, Value)]) -> Vec<u8> {
 
 #[tokio::test]
 async fn any_body_to_create_is_answered() {
-    let app = App::open().await;
-    let mut generator = Generator::new();
+    let app = App::open_on(SecureCluster).await;
+    let mut generator = Generator::seeded();
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let requests = (0..COUNT)
         .map(|_| {
@@ -85,7 +85,7 @@ async fn any_body_to_create_is_answered() {
 #[tokio::test]
 async fn any_body_to_edit_is_answered() {
     let app = App::open().await;
-    let mut generator = Generator::new();
+    let mut generator = Generator::seeded();
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let message = alice.post_message(&bob, "hello").await;
     let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
@@ -108,8 +108,8 @@ async fn any_body_to_edit_is_answered() {
 
 #[tokio::test]
 async fn any_query_is_answered() {
-    let app = App::open().await;
-    let mut generator = Generator::new();
+    let app = App::open_on(SecureCluster).await;
+    let mut generator = Generator::seeded();
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     alice.post_message(&bob, "hello").await;
     let names = ["user", "with", "limit", "before", "after", "x"];
@@ -141,7 +141,7 @@ async fn any_query_is_answered() {
 #[tokio::test]
 async fn any_path_is_answered() {
     let app = App::open().await;
-    let mut generator = Generator::new();
+    let mut generator = Generator::seeded();
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let requests = (0..COUNT)
             .map(|_| {

@@ -1,10 +1,13 @@
 //! `GET /messages/{id}`.
 
-use crate::helpers::App;
+use rstest::rstest;
+use support::App;
+use support::StoreKind::{self, SecureCluster, Single};
 
+#[rstest]
 #[tokio::test]
-async fn a_message_is_read_as_it_was_created() {
-    let app = App::open().await;
+async fn a_message_is_read_as_it_was_created(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let message = app.user("alice").post_message(&app.user("bob"), "hello").await;
     let reply = app.get(&format!("/messages/{}?x=1", message["id"].as_str().expect("an id"))).await;
     assert_eq!((reply.status, reply.json()), (200, message));
@@ -36,7 +39,7 @@ async fn what_does_not_exist_is_not_found() {
 
 #[tokio::test]
 async fn a_deleted_message_does_not_exist() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let message = alice.post_message(&bob, "hello").await;
     alice.delete_message(&message).await;

@@ -1,8 +1,9 @@
 //! `GET /messages`: what is listed, and page by page.
 
+use rstest::rstest;
 use serde_json::Value;
-
-use crate::helpers::{App, Message, User, encoded};
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, Message, User, encoded};
 
 async fn post_several(from: &User, to: &User, count: usize) -> Vec<Message> {
     let mut posted = Vec::with_capacity(count);
@@ -16,9 +17,10 @@ fn id(message: &Message) -> &str {
     message["id"].as_str().expect("a message has an id")
 }
 
+#[rstest]
 #[tokio::test]
-async fn everything_is_listed_in_a_bare_array_ascending() {
-    let app = App::open().await;
+async fn everything_is_listed_in_a_bare_array_ascending(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let message = app.user("alice").post_message(&app.user("bob"), "hello").await;
     let reply = app.get("/messages").await;
     assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"));
@@ -34,9 +36,10 @@ async fn a_user_without_messages_gets_an_empty_array() {
     assert_eq!((reply.status, reply.text(), reply.header("link")), (200, "[]", ""));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_users_messages_are_those_sent_and_received() {
-    let app = App::open().await;
+async fn a_users_messages_are_those_sent_and_received(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
     let first = alice.post_message(&bob, "to bob").await;
     let second = bob.post_message(&alice, "to alice").await;
@@ -50,7 +53,7 @@ async fn a_users_messages_are_those_sent_and_received() {
 
 #[tokio::test]
 async fn a_conversation_with_oneself_is_one() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let note = alice.post_message(&alice, "note").await;
     alice.post_message(&bob, "hello").await;
@@ -92,9 +95,10 @@ async fn a_bad_query_is_refused() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn going_back_page_by_page_shows_everything_once() {
-    let app = App::open().await;
+async fn going_back_page_by_page_shows_everything_once(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("al&ice>"), app.user("b😀b"));
     let posted = post_several(&alice, &bob, 7).await;
     let query = format!("user={}&with={}&limit=3", encoded(&alice.key), encoded(&bob.key));
@@ -114,7 +118,7 @@ async fn going_back_page_by_page_shows_everything_once() {
 
 #[tokio::test]
 async fn going_forward_page_by_page_shows_everything_once() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let posted = post_several(&alice, &bob, 5).await;
     let before_all = "00000000-0000-0000-0000-000000000000";
@@ -133,7 +137,7 @@ async fn going_forward_page_by_page_shows_everything_once() {
 
 #[tokio::test]
 async fn a_cursor_is_a_position_and_need_not_exist() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let posted = post_several(&alice, &bob, 3).await;
     let user = encoded(&alice.key);
@@ -145,7 +149,7 @@ async fn a_cursor_is_a_position_and_need_not_exist() {
 
 #[tokio::test]
 async fn a_page_is_never_larger_than_a_function_may_answer() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     // Each control character is six bytes in JSON, and seven escaped once more.
     let largest = "\u{1}".repeat(16_384);

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
 use serde_json::{Value, json};
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, TestStore, wait_until};
 
-use crate::helpers::{App, OwnStore, wait_until};
-
+#[rstest]
 #[tokio::test]
-async fn a_connection_that_was_cut_harms_nothing() {
-    let app = App::open().await;
+async fn a_connection_that_was_cut_harms_nothing(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (bob.connect().await, bob.connect().await);
     for _ in 0..5 {
@@ -24,8 +26,8 @@ async fn a_connection_that_was_cut_harms_nothing() {
 }
 
 #[tokio::test]
-async fn who_was_cut_off_is_unavailable() {
-    let app = App::open().await;
+async fn a_user_who_was_cut_off_is_unavailable() {
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = alice.connect().await;
     bob.connect().await.cut().await;
@@ -35,7 +37,7 @@ async fn who_was_cut_off_is_unavailable() {
 
 #[tokio::test]
 async fn a_connection_whose_end_nobody_was_told_of_is_forgotten_by_the_first_push() {
-    let app = App::with_faults(&["disconnect:lost=1"]).await;
+    let app = App::builder().on(SecureCluster).faults(&["disconnect:lost=1"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut oldest = bob.connect().await;
     for _ in 0..19 {
@@ -58,7 +60,7 @@ async fn a_connection_whose_end_nobody_was_told_of_is_forgotten_by_the_first_pus
 
 #[tokio::test]
 async fn an_offer_to_a_connection_whose_end_nobody_was_told_of_is_answered() {
-    let app = App::with_faults(&["disconnect:lost=1"]).await;
+    let app = App::builder().on(SecureCluster).faults(&["disconnect:lost=1"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = alice.connect().await;
     for _ in 0..3 {
@@ -78,9 +80,9 @@ async fn an_offer_to_a_connection_whose_end_nobody_was_told_of_is_answered() {
 #[tokio::test]
 async fn a_request_never_fails_because_a_push_did() {
     for fault in ["push:500=1", "push:403=1", "push:429=1", "push:410=1"] {
-        let app = App::with_faults(&[fault]).await;
+        let app = App::builder().on(SecureCluster).faults(&[fault]).start().await;
         let (alice, bob) = (app.user("alice"), app.user("bob"));
-        let shared = App::open().await;
+        let shared = App::open_on(SecureCluster).await;
         // Registered through another gateway, as here not even `registered` could be pushed.
         let _phone = shared.user_called(&bob.key).connect().await;
         let message = alice.post_message(&bob, "hello").await;
@@ -92,7 +94,7 @@ async fn a_request_never_fails_because_a_push_did() {
 
 #[tokio::test]
 async fn all_pushes_of_a_request_together_have_two_seconds() {
-    let app = App::with_faults(&["push:delay=20s"]).await;
+    let app = App::builder().faults(&["push:delay=20s"]).start().await;
     // Registered through another gateway: here not even `registered` would come in time.
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let shared = App::open().await;
@@ -107,7 +109,7 @@ async fn all_pushes_of_a_request_together_have_two_seconds() {
 
 #[tokio::test]
 async fn a_push_that_is_throttled_now_and_then_arrives() {
-    let app = App::with_faults(&["push:429=0.5"]).await;
+    let app = App::builder().faults(&["push:429=0.5"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
     for turn in 0..10 {
@@ -118,7 +120,7 @@ async fn a_push_that_is_throttled_now_and_then_arrives() {
 
 #[tokio::test]
 async fn a_function_killed_in_the_middle_fails_one_request_only() {
-    let app = App::with_faults(&["push:delay=1500ms"]).await;
+    let app = App::builder().faults(&["push:delay=1500ms"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let shared = App::open().await;
     let _phone = shared.user_called(&bob.key).connect().await;
@@ -136,7 +138,7 @@ async fn a_function_killed_in_the_middle_fails_one_request_only() {
 
 #[tokio::test]
 async fn a_function_killed_in_the_middle_of_a_frame_is_told_by_the_platform() {
-    let app = App::with_faults(&["push:delay=1500ms"]).await;
+    let app = App::builder().faults(&["push:delay=1500ms"]).start().await;
     let mut phone = app.connect().await;
     phone.send(json!({ "type": "offer", "userKey": "u", "target": "", "ref": "r" })).await;
     // It is this gateway's first signal, and its refusal takes a while to push.
@@ -157,14 +159,14 @@ async fn a_function_killed_in_the_middle_of_a_frame_is_told_by_the_platform() {
 
 #[tokio::test]
 async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
-    let mut store = OwnStore::start().await;
-    let app = App::on_store(store.url()).await;
+    let mut store = TestStore::start_durable().await;
+    let app = App::builder().on_store(&store).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
     let before = alice.post_message(&bob, "before").await;
     phone.expect("new_message").await;
 
-    store.stop().await;
+    store.stop_node().await;
     let replies = [
         alice.try_post_message(&bob, "lost").await,
         alice.read_message(&before).await,
@@ -173,7 +175,7 @@ async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
         alice.try_delete_message(&before).await,
     ];
     for reply in &replies {
-        reply.assert_refused(503, "unavailable", "The store is unavailable, try again");
+        reply.assert_unavailable();
     }
     for kind in ["register", "offer", "answer", "candidate", "end_call"] {
         phone.send(json!({ "type": kind, "userKey": "u", "target": "t", "ref": "r" })).await;
@@ -185,7 +187,7 @@ async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
         );
     }
 
-    store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+    store.restart_node().await;
     assert_eq!(alice.read_message(&before).await.json(), before);
     let after = alice.post_message(&bob, "after").await;
     let edited = alice.edit_message(&before, "edited").await;
@@ -196,8 +198,8 @@ async fn a_store_that_restarts_fails_requests_cleanly_and_then_serves_again() {
 
 #[tokio::test]
 async fn a_store_that_restarts_in_mid_traffic_loses_nothing_that_was_acknowledged() {
-    let mut store = OwnStore::start().await;
-    let app = App::on_store(store.url()).await;
+    let mut store = TestStore::start_durable().await;
+    let app = App::builder().on_store(&store).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let posting = async {
         let mut acknowledged: Vec<Value> = Vec::new();
@@ -205,14 +207,14 @@ async fn a_store_that_restarts_in_mid_traffic_loses_nothing_that_was_acknowledge
             let reply = alice.try_post_message(&bob, &turn.to_string()).await;
             match reply.status {
                 201 => acknowledged.push(reply.data()),
-                _ => reply.assert_refused(503, "unavailable", "The store is unavailable, try again"),
+                _ => reply.assert_unavailable(),
             }
         }
         acknowledged
     };
     let restarting = async {
         wait_until("posts are under way", async || alice.list_messages().await.len() > 20).await;
-        store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+        store.restart_node().await;
     };
     let (acknowledged, ()) = futures_util::future::join(posting, restarting).await;
     alice.post_message(&bob, "after").await;

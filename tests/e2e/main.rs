@@ -1,4 +1,8 @@
 //! The project over real HTTP, WebSocket and Redis: what clients can rely on, and what they cannot break.
+//!
+//! Each test says by its [`StoreKind`](support::StoreKind) where it runs. The basics of each route run on a single server
+//! and on a cluster like the one that a deployment creates; the rest runs on that cluster where users' keys, several
+//! keys at once or concurrent writers meet in the store, and else on the single server.
 
 mod authorization;
 mod closed_mode;
@@ -13,7 +17,6 @@ mod freeze;
 mod generated_frames;
 mod generated_requests;
 mod get_message;
-pub(crate) mod helpers;
 mod list_messages;
 mod lost_connections;
 mod notifications;
@@ -22,6 +25,7 @@ mod overtaking;
 mod platform;
 mod register;
 mod resilience;
+mod secure_store;
 mod signaling;
 mod template;
 mod tickets;

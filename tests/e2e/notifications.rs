@@ -1,14 +1,19 @@
-//! Who is told of a message, and how.
+//! Which connections are notified of a message, and how.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-use crate::helpers::{App, Device};
+use rstest::rstest;
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, Device};
 
+#[rstest]
 #[tokio::test]
-async fn every_device_of_both_participants_is_told_and_nobody_else() {
-    let app = App::open().await;
+async fn every_device_of_both_participants_is_told_and_nobody_else(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::open_on(store).await;
     let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
     let mut devices = [
         alice.connect().await,
@@ -52,7 +57,7 @@ async fn a_notification_has_exactly_these_fields_in_this_order() {
 
 #[tokio::test]
 async fn event_ids_of_a_user_grow_by_one() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
     let (mut phone, mut laptop) = (alice.connect().await, alice.connect().await);
     let message = alice.post_message(&bob, "1").await;
@@ -73,7 +78,7 @@ async fn event_ids_of_a_user_grow_by_one() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told_to_nobody() {
+async fn a_refused_change_notifies_nobody() {
     let app = App::open().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
@@ -92,7 +97,7 @@ async fn what_is_refused_is_told_to_nobody() {
 
 #[tokio::test]
 async fn forty_concurrent_posts_give_forty_ids_and_forty_notifications_to_each_side() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     let texts: Vec<_> = (0..40).map(|turn: u32| turn.to_string()).collect();

@@ -3,17 +3,13 @@
 use std::path::Path;
 
 use serde_json::json;
-
-use crate::helpers::{App, root};
+use support::{App, root};
 
 const FLAG: &str = "ALLOW_ANONYMOUS";
 
 #[tokio::test]
 async fn a_flag_that_is_not_quite_right_opens_nothing() {
-    let app = App::with(|options| {
-        options.environment.insert(FLAG.to_owned(), "1".to_owned());
-    })
-    .await;
+    let app = App::builder().environment(FLAG, "1").start().await;
     let reply = app.get("/messages").await;
     assert!(reply.status >= 500, "{}", reply.status);
     assert!(app.try_connect("/", &[]).await.is_err_and(|status| status >= 500));

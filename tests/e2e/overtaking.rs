@@ -1,8 +1,13 @@
 //! The platform handles each frame in its own invocation, so frames overtake each other: here on demand.
 
+use rstest::rstest;
 use serde_json::json;
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, Device, User};
 
-use crate::helpers::{App, Device, User};
+async fn start_with(fault: &str) -> App {
+    App::builder().on(SecureCluster).faults(&[fault]).start().await
+}
 
 async fn send_candidates(device: &mut Device, from: &User, to: &User, count: u64) {
     for number in 0..count {
@@ -23,9 +28,12 @@ async fn assert_described_first(device: &mut Device, kind: &str, count: u64) {
     assert_eq!(numbers, (0..count).collect::<Vec<_>>());
 }
 
+#[rstest]
 #[tokio::test]
-async fn candidates_never_come_before_their_offer_or_answer() {
-    let app = App::open().await;
+async fn candidates_never_come_before_their_offer_or_answer(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::open_on(store).await;
     for _ in 0..10 {
         let (alice, bob) = (app.user("alice"), app.user("bob"));
         let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
@@ -42,7 +50,7 @@ async fn candidates_never_come_before_their_offer_or_answer() {
 
 /// Alice's candidates overtake her offer, which is delayed by this much.
 async fn assert_offer_first(delay: &str) {
-    let app = App::with_faults(&[&format!("frames:offer:delay={delay}")]).await;
+    let app = start_with(&format!("frames:offer:delay={delay}")).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("offer", &alice, &bob, json!("v=0")).await;
@@ -52,7 +60,7 @@ async fn assert_offer_first(delay: &str) {
 
 /// Bob's candidates overtake his answer, which is delayed by this much.
 async fn assert_answer_first(delay: &str) {
-    let app = App::with_faults(&[&format!("frames:answer:delay={delay}")]).await;
+    let app = start_with(&format!("frames:answer:delay={delay}")).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("offer", &alice, &bob, json!("v=0")).await;
@@ -84,7 +92,7 @@ async fn candidates_that_overtake_their_offer_by_far_are_still_held() {
 
 #[tokio::test]
 async fn one_pair_s_early_candidates_wait_for_nobody_else_s_offer() {
-    let app = App::with_faults(&["frames:offer:delay=300ms"]).await;
+    let app = start_with("frames:offer:delay=300ms").await;
     let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
     let (mut phone, mut tablet) = (alice.connect().await, carol.connect().await);
     let mut laptop = bob.connect().await;
@@ -106,7 +114,7 @@ async fn one_pair_s_early_candidates_wait_for_nobody_else_s_offer() {
 
 #[tokio::test]
 async fn reordered_frames_are_all_answered() {
-    let app = App::with_faults(&["frames:reorder=0.5"]).await;
+    let app = start_with("frames:reorder=0.5").await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("offer", &alice, &bob, json!("v=0")).await;

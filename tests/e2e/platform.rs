@@ -2,8 +2,7 @@
 
 use hyper::Method;
 use serde_json::json;
-
-use crate::helpers::App;
+use support::App;
 
 #[tokio::test]
 async fn an_unknown_route_is_the_platforms_404() {

@@ -3,18 +3,22 @@
 use std::cell::Cell;
 
 use futures_util::future::{join, join_all};
+use rstest::rstest;
 use serde_json::{Value, json};
-
-use crate::helpers::{App, Device, User};
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, Device, User};
 
 async fn say(device: &mut Device, frame: Value) -> String {
     device.send(frame).await;
     device.next_text().await
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_registration_is_answered_with_the_users_latest_event() {
-    let app = App::open().await;
+async fn a_registration_is_answered_with_the_users_latest_event(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::open_on(store).await;
     let alice = app.user("alice");
     let key = &alice.key;
     let mut first = app.connect().await;
@@ -71,9 +75,12 @@ async fn only_a_user_key_can_be_registered() {
     phone.expect_silence().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn who_registers_again_as_somebody_else_has_moved() {
-    let app = App::open().await;
+async fn a_connection_that_registers_as_another_user_has_moved(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = alice.connect().await;
     phone.register(&bob.key).await;
@@ -98,8 +105,8 @@ async fn who_registers_again_as_somebody_else_has_moved() {
 }
 
 #[tokio::test]
-async fn who_registers_twice_is_told_once() {
-    let app = App::open().await;
+async fn a_connection_that_registers_twice_is_told_once() {
+    let app = App::open_on(SecureCluster).await;
     let alice = app.user("alice");
     let mut phone = alice.connect().await;
     for _ in 0..3 {
@@ -112,7 +119,7 @@ async fn who_registers_twice_is_told_once() {
 
 #[tokio::test]
 async fn registrations_sent_at_once_are_all_answered() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = app.connect().await;
     for turn in 0..20 {
@@ -121,7 +128,7 @@ async fn registrations_sent_at_once_are_all_answered() {
     }
     phone.expect_many("registered", 20).await;
     phone.settle().await;
-    // Whoever came last, it is one of the two, and once.
+    // It is registered for one of the two, and once.
     alice.post_message(&bob, "hello").await;
     phone.expect("new_message").await;
     phone.expect_silence().await;
@@ -129,7 +136,7 @@ async fn registrations_sent_at_once_are_all_answered() {
 
 #[tokio::test]
 async fn registered_comes_first_even_while_messages_pour_in() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let registered_all = Cell::new(false);
     let pour = async || {

@@ -1,6 +1,6 @@
 //! A store that comes, goes and freezes: requests fail cleanly and in time, and no function has to start again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,25 +8,20 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
-use gateway::server::Store;
-use harness::Clock;
-use harness::resp::read_command;
-use harness::servers::Servers;
-use harness::tls::{Admission, Client};
 use serde_json::{Value, json};
+use support::StoreKind::{Cluster, SecureCluster, Single};
+use support::proxy::resp::read_command;
+use support::proxy::{Admission, Client, SlowProxy};
+use support::{App, Clock, TestStore, in_time, wait_until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::helpers::{App, OwnStore, SlowStore, Standstill, in_time, wait_until};
-
-/// What a store that says nothing may cost a client.
-const FROZEN_AT_MOST: Duration = Duration::from_secs(6);
-
-const AWAY: &str = "The store is unavailable, try again";
+/// How long a request may take while the store says nothing.
+const SILENCE_AT_MOST: Duration = Duration::from_secs(6);
 
 #[tokio::test]
 async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
-    let store = OwnStore::start().await;
-    let app = App::on_store(store.url()).await;
+    let store = TestStore::start(Single).await;
+    let app = App::builder().on_store(&store).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
     let message = alice.post_message(&bob, "before").await;
@@ -34,7 +29,7 @@ async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
     alice.edit_message(&message, "before it froze").await;
     phone.expect("update_message").await;
 
-    let frozen = freeze(&store.url()).await;
+    let paused = store.pause_node().await;
     // Twice: the first finds a dead connection, the second cannot open another.
     for _ in 0..2 {
         let started = Instant::now();
@@ -51,17 +46,17 @@ async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
         let (replies, error) = join(asking, signaling).await;
         let took = started.elapsed();
         for reply in &replies {
-            reply.assert_refused(503, "unavailable", AWAY);
+            reply.assert_unavailable();
         }
         assert_eq!((&error["code"], &error["ref"]), (&json!("unavailable"), &json!("r")));
-        assert!(took < FROZEN_AT_MOST, "it took {took:?}");
+        assert!(took < SILENCE_AT_MOST, "it took {took:?}");
     }
     // A WebSocket is opened without the store, and told when it cannot register.
     let mut laptop = app.connect().await;
     laptop.send(json!({ "type": "register", "userKey": bob.key })).await;
     assert_eq!(laptop.next().await["code"], "unavailable");
 
-    drop(frozen);
+    drop(paused);
     let after = alice.post_message(&bob, "after").await;
     assert_eq!(phone.expect("new_message").await["data"], after);
     alice.delete_message(&message).await;
@@ -70,8 +65,8 @@ async fn a_store_that_accepts_but_says_nothing_costs_seconds_and_a_503() {
 
 #[tokio::test]
 async fn a_store_that_restarts_under_signals_leaves_none_unanswered() {
-    let mut store = OwnStore::start().await;
-    let app = App::on_store(store.url()).await;
+    let mut store = TestStore::start_durable().await;
+    let app = App::builder().on_store(&store).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("offer", &alice, &bob, json!("warm")).await;
@@ -94,11 +89,11 @@ async fn a_store_that_restarts_under_signals_leaves_none_unanswered() {
     for _ in 0..10 {
         offer(&mut answers).await;
     }
-    store.stop().await;
+    store.stop_node().await;
     for _ in 0..10 {
         offer(&mut answers).await;
     }
-    store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+    store.restart_node().await;
     for _ in 0..10 {
         offer(&mut answers).await;
     }
@@ -112,19 +107,19 @@ async fn a_store_that_restarts_under_signals_leaves_none_unanswered() {
 
 #[tokio::test]
 async fn functions_survive_their_store() {
-    let mut store = OwnStore::start().await;
-    let app = App::on_store(store.url()).await;
+    let mut store = TestStore::start_durable().await;
+    let app = App::builder().on_store(&store).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
     let message = alice.post_message(&bob, "hello").await;
     phone.expect("new_message").await;
 
     for _ in 0..3 {
-        store.stop().await;
-        alice.try_post_message(&bob, "lost").await.assert_refused(503, "unavailable", AWAY);
+        store.stop_node().await;
+        alice.try_post_message(&bob, "lost").await.assert_unavailable();
         phone.send(json!({ "type": "register", "userKey": bob.key })).await;
         assert_eq!(phone.next().await["code"], "unavailable");
-        store.restart().await.unwrap_or_else(|error| panic!("{error}"));
+        store.restart_node().await;
         let again = alice.post_message(&bob, "again").await;
         assert_eq!(phone.expect("new_message").await["data"], again);
         phone.register(&bob.key).await;
@@ -138,16 +133,11 @@ async fn functions_survive_their_store() {
 #[tokio::test]
 async fn a_slow_store_is_waited_for_and_one_that_is_too_slow_costs_a_503() {
     let Some(clock) = Clock::start() else { return };
-    let own = OwnStore::start().await;
-    let store = SlowStore::start(own.port()).await;
+    let store = TestStore::start(Single).await;
+    let proxy = SlowProxy::start(store.port());
     // Functions start while it is slow already.
-    store.delay(Duration::from_millis(300));
-    let app = App::with(|options| {
-        options.store = Store::Url(store.url());
-        options.environment = clock.environment();
-        options.concurrency = 1;
-    })
-    .await;
+    proxy.delay(Duration::from_millis(300));
+    let app = App::builder().at(proxy.url(), None).clock(&clock).one_instance().start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = bob.connect().await;
     let message = alice.post_message(&bob, "slowly").await;
@@ -156,16 +146,16 @@ async fn a_slow_store_is_waited_for_and_one_that_is_too_slow_costs_a_503() {
     clock.advance(Duration::from_secs(60));
     assert_eq!(alice.read_message(&message).await.json(), message);
 
-    store.delay(Duration::from_secs(3));
+    proxy.delay(Duration::from_secs(3));
     for _ in 0..2 {
         let started = Instant::now();
-        alice.read_message(&message).await.assert_refused(503, "unavailable", AWAY);
-        alice.try_post_message(&bob, "too slowly").await.assert_refused(503, "unavailable", AWAY);
+        alice.read_message(&message).await.assert_unavailable();
+        alice.try_post_message(&bob, "too slowly").await.assert_unavailable();
         let took = started.elapsed();
-        assert!(took < FROZEN_AT_MOST, "it took {took:?}");
+        assert!(took < SILENCE_AT_MOST, "it took {took:?}");
     }
-    // What it said too late is no answer to what is asked now.
-    store.delay(Duration::ZERO);
+    // A reply that came too late is not taken for the reply to a later command.
+    proxy.delay(Duration::ZERO);
     assert_eq!(alice.read_message(&message).await.json(), message);
     let again = alice.post_message(&bob, "again").await;
     assert_eq!(phone.expect("new_message").await["data"], again);
@@ -174,25 +164,25 @@ async fn a_slow_store_is_waited_for_and_one_that_is_too_slow_costs_a_503() {
 
 #[tokio::test]
 async fn a_node_that_is_away_costs_those_it_keeps_things_for_a_503() {
-    let mut servers = Servers::cluster().await;
-    let app = App::on_store(servers.url().to_owned()).await;
+    let mut store = TestStore::start(Cluster).await;
+    let app = App::builder().on_store(&store).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     // More than one node is likely to keep.
     let messages = join_all((0..40).map(|_| alice.post_message(&bob, "hello"))).await;
     let read_all = async || join_all(messages.iter().map(|message| alice.read_message(message))).await;
 
-    servers.stop_one().await;
+    store.stop_node().await;
     let started = Instant::now();
     let replies = read_all().await;
     let took = started.elapsed();
-    assert!(took < FROZEN_AT_MOST, "it took {took:?}");
+    assert!(took < SILENCE_AT_MOST, "it took {took:?}");
     let (read, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
     assert!(!read.is_empty() && !refused.is_empty(), "{} were read", read.len());
     for reply in refused {
-        reply.assert_refused(503, "unavailable", AWAY);
+        reply.assert_unavailable();
     }
 
-    servers.start_again().await;
+    store.restart_node().await;
     // It has forgotten what it kept, and takes its time to join the others.
     wait_until("an answer of every node", async || {
         let replies = read_all().await;
@@ -219,21 +209,16 @@ async fn a_cluster_that_falls_silent_while_it_is_connected_to_costs_seconds_and_
         }
         .boxed()
     });
-    let servers = Servers::secure_with(harness::runtime().handle(), true, admission).await;
-    let app = App::with(|options| {
-        options.store = Store::Url(servers.url().to_owned());
-        let authority = servers.authority().expect("it speaks TLS").to_owned();
-        options.environment = BTreeMap::from([("REDIS_TLS_CA".to_owned(), authority)]);
-    })
-    .await;
+    let store = TestStore::start_with(SecureCluster, admission).await;
+    let app = App::builder().on_store(&store).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let message = alice.post_message(&bob, "before").await;
     assert_eq!(alice.read_message(&message).await.json(), message);
     mute.store(true, Ordering::Relaxed);
-    servers.cut().await;
+    store.cut().await;
     for _ in 0..2 {
         let started = Instant::now();
-        alice.read_message(&message).await.assert_refused(503, "unavailable", AWAY);
+        alice.read_message(&message).await.assert_unavailable();
         let took = started.elapsed();
         assert!(took < Duration::from_secs(5), "it took {took:?}");
     }
@@ -241,7 +226,7 @@ async fn a_cluster_that_falls_silent_while_it_is_connected_to_costs_seconds_and_
     assert_eq!(alice.read_message(&message).await.json(), message);
 }
 
-/// Lets anybody in and answers that it is there, as long as nothing else is asked.
+/// Answers logins and pings, until anything else is asked.
 async fn greet(client: &mut Client) -> io::Result<()> {
     let mut sent = Vec::new();
     loop {
@@ -259,14 +244,4 @@ async fn greet(client: &mut Client) -> io::Result<()> {
             return Ok(());
         }
     }
-}
-
-/// Stops the store's process, so that only the system still accepts connections for it.
-async fn freeze(url: &str) -> Standstill {
-    let client = redis::Client::open(url).expect("a URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("the store answers");
-    let info: String =
-        redis::cmd("INFO").arg("server").query_async(&mut connection).await.expect("the store answers");
-    let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("its process");
-    Standstill::of(process.trim().parse().expect("a number")).await
 }

@@ -1,8 +1,9 @@
 //! `offer`, `answer`, `candidate`, `end_call`: what is relayed, to whom, in whose name.
 
+use rstest::rstest;
 use serde_json::{Value, json};
-
-use crate::helpers::{App, Device};
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, Device};
 
 const SIGNALS: [&str; 4] = ["offer", "answer", "candidate", "end_call"];
 
@@ -18,9 +19,10 @@ fn assert_relayed(sent: &Value, received: &Value, sender: &str) {
     assert!(added.iter().all(|name| matches!(name.as_str(), "sender" | "call_id")), "{added:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_call_is_relayed_both_ways() {
-    let app = App::open().await;
+async fn a_call_is_relayed_both_ways(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     let (mut caller, mut callee) = (&mut phone, &mut laptop);
@@ -105,8 +107,8 @@ async fn a_repeated_sender_is_not_believed_either() {
 }
 
 #[tokio::test]
-async fn who_never_registered_may_name_itself() {
-    let app = App::open().await;
+async fn a_connection_that_never_registered_may_name_its_user() {
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut stranger, mut laptop) = (app.connect().await, bob.connect().await);
     for kind in SIGNALS {
@@ -117,7 +119,7 @@ async fn who_never_registered_may_name_itself() {
 }
 
 #[tokio::test]
-async fn who_never_registered_must_name_itself() {
+async fn a_connection_that_never_registered_must_name_its_user() {
     let app = App::open().await;
     let bob = app.user("bob");
     let (mut stranger, mut laptop) = (app.connect().await, bob.connect().await);
@@ -169,9 +171,12 @@ async fn only_a_user_key_can_be_a_target() {
     phone.expect_silence().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_offer_reaches_every_device_of_its_target_and_nobody_else() {
-    let app = App::open().await;
+async fn an_offer_reaches_every_device_of_its_target_and_nobody_else(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::open_on(store).await;
     let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
     let mut caller = alice.connect().await;
     let mut others = [alice.connect().await, carol.connect().await, app.connect().await];
@@ -188,7 +193,7 @@ async fn an_offer_reaches_every_device_of_its_target_and_nobody_else() {
 
 #[tokio::test]
 async fn a_frame_to_oneself_goes_to_ones_other_connections() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let alice = app.user("alice");
     let mut phone = alice.connect().await;
     let mut others = [alice.connect().await, alice.connect().await];
@@ -207,7 +212,7 @@ async fn a_frame_to_oneself_goes_to_ones_other_connections() {
 
 #[tokio::test]
 async fn an_offer_or_answer_that_nobody_took_is_answered() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, nobody) = (app.user("alice"), app.user("nobody"));
     let mut phone = alice.connect().await;
     for kind in ["offer", "answer"] {
@@ -240,7 +245,7 @@ async fn a_candidate_or_end_of_call_that_nobody_took_is_not_answered() {
 
 #[tokio::test]
 async fn a_candidate_without_its_description_waits_for_it() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("candidate", &alice, &bob, json!("early")).await;
@@ -253,7 +258,7 @@ async fn a_candidate_without_its_description_waits_for_it() {
 
 #[tokio::test]
 async fn a_target_whose_connections_are_all_closed_is_unavailable() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, laptop) = (alice.connect().await, bob.connect().await);
     laptop.close().await;
@@ -263,7 +268,7 @@ async fn a_target_whose_connections_are_all_closed_is_unavailable() {
 
 #[tokio::test]
 async fn hundreds_of_signals_at_once_all_arrive() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
     phone.signal("offer", &alice, &bob, json!("v=0")).await;
@@ -275,7 +280,7 @@ async fn hundreds_of_signals_at_once_all_arrive() {
     laptop.expect_silence().await;
 }
 
-/// What so many candidates hold, sorted.
+/// The numbers in so many candidates, sorted.
 async fn numbers(device: &mut Device, count: usize) -> Vec<u64> {
     let candidates = device.expect_many("candidate", count).await;
     let mut numbers: Vec<_> =

@@ -1,25 +1,24 @@
-//! Tickets: what lets a WebSocket in where tokens are asked for, and whom it speaks for then.
+//! Tickets, which open a WebSocket where tokens are asked for, and the user that it then speaks for.
 
 use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::join_all;
-use gateway::server::Store;
+use rstest::rstest;
 use serde_json::json;
-
-use crate::helpers::{App, OwnStore, in_time, read_log, wait_until};
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, TestStore, read_log, wait_until};
 
 /// A guarded gateway on a store of its own, and a client for that store.
-async fn start_with_store() -> (App, OwnStore, redis::aio::MultiplexedConnection) {
-    let store = OwnStore::start().await;
-    let app = App::guarded_with(|options| options.store = Store::Url(store.url())).await;
-    let client = redis::Client::open(store.url()).expect("a URL");
-    let connection = in_time("the store", client.get_multiplexed_async_connection()).await.expect("a store");
-    (app, store, connection)
+async fn start_with_store() -> (App, TestStore) {
+    let store = TestStore::start(Single).await;
+    let app = App::builder().guarded().on_store(&store).start().await;
+    (app, store)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_ticket_lets_in_once() {
-    let app = App::guarded().await;
+async fn a_ticket_lets_in_once(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::guarded_on(store).await;
     let alice = app.sign_in(&app.user("alice"));
     let ticket = alice.take_ticket().await;
     app.enter(&ticket).await.expect("let in").close().await;
@@ -32,7 +31,7 @@ async fn a_ticket_lets_in_once() {
 }
 
 #[tokio::test]
-async fn without_a_good_ticket_nobody_is_let_in() {
+async fn an_upgrade_without_a_good_ticket_is_refused() {
     let app = App::guarded().await;
     let user = app.user("alice");
     let alice = app.sign_in(&user);
@@ -67,7 +66,8 @@ async fn without_a_good_ticket_nobody_is_let_in() {
 
 #[tokio::test]
 async fn a_ticket_lives_for_thirty_seconds() {
-    let (app, _store, mut redis) = start_with_store().await;
+    let (app, store) = start_with_store().await;
+    let mut redis = store.connect().await;
     let alice = app.sign_in(&app.user("alice"));
     let ticket = alice.take_ticket().await;
     let keys: Vec<String> =
@@ -75,7 +75,7 @@ async fn a_ticket_lives_for_thirty_seconds() {
     let [key] = keys.as_slice() else { panic!("{keys:?}") };
     let left: i64 = redis::cmd("PTTL").arg(key).query_async(&mut redis).await.expect("a time to live");
     assert!((1..=30_000).contains(&left), "{left}");
-    // What the passing of that time does, without waiting for it.
+    // This does what the passing of that time does.
     let expired: bool =
         redis::cmd("PEXPIREAT").arg(key).arg(1).query_async(&mut redis).await.expect("expired");
     assert!(expired);
@@ -93,7 +93,7 @@ async fn tickets_cannot_be_guessed() {
     assert_eq!(tickets.iter().collect::<HashSet<_>>().len(), tickets.len());
     let length = tickets[0].len();
     assert!(tickets.iter().all(|ticket| ticket.len() == length && ticket.is_ascii()));
-    // What varies in each place bounds how much chance there is in it; a counter, a time or a user would not.
+    // The number of values seen in each place bounds its randomness; a counter, a time or a user key varies less.
     let bits: f64 = (0..length)
         .map(|place| {
             let seen: BTreeSet<_> = tickets.iter().map(|ticket| ticket.as_bytes()[place]).collect();
@@ -103,9 +103,12 @@ async fn tickets_cannot_be_guessed() {
     assert!(bits >= 128.0, "{bits} bits");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_connection_registers_as_the_user_of_its_ticket_whether_or_not_it_says_so() {
-    let app = App::guarded().await;
+async fn a_connection_registers_as_the_user_of_its_ticket_whether_or_not_it_says_so(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::guarded_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let writer = app.sign_in(&bob);
     for register in [
@@ -123,8 +126,8 @@ async fn a_connection_registers_as_the_user_of_its_ticket_whether_or_not_it_says
 }
 
 #[tokio::test]
-async fn nobody_registers_as_somebody_else() {
-    let app = App::guarded().await;
+async fn a_connection_cannot_register_as_another_user() {
+    let app = App::guarded_on(SecureCluster).await;
     let (alice, bob, mallory) = (app.user("alice"), app.user("bob"), app.user("mallory"));
     let mut phone = app.sign_in(&mallory).connect().await;
     for _ in 0..2 {
@@ -172,19 +175,19 @@ async fn a_connection_speaks_for_the_user_of_its_ticket_only() {
 
 #[tokio::test]
 async fn neither_tickets_nor_tokens_are_logged() {
-    let (app, mut store, _) = start_with_store().await;
+    let (app, mut store) = start_with_store().await;
     let user = app.user("alice");
     let token = App::issuer().token(&user.key).sign();
-    let alice = app.visitor(token.clone());
+    let alice = app.client(token.clone());
     let (used, unused, worthless) = (alice.take_ticket().await, alice.take_ticket().await, "f".repeat(48));
     let mut device = app.enter(&used).await.expect("let in");
     device.register(&user.key).await;
     assert_eq!(app.enter(&used).await.err(), Some(401));
     assert_eq!(app.enter(&worthless).await.err(), Some(401));
     let forged = App::issuer().token(&user.key).forged().sign();
-    assert_eq!(app.visitor(forged.clone()).get(&format!("/messages?token={forged}")).await.status, 401);
+    assert_eq!(app.client(forged.clone()).get(&format!("/messages?token={forged}")).await.status, 401);
 
-    store.stop().await;
+    store.stop_node().await;
     assert_eq!(app.enter(&unused).await.err(), Some(503));
     assert_eq!(alice.get("/messages").await.status, 503);
 

@@ -1,15 +1,17 @@
 //! `PUT /messages/{id}`.
 
 use futures_util::future::join_all;
+use rstest::rstest;
 use serde_json::{Value, json};
-
-use crate::helpers::App;
+use support::App;
+use support::StoreKind::{self, SecureCluster, Single};
 
 const REQUIRED: &str = "Content is required";
 
+#[rstest]
 #[tokio::test]
-async fn an_edited_message_is_answered_whole() {
-    let app = App::open().await;
+async fn an_edited_message_is_answered_whole(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let created = alice.post_message(&bob, "hello").await;
     let reply = alice.try_edit_message(&created, "bye").await;
@@ -31,7 +33,7 @@ async fn an_edited_message_is_answered_whole() {
 }
 
 #[tokio::test]
-async fn what_is_no_content_is_refused_with_a_sentence_that_names_the_fault() {
+async fn a_body_without_content_is_refused_with_a_sentence_that_names_the_fault() {
     let app = App::open().await;
     let message = app.user("alice").post_message(&app.user("bob"), "hello").await;
     let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
@@ -78,7 +80,7 @@ async fn what_does_not_exist_cannot_be_edited() {
 
 #[tokio::test]
 async fn every_concurrent_edit_is_later_than_the_one_it_replaced() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let message = alice.post_message(&bob, "0").await;
     let texts: Vec<_> = (1..=20).map(|turn: u32| turn.to_string()).collect();

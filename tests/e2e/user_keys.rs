@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use support::StoreKind::SecureCluster;
+use support::{App, Device, Message, User};
 use uuid::Uuid;
-
-use crate::helpers::{App, Device, Message, User};
 
 /// Keys around one random text, each a likely collision of another.
 fn keys() -> Vec<String> {
@@ -65,7 +65,7 @@ async fn write_to_neighbors(users: &[User]) -> Vec<Message> {
 
 #[tokio::test]
 async fn a_timeline_holds_ones_own_messages_only() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let users = users(&app).await;
     let posted = write_to_neighbors(&users).await;
     for (place, user) in users.iter().enumerate() {
@@ -78,7 +78,7 @@ async fn a_timeline_holds_ones_own_messages_only() {
 
 #[tokio::test]
 async fn a_conversation_holds_the_messages_of_its_two_users_only() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let users = users(&app).await;
     let posted = write_to_neighbors(&users).await;
     for (place, (user, neighbor)) in neighbors(&users).into_iter().enumerate() {
@@ -92,7 +92,7 @@ async fn a_conversation_holds_the_messages_of_its_two_users_only() {
 
 #[tokio::test]
 async fn notifications_reach_ones_own_devices_only() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let users = users(&app).await;
     let mut devices = connect_all(&users).await;
     let posted = write_to_neighbors(&users).await;
@@ -110,7 +110,7 @@ async fn notifications_reach_ones_own_devices_only() {
 
 #[tokio::test]
 async fn calls_reach_their_target_only() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let users = users(&app).await;
     let mut devices = connect_all(&users).await;
     for (place, (user, neighbor)) in neighbors(&users).into_iter().enumerate() {
@@ -137,7 +137,7 @@ async fn calls_reach_their_target_only() {
 /// Pairs whose keys would be the same text if they were only joined.
 #[tokio::test]
 async fn pairs_that_look_alike_have_calls_and_conversations_of_their_own() {
-    let app = App::open().await;
+    let app = App::open_on(SecureCluster).await;
     let t = Uuid::now_v7().simple().to_string();
     let user = |key: String| app.user_called(&key);
     let pairs = [

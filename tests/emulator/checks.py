@@ -1,25 +1,25 @@
-"""What a client must find at a deployed backend: users, tokens, messages, tickets, WebSockets, pushes."""
+"""Checks that a client finds what it needs at a deployed backend: users, tokens, messages, tickets, WebSockets, pushes."""
 
 import base64
 import json
 
-PATIENCE = 30
+TIMEOUT = 30
 
-# AWS passes the 401 of `$connect` on; ministack answers 403 to whatever is no success.
+# AWS passes the 401 of `$connect` on; ministack answers 403 in place of every status that is no success.
 REFUSED = 403
 
 
 def run(backend):
-    """Runs every check, each building on what those before it left; how many there were."""
-    world = World(backend)
-    checks = [check for name, check in vars(World).items() if name.startswith("test_")]
+    """Runs every check, each on the state that those before it left, and returns how many there were."""
+    state = Checks(backend)
+    checks = [check for name, check in vars(Checks).items() if name.startswith("test_")]
     for check in checks:
-        check(world)
+        check(state)
         print("ok  ", check.__name__.removeprefix("test_").replace("_", " "))
     return len(checks)
 
 
-class World:
+class Checks:
     def __init__(self, backend):
         self.backend = backend
         self.alice, self.bob, self.eve = (User(backend, name) for name in ("alice", "bob", "eve"))
@@ -57,23 +57,23 @@ class World:
         equal((status, body["expires_in"]), (201, 30))
         with self.backend.open(body["ticket"]) as socket:
             socket.send('{"type":"ping"}')
-            equal(heard(socket), {"type": "pong"})
+            equal(received(socket), {"type": "pong"})
         equal(self.backend.open(body["ticket"]), REFUSED)
 
     def test_users_register_as_themselves(self):
         for user in (self.alice, self.bob):
             user.connect()
             user.say(type="register")
-            registered = heard(user.socket)
+            registered = received(user.socket)
             equal((registered["type"], registered["userKey"]), ("registered", user.key))
 
     def test_nobody_registers_as_another(self):
         self.eve.connect()
         self.eve.say(type="register", userKey=self.bob.key)
-        refused = heard(self.eve.socket)
+        refused = received(self.eve.socket)
         equal((refused["type"], refused["code"]), ("error", "forbidden"))
         self.eve.say(type="register")
-        equal(heard(self.eve.socket)["userKey"], self.eve.key)
+        equal(received(self.eve.socket)["userKey"], self.eve.key)
 
     def test_a_message_is_stored_and_pushed_to_its_participants(self):
         status, _, body = self.alice.post("/messages", {"receiver_id": self.bob.key, "content": "hello 👋"})
@@ -81,7 +81,7 @@ class World:
         self.message = body["data"]
         equal((self.message["sender_id"], self.message["content"]), (self.alice.key, "hello 👋"))
         for user in (self.alice, self.bob):
-            frame = heard(user.socket)
+            frame = received(user.socket)
             equal((frame["type"], frame["data"]), ("new_message", self.message))
 
     def test_a_message_is_read_by_its_participants_only(self):
@@ -102,14 +102,14 @@ class World:
         status, _, body = self.alice.request("PUT", path, {"content": "hello again"})
         equal((status, body["data"]["content"]), (200, "hello again"))
         for user in (self.alice, self.bob):
-            frame = heard(user.socket)
+            frame = received(user.socket)
             equal((frame["type"], frame["data"]), ("update_message", body["data"]))
 
     def test_a_deleted_message_is_gone(self):
         path = f"/messages/{self.message['id']}"
         equal(self.alice.request("DELETE", path)[::2], (200, {"message": "Message deleted"}))
         for user in (self.alice, self.bob):
-            frame = heard(user.socket)
+            frame = received(user.socket)
             equal((frame["type"], frame["data"]), ("delete_message", {"id": self.message["id"]}))
         equal(self.bob.get(path)[0], 404)
 
@@ -117,32 +117,32 @@ class World:
         status, _, body = self.alice.post("/messages", {"content": 7})
         equal((status, bool(body["error"]), bool(body["code"])), (400, True, True))
         self.alice.say(type="nonsense", ref="r1")
-        frame = heard(self.alice.socket)
+        frame = received(self.alice.socket)
         equal((frame["type"], frame["code"], frame["ref"]), ("error", "unknown_type", "r1"))
 
     def test_hints_are_swallowed(self):
         self.alice.say(type="new_message")
         self.alice.say(type="ping")
-        equal(heard(self.alice.socket), {"type": "pong"})
+        equal(received(self.alice.socket), {"type": "pong"})
 
     def test_a_call_is_signaled(self):
         self.alice.say(type="offer", target=self.bob.key, data={"sdp": "o"}, anything=["else"])
-        offer = heard(self.bob.socket)
+        offer = received(self.bob.socket)
         equal((offer["type"], offer["sender"]), ("offer", self.alice.key))
         equal((offer["data"], offer["anything"]), ({"sdp": "o"}, ["else"]))
         self.bob.say(type="answer", target=self.alice.key, data={"sdp": "a"})
-        answer = heard(self.alice.socket)
+        answer = received(self.alice.socket)
         equal((answer["type"], answer["sender"], answer["data"]), ("answer", self.bob.key, {"sdp": "a"}))
         self.alice.say(type="candidate", target=self.bob.key, data={"candidate": "c"})
-        equal(heard(self.bob.socket)["data"], {"candidate": "c"})
+        equal(received(self.bob.socket)["data"], {"candidate": "c"})
         self.alice.say(type="end_call", target=self.bob.key)
-        equal(heard(self.bob.socket)["type"], "end_call")
+        equal(received(self.bob.socket)["type"], "end_call")
 
     def test_a_closed_websocket_is_forgotten(self):
         self.bob.socket.close()
         status, _, _ = self.alice.post("/messages", {"receiver_id": self.bob.key, "content": "are you there?"})
         equal(status, 201)
-        equal(heard(self.alice.socket)["type"], "new_message")
+        equal(received(self.alice.socket)["type"], "new_message")
 
 
 class User:
@@ -168,8 +168,8 @@ class User:
         self.socket.send(json.dumps(frame))
 
 
-def heard(socket):
-    return json.loads(socket.recv(timeout=PATIENCE))
+def received(socket):
+    return json.loads(socket.recv(timeout=TIMEOUT))
 
 
 def equal(found, expected):

@@ -1,27 +1,15 @@
-//! What is kept of calls: candidates that come before their description are held for it.
+//! The records of calls: candidates that come before their description are held for it.
 
 use redis::Cmd;
+use rstest::rstest;
 use shared::ids::{ConnectionId, UserKey};
 use shared::store::{Candidates, Description};
+use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::on_every_server;
 use crate::world::{World, connection, ids, keys, now_ms, user};
 
 const HELD_MS: i64 = 10_000;
 const HELD_FRAMES: usize = 64;
-
-on_every_server! {
-    a_description_finds_the_targets_connections,
-    candidates_are_held_until_their_description_was_delivered,
-    candidates_wait_for_their_own_connections_description,
-    an_answers_candidates_wait_for_the_answer,
-    a_candidate_without_a_call_waits_for_one,
-    held_candidates_are_bounded_in_number,
-    held_candidates_are_bounded_in_size,
-    held_candidates_and_calls_expire,
-    a_description_whose_function_died_holds_nothing_for_long,
-    an_ended_call_is_forgotten,
-}
 
 /// Two users and the first one's connection.
 struct Pair {
@@ -55,7 +43,10 @@ fn deliver(frames: &[&str]) -> Candidates {
     Candidates::Deliver(frames.iter().map(|&frame| frame.to_owned()).collect())
 }
 
-async fn a_description_finds_the_targets_connections(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_description_finds_the_targets_connections(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let pair = Pair::of(world);
     assert_eq!(pair.describe(Description::Offer).await, [] as [String; 0]);
     let laptop = connection("laptop");
@@ -73,7 +64,12 @@ async fn a_description_finds_the_targets_connections(world: World) {
     assert_eq!(pair.describe(Description::Offer).await, [laptop.as_str()]);
 }
 
-async fn candidates_are_held_until_their_description_was_delivered(world: World) {
+#[rstest]
+#[tokio::test]
+async fn candidates_are_held_until_their_description_was_delivered(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let pair = Pair::of(world);
     pair.describe(Description::Offer).await;
     for frame in ["one", "two", "three"] {
@@ -84,7 +80,12 @@ async fn candidates_are_held_until_their_description_was_delivered(world: World)
     assert_eq!(pair.described().await, [] as [String; 0]);
 }
 
-async fn candidates_wait_for_their_own_connections_description(world: World) {
+#[rstest]
+#[tokio::test]
+async fn candidates_wait_for_their_own_connections_description(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let pair = Pair::of(world);
     pair.describe(Description::Offer).await;
     pair.described().await;
@@ -99,7 +100,10 @@ async fn candidates_wait_for_their_own_connections_description(world: World) {
     assert_eq!(pair.candidate("mine").await, deliver(&["mine"]));
 }
 
-async fn an_answers_candidates_wait_for_the_answer(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_answers_candidates_wait_for_the_answer(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let pair = Pair::of(world);
     let store = &pair.world.store;
     pair.describe(Description::Offer).await;
@@ -114,7 +118,10 @@ async fn an_answers_candidates_wait_for_the_answer(world: World) {
     assert_eq!(late.0, deliver(&["late"]));
 }
 
-async fn a_candidate_without_a_call_waits_for_one(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_candidate_without_a_call_waits_for_one(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let pair = Pair::of(world);
     assert_eq!(pair.candidate("one").await, Candidates::Held);
     pair.describe(Description::Offer).await;
@@ -122,7 +129,9 @@ async fn a_candidate_without_a_call_waits_for_one(world: World) {
     assert_eq!(pair.described().await, ["one", "two"]);
 }
 
-async fn held_candidates_are_bounded_in_number(world: World) {
+#[tokio::test]
+async fn held_candidates_are_bounded_in_number() {
+    let world = World::open(SecureCluster).await;
     let pair = Pair::of(world);
     pair.describe(Description::Offer).await;
     let frames: Vec<_> = (0..HELD_FRAMES + 2).map(|number| format!("candidate {number}")).collect();
@@ -132,7 +141,9 @@ async fn held_candidates_are_bounded_in_number(world: World) {
     assert_eq!(pair.described().await, frames[..HELD_FRAMES]);
 }
 
-async fn held_candidates_are_bounded_in_size(world: World) {
+#[tokio::test]
+async fn held_candidates_are_bounded_in_size() {
+    let world = World::open(SecureCluster).await;
     let pair = Pair::of(world);
     pair.describe(Description::Offer).await;
     let frames = ["a", "b", "c"].map(|letter| letter.repeat(100_000));
@@ -143,7 +154,9 @@ async fn held_candidates_are_bounded_in_size(world: World) {
     assert_eq!(pair.described().await, [&frames[0], &frames[1], "small"]);
 }
 
-async fn held_candidates_and_calls_expire(world: World) {
+#[tokio::test]
+async fn held_candidates_and_calls_expire() {
+    let world = World::open(SecureCluster).await;
     let pair = Pair::of(world);
     pair.describe(Description::Offer).await;
     pair.candidate("one").await;
@@ -154,7 +167,9 @@ async fn held_candidates_and_calls_expire(world: World) {
     assert!((24 * 3600 - 60..=24 * 3600).contains(&left), "{left}");
 }
 
-async fn a_description_whose_function_died_holds_nothing_for_long(world: World) {
+#[tokio::test]
+async fn a_description_whose_function_died_holds_nothing_for_long() {
+    let world = World::open(SecureCluster).await;
     let pair = Pair::of(world);
     pair.describe(Description::Offer).await;
     assert_eq!(pair.candidate("one").await, Candidates::Held);
@@ -165,7 +180,10 @@ async fn a_description_whose_function_died_holds_nothing_for_long(world: World) 
     assert_eq!(pair.candidate("two").await, deliver(&["one", "two"]));
 }
 
-async fn an_ended_call_is_forgotten(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_ended_call_is_forgotten(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let pair = Pair::of(world);
     let laptop = connection("laptop");
     pair.world.register(&laptop, &pair.bob).await;

@@ -4,19 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::join_all;
 use redis::Cmd;
+use rstest::rstest;
 use shared::ids::UserKey;
+use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::on_every_server;
 use crate::world::{World, connection, ids, keys, send_with, user};
-
-on_every_server! {
-    events_count_up_by_one_and_carry_a_random_tag,
-    an_event_holds_its_kind_and_the_message_id_only,
-    concurrent_events_leave_no_gap,
-    the_log_is_kept_near_a_thousand_entries,
-    large_numbers_stay_exact,
-    a_feed_names_the_connections_of_its_user,
-}
 
 type Entry = (String, Vec<(String, String)>);
 
@@ -29,24 +21,30 @@ fn split(event_id: &str) -> (u64, u64) {
     (number.parse().expect("a number"), tag.parse().expect("a number"))
 }
 
-async fn events_count_up_by_one_and_carry_a_random_tag(world: World) {
+#[rstest]
+#[tokio::test]
+async fn events_count_up_by_one_and_carry_a_random_tag(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
-    let mut heard = Vec::new();
+    let mut told = Vec::new();
     for turn in 0..20 {
-        let (_, feeds) = world.send_heard(&alice, &bob, &turn.to_string()).await;
-        let feed = feeds.into_iter().find(|feed| feed.user == bob).expect("bob hears of it");
-        heard.push(feed.event_id);
+        let (_, feeds) = world.send_and_tell(&alice, &bob, &turn.to_string()).await;
+        let feed = feeds.into_iter().find(|feed| feed.user == bob).expect("bob is told of it");
+        told.push(feed.event_id);
     }
     let logged: Vec<_> = log(&world, &bob).await.into_iter().map(|(id, _)| id).collect();
-    assert_eq!(logged, heard);
-    let (numbers, tags): (Vec<_>, HashSet<_>) = heard.iter().map(|id| split(id)).unzip();
+    assert_eq!(logged, told);
+    let (numbers, tags): (Vec<_>, HashSet<_>) = told.iter().map(|id| split(id)).unzip();
     assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
     assert_eq!(tags.len(), 20);
     let others: HashSet<_> = log(&world, &alice).await.iter().map(|(id, _)| split(id).1).collect();
     assert!(others.is_disjoint(&tags));
 }
 
-async fn an_event_holds_its_kind_and_the_message_id_only(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_event_holds_its_kind_and_the_message_id_only(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     world.edit(&message, "bye").await.expect("it exists");
@@ -60,7 +58,9 @@ async fn an_event_holds_its_kind_and_the_message_id_only(world: World) {
     }
 }
 
-async fn concurrent_events_leave_no_gap(world: World) {
+#[tokio::test]
+async fn concurrent_events_leave_no_gap() {
+    let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let stores = [world.another_store().await, world.another_store().await, world.another_store().await];
     let anybody = world.anybody();
@@ -76,7 +76,9 @@ async fn concurrent_events_leave_no_gap(world: World) {
     assert_eq!(log(&world, &bob).await.len(), 60);
 }
 
-async fn the_log_is_kept_near_a_thousand_entries(world: World) {
+#[tokio::test]
+async fn the_log_is_kept_near_a_thousand_entries() {
+    let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let mut fill = redis::cmd("EVAL");
     fill.arg("for n = 1, ARGV[1] do redis.call('XADD', KEYS[1], n .. '-7', 'type', 'x', 'id', 'x') end");
@@ -87,23 +89,28 @@ async fn the_log_is_kept_near_a_thousand_entries(world: World) {
     assert_eq!(kept.last().map(|(id, _)| split(id).0), Some(1501));
 }
 
-async fn large_numbers_stay_exact(world: World) {
+#[tokio::test]
+async fn large_numbers_stay_exact() {
+    let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let _: () = world
         .raw(&Cmd::xadd(keys::events(&bob), "900719925474099-18446744073709551615", &[("type", "x")]))
         .await;
-    let (_, feeds) = world.send_heard(&alice, &bob, "hello").await;
-    let feed = feeds.iter().find(|feed| feed.user == bob).expect("bob hears of it");
+    let (_, feeds) = world.send_and_tell(&alice, &bob, "hello").await;
+    let feed = feeds.iter().find(|feed| feed.user == bob).expect("bob is told of it");
     assert_eq!(split(&feed.event_id).0, 900_719_925_474_100);
 }
 
-async fn a_feed_names_the_connections_of_its_user(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_feed_names_the_connections_of_its_user(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let (phone, laptop, hers) = (connection("phone"), connection("laptop"), connection("hers"));
     for (device, owner) in [(&phone, &bob), (&laptop, &bob), (&hers, &alice)] {
         world.register(device, owner).await;
     }
-    let (_, feeds) = world.send_heard(&alice, &bob, "hello").await;
+    let (_, feeds) = world.send_and_tell(&alice, &bob, "hello").await;
     for feed in &feeds {
         let found: HashSet<_> = ids(&feed.connections).into_iter().collect();
         let expected: HashSet<_> = if feed.user == bob { [&phone, &laptop].into() } else { [&hers].into() };

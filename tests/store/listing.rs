@@ -2,28 +2,17 @@
 
 use futures_util::future::join_all;
 use redis::Cmd;
+use rstest::rstest;
 use shared::access::{self, MayList};
 use shared::ids::MessageId;
 use shared::message::{CONTENT_BYTES, Message};
 use shared::store::{Page, Paging};
+use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::on_every_server;
 use crate::world::{World, id, keys, send_with, user, vouched_for};
 
 /// Most bytes of a page, as escaped into a function's answer.
 const PAGE_BYTES: usize = 5_000_000;
-
-on_every_server! {
-    the_newest_come_in_ascending_order,
-    pages_backward_meet_without_gap_or_overlap,
-    pages_forward_meet_without_gap_or_overlap,
-    a_cursor_need_not_exist,
-    a_listing_is_of_a_user_a_conversation_or_everything,
-    everything_is_indexed_in_open_mode_only,
-    an_index_entry_without_a_message_is_skipped,
-    a_page_without_any_message_still_leads_on,
-    a_page_stays_below_five_megabytes_as_escaped,
-}
 
 async fn send_several(world: &World, count: usize) -> (MayList, Vec<Message>) {
     let (alice, bob) = (user("alice"), user("bob"));
@@ -42,7 +31,10 @@ fn cursor(page: &Page) -> Option<MessageId> {
     page.more.as_deref().map(|id| MessageId::parse(id).expect("a message's id"))
 }
 
-async fn the_newest_come_in_ascending_order(world: World) {
+#[rstest]
+#[tokio::test]
+async fn the_newest_come_in_ascending_order(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (hers, sent) = send_several(&world, 7).await;
     assert_eq!(world.list(&hers).await, json(&sent));
     let page = world.page(&hers, Paging::Before(None), 3).await;
@@ -55,7 +47,10 @@ async fn the_newest_come_in_ascending_order(world: World) {
     assert_eq!(world.page(&nobody, Paging::Before(None), 5).await, Page { messages: Vec::new(), more: None });
 }
 
-async fn pages_backward_meet_without_gap_or_overlap(world: World) {
+#[rstest]
+#[tokio::test]
+async fn pages_backward_meet_without_gap_or_overlap(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (hers, sent) = send_several(&world, 7).await;
     let mut read = Vec::new();
     let mut sizes = Vec::new();
@@ -73,7 +68,10 @@ async fn pages_backward_meet_without_gap_or_overlap(world: World) {
     assert_eq!((read, sizes), (json(&sent), vec![3, 3, 1]));
 }
 
-async fn pages_forward_meet_without_gap_or_overlap(world: World) {
+#[rstest]
+#[tokio::test]
+async fn pages_forward_meet_without_gap_or_overlap(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (hers, sent) = send_several(&world, 8).await;
     let mut read = Vec::new();
     let mut sizes = Vec::new();
@@ -93,7 +91,10 @@ async fn pages_forward_meet_without_gap_or_overlap(world: World) {
     assert_eq!(end, Page { messages: Vec::new(), more: None });
 }
 
-async fn a_cursor_need_not_exist(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_cursor_need_not_exist(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (hers, sent) = send_several(&world, 5).await;
     world.delete(&sent[2]).await;
     let deleted = id(&sent[2]);
@@ -109,7 +110,12 @@ async fn a_cursor_need_not_exist(world: World) {
     assert_eq!(world.page(&hers, Paging::Before(Some(highest)), 10).await.messages.len(), 4);
 }
 
-async fn a_listing_is_of_a_user_a_conversation_or_everything(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_listing_is_of_a_user_a_conversation_or_everything(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
     let one = world.send(&alice, &bob, "one").await;
     let two = world.send(&bob, &alice, "two").await;
@@ -132,12 +138,15 @@ async fn a_listing_is_of_a_user_a_conversation_or_everything(world: World) {
     let after = Paging::After(id(&three));
     let newer = world.page(&everything, after, 1000).await.messages;
     assert!(newer.iter().any(|json| json.contains(alice.as_str())), "{newer:?}");
-    // Who the platform vouches for gets their own, whatever open mode would allow.
+    // A user that the platform has authenticated gets that user's own, whatever open mode would allow.
     let hers = access::may_list(&vouched_for(&carol), None, None).expect("one's own");
     assert_eq!(world.list(&hers).await, json(&[three]));
 }
 
-async fn everything_is_indexed_in_open_mode_only(world: World) {
+#[rstest]
+#[tokio::test]
+async fn everything_is_indexed_in_open_mode_only(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let closed = world.closed_store().await;
     let (message, _) = send_with(&closed, &vouched_for(&alice), &alice, &bob, "hello").await;
@@ -147,7 +156,9 @@ async fn everything_is_indexed_in_open_mode_only(world: World) {
     assert_eq!(world.score(keys::TIMELINE, &open.id).await, Some(0.0));
 }
 
-async fn an_index_entry_without_a_message_is_skipped(world: World) {
+#[tokio::test]
+async fn an_index_entry_without_a_message_is_skipped() {
+    let world = World::open(SecureCluster).await;
     let (hers, sent) = send_several(&world, 3).await;
     let MayList::User(alice) = &hers else { unreachable!() };
     // A send that died after its first step leaves none; a failover may.
@@ -160,7 +171,9 @@ async fn an_index_entry_without_a_message_is_skipped(world: World) {
     assert_eq!(world.list(&hers).await, json(&[sent[0].clone(), sent[2].clone()]));
 }
 
-async fn a_page_without_any_message_still_leads_on(world: World) {
+#[tokio::test]
+async fn a_page_without_any_message_still_leads_on() {
+    let world = World::open(SecureCluster).await;
     let (hers, sent) = send_several(&world, 2).await;
     let MayList::User(alice) = &hers else { unreachable!() };
     for _ in 0..3 {
@@ -174,7 +187,9 @@ async fn a_page_without_any_message_still_leads_on(world: World) {
     assert_eq!(older, Page { messages: json(&sent), more: None });
 }
 
-async fn a_page_stays_below_five_megabytes_as_escaped(world: World) {
+#[tokio::test]
+async fn a_page_stays_below_five_megabytes_as_escaped() {
+    let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
     // One byte of content each, that grow to four and to seven when escaped twice.
     let contents = ["\"".repeat(CONTENT_BYTES), "\u{1}".repeat(CONTENT_BYTES)];

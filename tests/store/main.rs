@@ -1,9 +1,10 @@
-//! The store on real servers: every test runs on a single Valkey, on a cluster, and on a cluster like the one that
-//! a deployment creates.
+//! The store on real servers: on a single one, and on a cluster like the one that a deployment creates.
+//!
+//! Tests run on both where the clients for one server and for a cluster have code of their own, and on the cluster only
+//! where one script decides in one slot: bounds, times, concurrent writers.
 
 mod calls;
 mod events;
-mod ground;
 mod listing;
 mod lost_connections;
 mod messages;
@@ -13,30 +14,3 @@ mod secure;
 mod tickets;
 mod user_keys;
 mod world;
-
-/// Makes tests of these functions, one for each kind of server.
-macro_rules! on_every_server {
-    ($($test:ident),+ $(,)?) => {
-        mod single {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test($crate::world::World::open($crate::ground::single()).await).await;
-            })+
-        }
-
-        mod cluster {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test($crate::world::World::open($crate::ground::cluster()).await).await;
-            })+
-        }
-
-        mod secure {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test($crate::world::World::open($crate::ground::secure()).await).await;
-            })+
-        }
-    };
-}
-pub(crate) use on_every_server;

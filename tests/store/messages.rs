@@ -4,29 +4,18 @@ use std::convert::Infallible;
 
 use futures_util::future::{join, join_all};
 use redis::Cmd;
+use rstest::rstest;
 use shared::message::{Message, Record, Tombstone};
+use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::on_every_server;
-use crate::world::{World, content, hearers, id, keys, send_with, user};
+use crate::world::{World, content, id, keys, send_with, told_users, user};
 
-on_every_server! {
-    a_message_is_stored_as_the_exact_json_that_clients_get,
-    a_message_and_its_edits_stay,
-    a_message_to_oneself_is_one_event,
-    a_deleted_message_leaves_a_tombstone_for_25_hours,
-    nothing_edits_or_deletes_a_tombstone,
-    a_message_that_expired_is_not_written_again,
-    concurrent_edits_all_count_and_time_moves_forward,
-    an_edit_that_read_an_older_text_is_stored_over_the_newer_one,
-    an_edit_that_read_before_the_delete_resurrects_nothing,
-    a_delete_that_read_before_an_edit_deletes,
-    edits_racing_deletes_resurrect_nothing,
-    of_two_deletes_at_once_one_deleted,
-    a_delete_that_died_after_its_tombstone_is_finished_by_the_next,
-    a_delete_that_died_between_two_users_tells_the_other,
-}
-
-async fn a_message_is_stored_as_the_exact_json_that_clients_get(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_message_is_stored_as_the_exact_json_that_clients_get(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "\0 \"quoted\" é 😀").await;
     let stored: String = world.raw(&Cmd::get(keys::message(&message))).await;
@@ -41,7 +30,10 @@ async fn a_message_is_stored_as_the_exact_json_that_clients_get(world: World) {
     assert_eq!(stored, message.to_json());
 }
 
-async fn a_message_and_its_edits_stay(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_message_and_its_edits_stay(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     assert_eq!(world.seconds_left(&keys::message(&message)).await, -1);
@@ -52,22 +44,30 @@ async fn a_message_and_its_edits_stay(world: World) {
     assert_eq!(Message { content: "hello".into(), updated_at: None, ..edited }, message);
 }
 
-async fn a_message_to_oneself_is_one_event(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_message_to_oneself_is_one_event(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let alice = user("alice");
-    let (message, feeds) = world.send_heard(&alice, &alice, "remember").await;
-    assert_eq!(hearers(&feeds), [&alice]);
+    let (message, feeds) = world.send_and_tell(&alice, &alice, "remember").await;
+    assert_eq!(told_users(&feeds), [&alice]);
     assert_eq!(world.raw::<u64>(&Cmd::xlen(keys::events(&alice))).await, 1);
     let (_, feeds) = world.delete(&message).await;
-    assert_eq!(hearers(&feeds), [&alice]);
+    assert_eq!(told_users(&feeds), [&alice]);
 }
 
-async fn a_deleted_message_leaves_a_tombstone_for_25_hours(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_deleted_message_leaves_a_tombstone_for_25_hours(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "secret").await;
     assert_indexed(&world, &message, true).await;
     let (before, feeds) = world.delete(&message).await;
     assert!(!before);
-    assert_eq!(hearers(&feeds), sorted([&alice, &bob]));
+    assert_eq!(told_users(&feeds), sorted([&alice, &bob]));
 
     let stored: String = world.raw(&Cmd::get(keys::message(&message))).await;
     assert!(stored.starts_with("{\"deleted_at\"") && !stored.contains("secret"), "{stored}");
@@ -78,7 +78,10 @@ async fn a_deleted_message_leaves_a_tombstone_for_25_hours(world: World) {
     assert_indexed(&world, &message, false).await;
 }
 
-async fn nothing_edits_or_deletes_a_tombstone(world: World) {
+#[rstest]
+#[tokio::test]
+async fn nothing_edits_or_deletes_a_tombstone(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     world.delete(&message).await;
@@ -92,7 +95,9 @@ async fn nothing_edits_or_deletes_a_tombstone(world: World) {
     assert_eq!(world.raw::<u64>(&Cmd::xlen(keys::events(&bob))).await, 2);
 }
 
-async fn a_message_that_expired_is_not_written_again(world: World) {
+#[tokio::test]
+async fn a_message_that_expired_is_not_written_again() {
+    let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     let (edit, delete) = (world.permit(&message).await, world.permit(&message).await);
@@ -103,7 +108,9 @@ async fn a_message_that_expired_is_not_written_again(world: World) {
     assert!(!world.raw::<bool>(&Cmd::exists(keys::message(&message))).await);
 }
 
-async fn concurrent_edits_all_count_and_time_moves_forward(world: World) {
+#[tokio::test]
+async fn concurrent_edits_all_count_and_time_moves_forward() {
+    let world = World::open(SecureCluster).await;
     const EDITS: usize = 40;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "0").await;
@@ -142,7 +149,12 @@ async fn watch_time_move_forward(world: &World, message: &Message) -> Infallible
     }
 }
 
-async fn an_edit_that_read_an_older_text_is_stored_over_the_newer_one(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_edit_that_read_an_older_text_is_stored_over_the_newer_one(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "one").await;
     let late = world.permit(&message).await;
@@ -150,11 +162,16 @@ async fn an_edit_that_read_an_older_text_is_stored_over_the_newer_one(world: Wor
     let (third, feeds) =
         world.store.update(late, content("three")).await.expect("the store answers").expect("it exists");
     assert!(third.updated_at > second.updated_at);
-    assert_eq!(hearers(&feeds), sorted([&alice, &bob]));
+    assert_eq!(told_users(&feeds), sorted([&alice, &bob]));
     assert_eq!(world.raw::<String>(&Cmd::get(keys::message(&message))).await, third.to_json());
 }
 
-async fn an_edit_that_read_before_the_delete_resurrects_nothing(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_edit_that_read_before_the_delete_resurrects_nothing(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     let late = world.permit(&message).await;
@@ -163,25 +180,30 @@ async fn an_edit_that_read_before_the_delete_resurrects_nothing(world: World) {
     assert_gone(&world, &message).await;
 }
 
-async fn a_delete_that_read_before_an_edit_deletes(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_delete_that_read_before_an_edit_deletes(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     let late = world.permit(&message).await;
     world.edit(&message, "bye").await.expect("it exists");
     let deletion = world.store.delete(late).await.expect("the store answers");
     assert!(!deletion.before);
-    assert_eq!(hearers(&deletion.feeds), sorted([&alice, &bob]));
+    assert_eq!(told_users(&deletion.feeds), sorted([&alice, &bob]));
     assert_gone(&world, &message).await;
 }
 
-async fn edits_racing_deletes_resurrect_nothing(world: World) {
+#[tokio::test]
+async fn edits_racing_deletes_resurrect_nothing() {
+    let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let (one, other) = (world.another_store().await, world.another_store().await);
     let anybody = world.anybody();
     for turn in 0..200 {
         let (message, _) = send_with(&one, &anybody, &alice, &bob, "hello").await;
         let (edit, delete) = (world.permit(&message).await, world.permit(&message).await);
-        // Who is first alternates, and so does whether they share a connection.
+        // The first of the two alternates, and so does whether they share a connection.
         let editor = if turn % 4 < 2 { &one } else { &other };
         let (edited, deletion) = if turn % 2 == 0 {
             join(editor.update(edit, content("bye")), one.delete(delete)).await
@@ -195,7 +217,9 @@ async fn edits_racing_deletes_resurrect_nothing(world: World) {
     }
 }
 
-async fn of_two_deletes_at_once_one_deleted(world: World) {
+#[tokio::test]
+async fn of_two_deletes_at_once_one_deleted() {
+    let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let other = world.another_store().await;
     for _ in 0..50 {
@@ -205,13 +229,18 @@ async fn of_two_deletes_at_once_one_deleted(world: World) {
         let (one, two) = (one.expect("the store answers"), two.expect("the store answers"));
         assert!(one.before != two.before);
         let told = one.feeds.len() + two.feeds.len();
-        // Who finds the tombstone may tell a user before who made it does, but nobody stays untold.
+        // The delete that finds the tombstone may notify a user before the one that made it, but no user is left out.
         assert!((2..=4).contains(&told), "{told}");
         assert_gone(&world, &message).await;
     }
 }
 
-async fn a_delete_that_died_after_its_tombstone_is_finished_by_the_next(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_delete_that_died_after_its_tombstone_is_finished_by_the_next(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     bury(&world, &message).await;
@@ -219,7 +248,7 @@ async fn a_delete_that_died_after_its_tombstone_is_finished_by_the_next(world: W
 
     let (before, feeds) = world.delete(&message).await;
     assert!(before);
-    assert_eq!(hearers(&feeds), sorted([&alice, &bob]));
+    assert_eq!(told_users(&feeds), sorted([&alice, &bob]));
     assert_indexed(&world, &message, false).await;
     assert_eq!(world.raw::<u64>(&Cmd::xlen(keys::events(&alice))).await, 2);
 
@@ -228,7 +257,12 @@ async fn a_delete_that_died_after_its_tombstone_is_finished_by_the_next(world: W
     assert_eq!(world.raw::<u64>(&Cmd::xlen(keys::events(&alice))).await, 2);
 }
 
-async fn a_delete_that_died_between_two_users_tells_the_other(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_delete_that_died_between_two_users_tells_the_other(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let message = world.send(&alice, &bob, "hello").await;
     bury(&world, &message).await;
@@ -236,7 +270,7 @@ async fn a_delete_that_died_between_two_users_tells_the_other(world: World) {
 
     let (before, feeds) = world.delete(&message).await;
     assert!(before);
-    assert_eq!(hearers(&feeds), [&bob]);
+    assert_eq!(told_users(&feeds), [&bob]);
     assert_indexed(&world, &message, false).await;
 }
 

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use redis::Cmd;
+use rstest::rstest;
 use shared::ids::{ConnectionId, UserKey};
 use shared::store::Registration;
+use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::on_every_server;
 use crate::world::{LIFETIME, MARGIN, World, connection, ids, keys, now_ms, register_with, user};
 
 /// Most connections of one user.
@@ -17,37 +18,16 @@ const MOST: usize = 20;
 const GREETING: i64 = 10_000;
 const ECHO: i64 = 5_000;
 
-on_every_server! {
-    a_registration_lasts_as_long_as_a_connection_may_live,
-    an_unconfirmed_entry_ends_by_itself,
-    an_expired_entry_is_never_returned_and_goes_with_the_next_register,
-    registering_again_is_known_and_changes_nothing,
-    a_registration_knows_the_latest_event,
-    who_reads_connections_waits_for_the_greeting,
-    who_sends_waits_for_the_greeting,
-    who_is_entered_meanwhile_is_not_waited_for,
-    the_wait_for_a_greeting_is_bounded,
-    the_oldest_beyond_twenty_are_returned_and_left_out,
-    an_entry_under_way_pushes_nobody_out,
-    a_connection_moves_to_another_user,
-    a_move_is_remembered_until_it_is_confirmed,
-    a_connection_that_closed_before_its_confirmation_is_not_entered_again,
-    two_registers_at_once_leave_one_user,
-    registers_there_and_back_leave_one_user,
-    a_connection_is_left_out_of_its_own_reads,
-    a_closed_connection_is_forgotten,
-    a_closed_connection_that_never_registered_is_nothing,
-    gone_connections_of_several_users_are_forgotten_together,
-    an_echo_is_expected_once,
-    an_echo_is_expected_for_five_seconds,
-    an_echo_is_not_expected_of_a_forgotten_connection,
-}
-
 async fn enter(world: &World, id: &ConnectionId, user: &UserKey) -> Registration {
     world.store.register(id, user).await.expect("the store answers")
 }
 
-async fn a_registration_lasts_as_long_as_a_connection_may_live(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_registration_lasts_as_long_as_a_connection_may_live(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     let before = now_ms();
     assert_eq!(world.register(&phone, &alice).await, []);
@@ -61,7 +41,9 @@ async fn a_registration_lasts_as_long_as_a_connection_may_live(world: World) {
     assert_eq!(world.speaker(&phone).await, Some(alice));
 }
 
-async fn an_unconfirmed_entry_ends_by_itself(world: World) {
+#[tokio::test]
+async fn an_unconfirmed_entry_ends_by_itself() {
+    let world = World::open(SecureCluster).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     let before = now_ms();
     let registration = enter(&world, &phone, &alice).await;
@@ -70,18 +52,26 @@ async fn an_unconfirmed_entry_ends_by_itself(world: World) {
     assert!((before + GREETING..=now_ms() + GREETING).contains(&expiry), "{expiry}");
 }
 
-async fn an_expired_entry_is_never_returned_and_goes_with_the_next_register(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_expired_entry_is_never_returned_and_goes_with_the_next_register(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, phone, old) = (user("alice"), connection("phone"), connection("old"));
     let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), old.as_str(), now_ms() - 1)).await;
     assert_eq!(world.connections(&alice).await, [] as [String; 0]);
-    let (_, feeds) = world.send_heard(&alice, &alice, "hello").await;
+    let (_, feeds) = world.send_and_tell(&alice, &alice, "hello").await;
     assert_eq!(feeds[0].connections, []);
     world.register(&phone, &alice).await;
     assert_eq!(world.score(&keys::connections(&alice), old.as_str()).await, None);
     assert_eq!(world.connections(&alice).await, [phone.as_str()]);
 }
 
-async fn registering_again_is_known_and_changes_nothing(world: World) {
+#[rstest]
+#[tokio::test]
+async fn registering_again_is_known_and_changes_nothing(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     world.register(&phone, &alice).await;
     let expiry = world.score(&keys::connections(&alice), phone.as_str()).await;
@@ -90,16 +80,22 @@ async fn registering_again_is_known_and_changes_nothing(world: World) {
     assert_eq!(world.score(&keys::connections(&alice), phone.as_str()).await, expiry);
 }
 
-async fn a_registration_knows_the_latest_event(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_registration_knows_the_latest_event(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     assert_eq!(enter(&world, &connection("phone"), &bob).await.event_id, "0-0");
     for turn in 0..3 {
-        let (_, feeds) = world.send_heard(&alice, &alice, &turn.to_string()).await;
+        let (_, feeds) = world.send_and_tell(&alice, &alice, &turn.to_string()).await;
         assert_eq!(enter(&world, &connection("phone"), &alice).await.event_id, feeds[0].event_id);
     }
 }
 
-async fn who_reads_connections_waits_for_the_greeting(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_reader_of_connections_waits_for_the_greeting(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     let registration = enter(&world, &phone, &alice).await;
     let nobody = connection("nobody");
@@ -115,14 +111,17 @@ async fn who_reads_connections_waits_for_the_greeting(world: World) {
     assert_eq!(ids(&reading.await.expect("the store answers")), [phone.as_str()]);
 }
 
-async fn who_sends_waits_for_the_greeting(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_sender_waits_for_the_greeting(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     let registration = enter(&world, &phone, &alice).await;
     let logged = async {
         // The event is logged before the sender waits.
         while world.raw::<u64>(&Cmd::xlen(keys::events(&alice))).await == 0 {}
     };
-    let mut sending = std::pin::pin!(world.send_heard(&alice, &alice, "hello"));
+    let mut sending = std::pin::pin!(world.send_and_tell(&alice, &alice, "hello"));
     tokio::select! {
         (_, feeds) = &mut sending => panic!("it did not wait: {feeds:?}"),
         () = logged => {}
@@ -132,7 +131,10 @@ async fn who_sends_waits_for_the_greeting(world: World) {
     assert_eq!(ids(&feeds[0].connections), [phone.as_str()]);
 }
 
-async fn who_is_entered_meanwhile_is_not_waited_for(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_connection_entered_meanwhile_is_not_waited_for(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, phone, late) = (user("alice"), connection("phone"), connection("late"));
     let registration = enter(&world, &phone, &alice).await;
     let nobody = connection("nobody");
@@ -151,7 +153,9 @@ async fn who_is_entered_meanwhile_is_not_waited_for(world: World) {
     assert_eq!(reading.await, [phone.as_str()]);
 }
 
-async fn the_wait_for_a_greeting_is_bounded(world: World) {
+#[tokio::test]
+async fn the_wait_for_a_greeting_is_bounded() {
+    let world = World::open(SecureCluster).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     enter(&world, &phone, &alice).await;
     // By a clock that runs ahead.
@@ -163,7 +167,9 @@ async fn the_wait_for_a_greeting_is_bounded(world: World) {
     assert!((Duration::from_secs(2)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
 }
 
-async fn the_oldest_beyond_twenty_are_returned_and_left_out(world: World) {
+#[tokio::test]
+async fn the_oldest_beyond_twenty_are_returned_and_left_out() {
+    let world = World::open(SecureCluster).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     let now = now_ms();
     let mut older = Vec::new();
@@ -181,7 +187,9 @@ async fn the_oldest_beyond_twenty_are_returned_and_left_out(world: World) {
     assert_eq!(expected.len(), MOST);
 }
 
-async fn an_entry_under_way_pushes_nobody_out(world: World) {
+#[tokio::test]
+async fn an_entry_under_way_pushes_nobody_out() {
+    let world = World::open(SecureCluster).await;
     let alice = user("alice");
     for _ in 0..MOST {
         assert_eq!(world.register(&connection("phone"), &alice).await, []);
@@ -195,7 +203,10 @@ async fn an_entry_under_way_pushes_nobody_out(world: World) {
     assert_eq!(world.connections(&alice).await.len(), MOST);
 }
 
-async fn a_connection_moves_to_another_user(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_connection_moves_to_another_user(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
     world.register(&phone, &alice).await;
     let registration = enter(&world, &phone, &bob).await;
@@ -208,7 +219,10 @@ async fn a_connection_moves_to_another_user(world: World) {
     assert_speaks_for(&world, &phone, &alice, &[&bob]).await;
 }
 
-async fn a_move_is_remembered_until_it_is_confirmed(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_move_is_remembered_until_it_is_confirmed(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
     world.register(&phone, &alice).await;
     // The function that got this answer, or should have, died.
@@ -220,7 +234,12 @@ async fn a_move_is_remembered_until_it_is_confirmed(world: World) {
     assert_eq!(enter(&world, &phone, &bob).await.moved_from, None);
 }
 
-async fn a_connection_that_closed_before_its_confirmation_is_not_entered_again(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_connection_that_closed_before_its_confirmation_is_not_entered_again(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     let registration = enter(&world, &phone, &alice).await;
     world.store.disconnect(&phone).await.expect("the store answers");
@@ -229,7 +248,9 @@ async fn a_connection_that_closed_before_its_confirmation_is_not_entered_again(w
     assert_eq!(world.speaker(&phone).await, None);
 }
 
-async fn two_registers_at_once_leave_one_user(world: World) {
+#[tokio::test]
+async fn two_registers_at_once_leave_one_user() {
+    let world = World::open(SecureCluster).await;
     let other = world.another_store().await;
     for _ in 0..50 {
         let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
@@ -238,7 +259,9 @@ async fn two_registers_at_once_leave_one_user(world: World) {
     }
 }
 
-async fn registers_there_and_back_leave_one_user(world: World) {
+#[tokio::test]
+async fn registers_there_and_back_leave_one_user() {
+    let world = World::open(SecureCluster).await;
     let other = world.another_store().await;
     for _ in 0..50 {
         let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
@@ -248,7 +271,10 @@ async fn registers_there_and_back_leave_one_user(world: World) {
     }
 }
 
-async fn a_connection_is_left_out_of_its_own_reads(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_connection_is_left_out_of_its_own_reads(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, phone, laptop) = (user("alice"), connection("phone"), connection("laptop"));
     world.register(&phone, &alice).await;
     world.register(&laptop, &alice).await;
@@ -256,7 +282,10 @@ async fn a_connection_is_left_out_of_its_own_reads(world: World) {
     assert_eq!(ids(&found), [laptop.as_str()]);
 }
 
-async fn a_closed_connection_is_forgotten(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_closed_connection_is_forgotten(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, phone, laptop) = (user("alice"), connection("phone"), connection("laptop"));
     world.register(&phone, &alice).await;
     world.register(&laptop, &alice).await;
@@ -268,13 +297,23 @@ async fn a_closed_connection_is_forgotten(world: World) {
     assert_eq!(world.speaker(&laptop).await, Some(alice));
 }
 
-async fn a_closed_connection_that_never_registered_is_nothing(world: World) {
+#[rstest]
+#[tokio::test]
+async fn a_closed_connection_that_never_registered_is_nothing(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let phone = connection("phone");
     world.store.disconnect(&phone).await.expect("the store answers");
     assert_eq!(world.speaker(&phone).await, None);
 }
 
-async fn gone_connections_of_several_users_are_forgotten_together(world: World) {
+#[rstest]
+#[tokio::test]
+async fn gone_connections_of_several_users_are_forgotten_together(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let (phone, laptop, kept) = (connection("phone"), connection("laptop"), connection("kept"));
     for (device, owner) in [(&phone, &alice), (&laptop, &bob), (&kept, &bob)] {
@@ -292,7 +331,10 @@ async fn gone_connections_of_several_users_are_forgotten_together(world: World) 
     }
 }
 
-async fn an_echo_is_expected_once(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_echo_is_expected_once(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let (alice, phone, laptop) = (user("alice"), connection("phone"), connection("laptop"));
     world.register(&phone, &alice).await;
     world.register(&laptop, &alice).await;
@@ -310,7 +352,9 @@ async fn an_echo_is_expected_once(world: World) {
     }
 }
 
-async fn an_echo_is_expected_for_five_seconds(world: World) {
+#[tokio::test]
+async fn an_echo_is_expected_for_five_seconds() {
+    let world = World::open(SecureCluster).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     world.register(&phone, &alice).await;
     let found = world.store.connections(&alice, &connection("nobody")).await.expect("the store answers");
@@ -322,7 +366,12 @@ async fn an_echo_is_expected_for_five_seconds(world: World) {
     assert!(!world.store.speaker_ending(&phone).await.expect("the store answers").echo);
 }
 
-async fn an_echo_is_not_expected_of_a_forgotten_connection(world: World) {
+#[rstest]
+#[tokio::test]
+async fn an_echo_is_not_expected_of_a_forgotten_connection(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     world.register(&phone, &alice).await;
     let found = world.store.connections(&alice, &connection("nobody")).await.expect("the store answers");

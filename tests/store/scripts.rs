@@ -1,25 +1,27 @@
 //! Servers that forget the scripts they were sent, as a failover or an operator makes them.
 
+use rstest::rstest;
 use shared::store::{Candidates, Description};
+use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::on_every_server;
 use crate::world::{World, connection, user};
 
-on_every_server! {
-    everything_works_again_once_the_server_forgot_its_scripts,
-}
-
-async fn everything_works_again_once_the_server_forgot_its_scripts(world: World) {
+#[rstest]
+#[tokio::test]
+async fn everything_works_again_once_the_server_forgot_its_scripts(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
     let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
     let mut sent = 0;
     for _ in 0..3 {
         world.raw::<()>(redis::cmd("SCRIPT").arg("FLUSH")).await;
 
         world.register(&phone, &bob).await;
-        let (message, feeds) = world.send_heard(&alice, &bob, "hello").await;
+        let (message, feeds) = world.send_and_tell(&alice, &bob, "hello").await;
         sent += 1;
-        let heard: Vec<_> = feeds.iter().map(|feed| (feed.user == bob, feed.connections.len())).collect();
-        assert_eq!(heard, [(false, 0), (true, 1)]);
+        let told: Vec<_> = feeds.iter().map(|feed| (feed.user == bob, feed.connections.len())).collect();
+        assert_eq!(told, [(false, 0), (true, 1)]);
         assert!(feeds.iter().all(|feed| feed.event_id.starts_with(&format!("{sent}-"))), "{feeds:?}");
 
         let (edited, _) = world.edit(&message, "bye").await.expect("it exists");

@@ -1,22 +1,23 @@
-//! What a cluster like the one that a deployment creates lets in, and what it refuses.
+//! Clients and commands that a cluster like the one that a deployment creates takes, and those that it refuses.
 
 use std::iter::repeat;
 
 use futures_util::future::join_all;
-use harness::access::RESTRICTED;
-use harness::certificates::Certificates;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Value};
 use shared::store::Store;
+use support::StoreKind::SecureCluster;
+use support::TestStore;
+use support::store::access::RESTRICTED;
+use support::store::certificates::Certificates;
 
-use crate::ground;
-use crate::world::{certificates, config, connection, user};
+use crate::world::{config, connection, user};
 
-/// Who took it for one server would be sent away by two nodes in three.
+/// A client that took it for one server would be sent away by two nodes in three.
 #[tokio::test]
 async fn it_is_found_to_be_a_cluster() {
     let url = own_url().strip_suffix("?cluster=true").expect("a URL that says so, as the template's does");
-    let store = open(url, ground::secure().authority()).await;
+    let store = open(url, servers().authority()).await;
     join_all((0..20).map(async |_| {
         let (phone, bob) = (connection("phone"), user("bob"));
         store.register(&phone, &bob).await.expect("the store answers");
@@ -35,7 +36,7 @@ async fn nothing_spans_slots() {
 #[tokio::test]
 async fn what_is_restricted_is_forbidden() {
     let mut functions = log_in(own_url()).await;
-    let mut admin = log_in(ground::secure().admin_url()).await;
+    let mut admin = log_in(servers().admin_url()).await;
     for name in RESTRICTED.split(' ') {
         let mut command = Cmd::new();
         let words = name.split('|').chain(repeat("0")).take(least_words(&mut admin, name).await);
@@ -46,7 +47,7 @@ async fn what_is_restricted_is_forbidden() {
     }
 }
 
-/// How many words a server wants before it looks at rights. An older one may not know the command.
+/// How many words a server wants before it checks rights. An older one may not know the command.
 async fn least_words(admin: &mut MultiplexedConnection, name: &str) -> usize {
     let mut command = redis::cmd("COMMAND");
     command.arg("INFO").arg(name);
@@ -57,14 +58,14 @@ async fn least_words(admin: &mut MultiplexedConnection, name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_tls() {
+async fn a_connection_without_tls_is_refused() {
     let why = refusal(&own_url().replace("rediss://", "redis://"), None).await;
     // The answer is TLS, too.
     assert!(why.contains("Parse error"), "{why}");
 }
 
 #[tokio::test]
-async fn who_trusts_another_authority_does_not_connect() {
+async fn a_client_that_trusts_another_authority_does_not_connect() {
     let another = Certificates::issue();
     for trusted in [Some(another.authority()), None] {
         let why = refusal(own_url(), trusted).await;
@@ -74,18 +75,22 @@ async fn who_trusts_another_authority_does_not_connect() {
 
 #[tokio::test]
 async fn a_wrong_password_is_refused() {
-    let why = refusal(&at_host("functions:wrong@"), ground::secure().authority()).await;
+    let why = refusal(&at_host("functions:wrong@"), servers().authority()).await;
     assert!(why.contains("Password authentication failed"), "{why}");
 }
 
 #[tokio::test]
-async fn who_does_not_log_in_is_refused() {
-    let why = refusal(&at_host(""), ground::secure().authority()).await;
+async fn a_client_that_does_not_log_in_is_refused() {
+    let why = refusal(&at_host(""), servers().authority()).await;
     assert!(why.contains("NOAUTH"), "{why}");
 }
 
+fn servers() -> &'static TestStore {
+    TestStore::shared(SecureCluster)
+}
+
 fn own_url() -> &'static str {
-    ground::secure().url()
+    servers().url()
 }
 
 fn at_host(login: &str) -> String {
@@ -105,6 +110,6 @@ async fn refusal(url: &str, authority: Option<&str>) -> String {
 
 /// One node, asked past the store.
 async fn log_in(url: &str) -> MultiplexedConnection {
-    let client = Client::build_with_tls(url, certificates(ground::secure())).expect("a good URL");
+    let client = Client::build_with_tls(url, servers().certificates()).expect("a good URL");
     client.get_multiplexed_async_connection().await.expect("the server answers")
 }

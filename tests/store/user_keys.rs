@@ -2,16 +2,13 @@
 
 use std::collections::HashSet;
 
+use rstest::rstest;
 use shared::access::MayList;
 use shared::ids::UserKey;
+use support::StoreKind::{self, SecureCluster, Single};
 use uuid::Uuid;
 
-use crate::on_every_server;
 use crate::world::{World, connection, user_called};
-
-on_every_server! {
-    hostile_user_keys_never_meet,
-}
 
 /// Keys around one random text, each a likely collision of another.
 fn users() -> Vec<UserKey> {
@@ -46,7 +43,10 @@ fn users() -> Vec<UserKey> {
     keys.iter().map(|key| user_called(key)).collect()
 }
 
-async fn hostile_user_keys_never_meet(world: World) {
+#[rstest]
+#[tokio::test]
+async fn hostile_user_keys_never_meet(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
     let users = users();
     let mut sent = Vec::new();
     let mut devices = Vec::new();
@@ -67,7 +67,7 @@ async fn hostile_user_keys_never_meet(world: World) {
         assert_eq!(world.connections(user).await, [devices[place].as_str()], "{user:?}");
         assert_eq!(world.speaker(&devices[place]).await.as_ref(), Some(user));
 
-        let (_, feeds) = world.send_heard(user, user, "to myself").await;
+        let (_, feeds) = world.send_and_tell(user, user, "to myself").await;
         assert_eq!(feeds[0].event_id.split_once('-').map(|(number, _)| number), Some("3"), "{user:?}");
     }
 }

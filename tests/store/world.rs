@@ -1,26 +1,26 @@
-//! What tests are told in: a store as a function opens it, users, and a raw view of what is stored.
+//! A store as a function opens it, its users, and raw access to the servers behind it.
 
-use harness::servers::Servers;
 use lambda_http::http::Request;
 use redis::aio::MultiplexedConnection;
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, FromRedisValue, TlsCertificates};
+use redis::{Cmd, FromRedisValue};
 use shared::access::{self, MayChange, MayList};
 use shared::config::Config;
 use shared::identity::Principal;
 use shared::ids::{ConnectionId, MessageId, UserKey};
-use shared::message::{Content, Message};
-use shared::store::{Connection, Feed, Page, Paging, Store};
+use shared::message::{Content, Draft, Message, MetadataChange};
+use shared::store::{Connection, Feed, Page, Paging, Registration, Store};
+use support::{StoreKind, TestStore};
 use uuid::Uuid;
 
-/// What a connection's life is set to, and how much longer what is kept of it may stay, in seconds.
+/// How long a connection may live in these tests, and how much longer its records may stay, in seconds.
 pub(crate) const LIFETIME: i64 = 7200;
 pub(crate) const MARGIN: i64 = 600;
 
 /// A store and a raw client of the test's own, on servers that all tests share.
 pub(crate) struct World {
     pub(crate) store: Store,
-    ground: &'static Servers,
+    servers: &'static TestStore,
     config: Config,
     raw: Raw,
 }
@@ -33,21 +33,22 @@ enum Raw {
 
 impl World {
     /// As a function is that runs in open mode.
-    pub(crate) async fn open(ground: &'static Servers) -> Self {
-        let config = config(ground.url(), ground.authority(), true);
+    pub(crate) async fn open(kind: StoreKind) -> Self {
+        let servers = TestStore::shared(kind);
+        let config = config(servers.url(), servers.authority(), true);
         let store = Store::open(&config).await.expect("a good URL");
-        let raw = if ground.clustered() {
-            let mut client = redis::cluster::ClusterClientBuilder::new([ground.admin_url()]);
-            if ground.authority().is_some() {
-                client = client.certs(certificates(ground));
+        let raw = if servers.is_clustered() {
+            let mut client = redis::cluster::ClusterClientBuilder::new([servers.admin_url()]);
+            if servers.authority().is_some() {
+                client = client.certs(servers.certificates());
             }
             let client = client.build().expect("a good URL");
             Raw::Cluster(client.get_async_connection().await.expect("the cluster answers"))
         } else {
-            let client = redis::Client::open(ground.admin_url()).expect("a good URL");
+            let client = redis::Client::open(servers.admin_url()).expect("a good URL");
             Raw::Single(client.get_multiplexed_async_connection().await.expect("the server answers"))
         };
-        Self { store, ground, config, raw }
+        Self { store, servers, config, raw }
     }
 
     /// Another function's store, with a connection of its own.
@@ -57,7 +58,7 @@ impl World {
 
     /// The store of a function that is not in open mode.
     pub(crate) async fn closed_store(&self) -> Store {
-        Store::open(&config(self.ground.url(), self.ground.authority(), false)).await.expect("a good URL")
+        Store::open(&config(self.servers.url(), self.servers.authority(), false)).await.expect("a good URL")
     }
 
     /// Asks the servers past the store. The command must have one key.
@@ -86,11 +87,11 @@ impl World {
     }
 
     pub(crate) async fn send(&self, sender: &UserKey, receiver: &UserKey, content: &str) -> Message {
-        self.send_heard(sender, receiver, content).await.0
+        self.send_and_tell(sender, receiver, content).await.0
     }
 
-    /// Sends a message; also says who is to hear of it.
-    pub(crate) async fn send_heard(
+    /// Sends a message; also returns the feeds of the users to notify.
+    pub(crate) async fn send_and_tell(
         &self,
         sender: &UserKey,
         receiver: &UserKey,
@@ -101,16 +102,16 @@ impl World {
 
     pub(crate) async fn permit(&self, message: &Message) -> MayChange {
         let stored = self.store.message(id(message)).await.expect("the store answers").expect("it is stored");
-        access::may_change(&self.anybody(), stored).expect("open mode")
+        access::may_change(&self.anybody(), id(message), stored).expect("open mode")
     }
 
     /// Edits a message; `None` if it was deleted.
     pub(crate) async fn edit(&self, message: &Message, text: &str) -> Option<(Message, Vec<Feed>)> {
         let permit = self.permit(message).await;
-        self.store.update(permit, content(text)).await.expect("the store answers")
+        self.store.update(permit, content(text), MetadataChange::Keep).await.expect("the store answers")
     }
 
-    /// Deletes a message; says whether it was gone before, and who is to hear of it.
+    /// Deletes a message; returns whether it was gone before, and the feeds of the users to notify.
     pub(crate) async fn delete(&self, message: &Message) -> (bool, Vec<Feed>) {
         let deletion = self.store.delete(self.permit(message).await).await.expect("the store answers");
         (deletion.before, deletion.feeds)
@@ -148,8 +149,10 @@ pub(crate) async fn send_with(
     receiver: &UserKey,
     text: &str,
 ) -> (Message, Vec<Feed>) {
-    let permit = access::may_send(principal, Some(sender.clone()), receiver.clone(), content(text));
-    store.create(permit.expect("one's own name")).await.expect("the store answers")
+    let draft = Draft { content: content(text), client_id: None, metadata: None };
+    let permit = access::may_send(principal, Some(sender.clone()), receiver.clone(), draft);
+    let sent = store.create(permit.expect("one's own name")).await.expect("the store answers");
+    (sent.message, sent.feeds)
 }
 
 pub(crate) async fn register_with(
@@ -157,11 +160,16 @@ pub(crate) async fn register_with(
     connection: &ConnectionId,
     user: &UserKey,
 ) -> Vec<ConnectionId> {
-    let registration = store.register(connection, user).await.expect("the store answers");
-    if registration.known && registration.moved_from.is_none() {
-        return Vec::new();
-    }
-    store.confirm(connection, user, &registration).await.expect("the store answers")
+    register_at(store, connection, user, now_ms()).await.oldest
+}
+
+pub(crate) async fn register_at(
+    store: &Store,
+    connection: &ConnectionId,
+    user: &UserKey,
+    at_ms: i64,
+) -> Registration {
+    store.register(connection, user, false, at_ms).await.expect("the store answers")
 }
 
 /// The principal that the platform's authorizer vouches for.
@@ -179,11 +187,6 @@ pub(crate) fn vouched_for(user: &UserKey) -> Principal {
     });
     let request = lambda_http::request::from_str(&event.to_string()).expect("an event of an HTTP API");
     Principal::from_request(&request, &config("redis://localhost", None, false)).expect("a verified claim")
-}
-
-/// What a raw client trusts.
-pub(crate) fn certificates(servers: &Servers) -> TlsCertificates {
-    TlsCertificates { client_tls: None, root_cert: servers.authority().map(Into::into) }
 }
 
 /// The settings of a function whose store is here, behind a certificate of this authority.
@@ -232,7 +235,7 @@ pub(crate) fn ids(connections: &[Connection]) -> Vec<String> {
 }
 
 /// The users of feeds, sorted.
-pub(crate) fn hearers(feeds: &[Feed]) -> Vec<&UserKey> {
+pub(crate) fn told_users(feeds: &[Feed]) -> Vec<&UserKey> {
     let mut users: Vec<_> = feeds.iter().map(|feed| &feed.user).collect();
     users.sort();
     users
@@ -247,29 +250,48 @@ pub(crate) fn now_ms() -> i64 {
 
 /// Where things are stored, for users and connections whose names need no encoding.
 pub(crate) mod keys {
-    use shared::ids::{ConnectionId, UserKey};
+    use shared::ids::{ConnectionId, MessageId, UserKey};
     use shared::message::Message;
 
-    pub(crate) const TIMELINE: &str = "timeline";
+    pub(crate) const ALL: &str = "all";
 
     pub(crate) fn message(message: &Message) -> String {
-        format!("message:{{{}}}", message.id)
+        key_of(super::id(message))
     }
 
-    pub(crate) fn timeline(user: &UserKey) -> String {
-        format!("user:{{{}}}:timeline", user.as_str())
+    pub(crate) fn key_of(id: MessageId) -> String {
+        const DIGITS: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+        let digit = |bits: u16| char::from(DIGITS[usize::from(bits % 64)]);
+        let conversation = id.conversation();
+        format!("m:{{{}{}}}:{}", digit(conversation / 64), digit(conversation), id.short())
+    }
+
+    pub(crate) fn all(user: &UserKey) -> String {
+        format!("u:{{{}}}:all", user.as_str())
+    }
+
+    pub(crate) fn to(user: &UserKey, peer: &UserKey) -> String {
+        format!("u:{{{}}}:to:{}", user.as_str(), peer.as_str())
+    }
+
+    pub(crate) fn from(user: &UserKey, peer: &UserKey) -> String {
+        format!("u:{{{}}}:from:{}", user.as_str(), peer.as_str())
+    }
+
+    pub(crate) fn conversations(user: &UserKey) -> String {
+        format!("u:{{{}}}:conversations", user.as_str())
     }
 
     pub(crate) fn events(user: &UserKey) -> String {
-        format!("user:{{{}}}:events", user.as_str())
+        format!("u:{{{}}}:events", user.as_str())
+    }
+
+    pub(crate) fn gone(user: &UserKey) -> String {
+        format!("u:{{{}}}:gone", user.as_str())
     }
 
     pub(crate) fn connections(user: &UserKey) -> String {
-        format!("user:{{{}}}:connections", user.as_str())
-    }
-
-    pub(crate) fn conversation(one: &UserKey, other: &UserKey) -> String {
-        format!("conversation:{{{}}}", pair(one, other))
+        format!("u:{{{}}}:connections", user.as_str())
     }
 
     pub(crate) fn connection(id: &ConnectionId) -> String {

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+use crate::aws::answers;
+
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
 
 #[derive(Deserialize)]
@@ -32,14 +33,6 @@ struct Answer<'p> {
 /// Why an answer cannot be understood; the client gets a 500, the log this.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) String);
-
-/// An answer of the platform's own.
-pub(super) fn message(status: StatusCode, text: &str) -> Response {
-    let mut response = Response::new(Body::from(serde_json::json!({ "message": text }).to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-    response
-}
 
 pub(super) fn infer(payload: &Bytes) -> Result<Response, Malformed> {
     let malformed = |what: &str| Malformed(what.to_owned());
@@ -94,9 +87,7 @@ fn infer_plain(payload: &Bytes) -> Result<Response, Malformed> {
 }
 
 fn json(body: Bytes) -> Response {
-    let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-    response
+    answers::json(StatusCode::OK, body)
 }
 
 fn read_status(value: &Value) -> Option<StatusCode> {

@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::jwt::Identity;
 use super::routes::{Match, decode};
+use crate::aws;
 use crate::project::HttpApi;
-use crate::template::ACCOUNT;
 
 /// Everything an event is made of.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ pub(super) fn build(source: &Source<'_>) -> serde_json::Result<Bytes> {
         headers: headers(source),
         query_string_parameters: query(parts.uri.query().unwrap_or_default()),
         request_context: Context {
-            account_id: ACCOUNT,
+            account_id: aws::ACCOUNT,
             api_id: &api.api_id,
             authorizer: source.identity.map(|jwt| Authorizer { jwt }),
             domain_name,
@@ -118,8 +118,8 @@ pub(super) fn build(source: &Source<'_>) -> serde_json::Result<Bytes> {
             request_id: source.request_id,
             route_key: &found.route.route_key,
             stage: &api.stage,
-            time: source.now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
-            time_epoch: source.now.timestamp_millis(),
+            time: aws::request_time(source.now),
+            time_epoch: aws::epoch(source.now),
         },
         body,
         path_parameters: &found.parameters,
@@ -175,16 +175,11 @@ fn headers<'a>(source: &Source<'a>) -> BTreeMap<&'a str, Cow<'a, str>> {
         .or_insert_with(|| peer.into());
     headers.insert("x-forwarded-port", source.port.to_string().into());
     headers.insert("x-forwarded-proto", "http".into());
-    headers.entry("x-amzn-trace-id").or_insert_with(|| trace_id(source.now).into());
+    headers.entry("x-amzn-trace-id").or_insert_with(|| aws::trace_root(source.now).into());
     if !source.body.is_empty() {
         headers.insert("content-length", source.body.len().to_string().into());
     }
     headers
-}
-
-fn trace_id(now: DateTime<Utc>) -> String {
-    let random = uuid::Uuid::now_v7().simple().to_string();
-    format!("Root=1-{:08x}-{}", now.timestamp(), &random[8..])
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<&str> {

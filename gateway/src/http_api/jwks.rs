@@ -1,4 +1,5 @@
-//! The public keys of an issuer: fetched once, kept for a while, fetched again when an unknown one is named.
+//! The public keys of an issuer: fetched once, kept as long as the platform keeps them, fetched again when a token
+//! names an unknown one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,14 +14,12 @@ use ring::signature::{
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::aws::limits::KEYS_KEPT;
+use crate::http_client::download;
 use crate::issuer::Issuer;
 
-/// As long as the platform keeps them.
-const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
-/// How often unknown keys and failures may make us ask again.
-const PAUSE: Duration = Duration::from_secs(1);
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-const LARGEST: u64 = 1024 * 1024;
+/// The shortest time between two fetches, whatever keys tokens name.
+const FETCH_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
@@ -102,23 +101,23 @@ impl Keys {
 
     #[cfg(test)]
     pub(super) fn fixed(jwks: &str) -> Result<Self, String> {
-        let cache = Cache { keys: Arc::new(parse(jwks)?), ..Cache::default() };
+        let cache = Cache { keys: Arc::new(parse(jwks.as_bytes())?), ..Cache::default() };
         Ok(Self { source: None, cache: Mutex::new(cache) })
     }
 
     /// The key with this id; without an id, the only one there is.
     pub(super) async fn find(&self, id: Option<&str>) -> Result<Key, KeysError> {
-        // Held while fetching: whoever comes meanwhile waits for the same answer.
+        // The lock is held while fetching, so that requests that come meanwhile wait for the same answer.
         let mut cache = self.cache.lock().await;
-        let fresh = cache.fetched.is_some_and(|at| at.elapsed() < KEPT);
+        let fresh = cache.fetched.is_some_and(|at| at.elapsed() < KEYS_KEPT);
         if fresh && let Some(key) = choose(&cache.keys, id) {
             return Ok(key);
         }
         if let Some(source) = &self.source
-            && cache.asked.is_none_or(|at| at.elapsed() >= PAUSE)
+            && cache.asked.is_none_or(|at| at.elapsed() >= FETCH_INTERVAL)
         {
             cache.asked = Some(Instant::now());
-            match fetch(source.clone()).await {
+            match fetch(source).await {
                 Ok(keys) => {
                     cache.keys = Arc::new(keys);
                     cache.fetched = Some(Instant::now());
@@ -143,31 +142,21 @@ fn choose(keys: &[Key], id: Option<&str>) -> Option<Key> {
     }
 }
 
-async fn fetch(source: KeySource) -> Result<Vec<Key>, String> {
-    // The client blocks; requests go on meanwhile.
-    let fetched = tokio::task::spawn_blocking(move || match source {
-        KeySource::Own(issuer) => parse(&issuer.key_set()),
+async fn fetch(source: &KeySource) -> Result<Vec<Key>, String> {
+    match source {
+        KeySource::Own(issuer) => parse(issuer.key_set().as_bytes()),
         KeySource::File(path) => {
-            let text =
-                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            parse(&text)
+            let text = tokio::fs::read(path).await;
+            parse(&text.map_err(|error| format!("{}: {error}", path.display()))?)
         }
-        KeySource::Url(url) => parse(&download(&url)?),
+        KeySource::Url(url) => parse(&download(url).await?),
         KeySource::Discover(issuer) => {
             let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
             let configuration: Configuration =
-                serde_json::from_str(&download(&url)?).map_err(|error| format!("{url}: {error}"))?;
-            parse(&download(&configuration.jwks_uri)?)
+                serde_json::from_slice(&download(&url).await?).map_err(|error| format!("{url}: {error}"))?;
+            parse(&download(&configuration.jwks_uri).await?)
         }
-    });
-    fetched.await.map_err(|error| error.to_string())?
-}
-
-fn download(url: &str) -> Result<String, String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build().into();
-    let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
-    let body = response.body_mut().with_config().limit(LARGEST);
-    body.read_to_string().map_err(|error| format!("{url}: {error}"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -190,10 +179,10 @@ struct RawKey {
     e: Option<String>,
 }
 
-/// The RSA keys in a key set that may be used for signatures; others are none of our business.
-fn parse(text: &str) -> Result<Vec<Key>, String> {
+/// The RSA keys in a key set that may be used for signatures; the platform ignores others.
+fn parse(text: &[u8]) -> Result<Vec<Key>, String> {
     let set: KeySet =
-        serde_json::from_str(text).map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
+        serde_json::from_slice(text).map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
     let decode = |text: Option<String>| URL_SAFE_NO_PAD.decode(text?.trim_end_matches('=')).ok();
     let usable =
         |key: &RawKey| key.kty == "RSA" && key.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
@@ -214,7 +203,7 @@ pub(super) mod testing {
     use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512};
     use serde_json::{Value, json};
 
-    /// A throw-away key; nothing but these tests believes it.
+    /// A key that only these tests trust.
     fn key() -> KeyPair {
         KeyPair::from_pkcs8(include_bytes!("fixtures/signing-key.der")).expect("a key")
     }

@@ -1,17 +1,17 @@
-//! The JWT authorizer of HTTP APIs: who a bearer token says is asking, and whether that may be believed.
+//! The JWT authorizer of HTTP APIs: finds a request's token, verifies it, and gives its claims.
 
 use std::collections::BTreeMap;
 
 use axum::http::header::{self, HeaderMap};
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::answer;
 use super::jwks::{Algorithm, Keys, KeysError};
+use crate::aws::answers;
 use crate::project::JwtAuthorizer;
 
 /// What the authorizer puts into the event.
@@ -27,7 +27,7 @@ pub(super) enum Refusal {
     NoToken,
     InvalidToken(&'static str),
     InsufficientScope(Vec<String>),
-    /// The keys could not be had: nobody can be let in.
+    /// Without the issuer's keys no request passes.
     NoKeys(String),
 }
 
@@ -92,21 +92,19 @@ impl Refusal {
     /// The platform's answer.
     pub(super) fn into_response(self) -> Response {
         let (mut response, challenge) = match self {
-            Self::NoToken => (answer::message(StatusCode::UNAUTHORIZED, "Unauthorized"), "Bearer".to_owned()),
+            Self::NoToken => (answers::unauthorized(), "Bearer".to_owned()),
             Self::InvalidToken(why) => (
-                answer::message(StatusCode::UNAUTHORIZED, "Unauthorized"),
+                answers::unauthorized(),
                 format!("Bearer scope=\"\" error=\"invalid_token\" error_description=\"{why}\""),
             ),
             Self::InsufficientScope(scopes) => (
-                answer::message(StatusCode::FORBIDDEN, "Forbidden"),
+                answers::forbidden(),
                 format!(
                     "Bearer scope=\"{}\" error=\"insufficient_scope\" error_description=\"the token does not have any required scopes\"",
                     scopes.join(" ")
                 ),
             ),
-            Self::NoKeys(_) => {
-                return answer::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-            }
+            Self::NoKeys(_) => return answers::failure(),
         };
         if let Ok(challenge) = HeaderValue::try_from(challenge) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -196,6 +194,7 @@ fn claim_text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::http_api::jwks::testing::{jwks, sign};
+    use axum::http::StatusCode;
     use serde_json::json;
 
     const NOW: i64 = 1_700_000_000;

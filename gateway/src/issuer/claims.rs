@@ -1,19 +1,19 @@
-//! What a token says: whatever was asked for, and what makes it valid where that was not said.
+//! The claims of a token: those that were asked for, and defaults for those that make it valid.
 
 use serde_json::{Map, Value, json};
 
-/// As long as a user pool's tokens are good for by default.
+/// The default of a user pool.
 const LIFETIME: i64 = 60 * 60;
 
-const NOBODY: &str = r#"say who signs in: {"sub":"alice"} as JSON, or sub=alice as a form"#;
+const NO_NAME: &str = r#"say who signs in: {"sub":"alice"} as JSON, or sub=alice as a form"#;
 
 pub(super) type Claims = Map<String, Value>;
 
-/// How long a token is good for, in seconds.
+/// The time a token is valid for, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lifetime(pub(super) i64);
 
-/// Reads a JSON object or a form, whatever the `Content-Type`: curl calls every body a form.
+/// Reads a JSON object or a form. The `Content-Type` does not matter, since curl calls every body a form.
 pub(super) fn read(body: &[u8]) -> Result<Claims, &'static str> {
     let asked = if body.trim_ascii_start().starts_with(b"{") {
         serde_json::from_slice(body).map_err(|_| "this is no JSON object")?
@@ -22,7 +22,7 @@ pub(super) fn read(body: &[u8]) -> Result<Claims, &'static str> {
     };
     match asked.get("sub") {
         Some(Value::String(name)) if !name.is_empty() => Ok(asked),
-        _ => Err(NOBODY),
+        _ => Err(NO_NAME),
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_asked_for_is_said() {
+    fn claims_are_those_that_were_asked_for() {
         let (claims, lifetime) =
             sign_in(r#"{"sub":"a","aud":["x"],"iss":"y","exp":5,"admin":true}"#).expect("signed in");
         assert_eq!((&claims["aud"], &claims["iss"]), (&json!(["x"]), &json!("y")));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_and_nonsense_are_refused() {
+    fn a_missing_name_and_nonsense_are_refused() {
         for body in ["", "{}", "password=x", "=x", " { ", "sub=", "name=x", r#"{"sub":1}"#] {
             assert!(sign_in(body).is_err(), "{body}");
         }

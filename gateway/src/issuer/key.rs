@@ -1,4 +1,4 @@
-//! The development issuer's RSA key: made once, kept for the next start, worth nothing anywhere else.
+//! The development issuer's RSA key: made once and kept for the next start. No other system trusts it.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -26,7 +26,7 @@ pub(super) struct SigningKey {
 impl SigningKey {
     /// The key kept in this file, or a new one, kept there from now on.
     pub(super) async fn open(file: PathBuf) -> Result<Self, String> {
-        // Finding primes takes a second; a processor too old for the library ends the task, not the gateway.
+        // Finding primes takes a second. On a processor that is too old, the library panics, which ends this task alone.
         let opened = tokio::task::spawn_blocking(move || read_or_make(&file));
         let der = opened.await.map_err(|_| {
             "No RSA key can be made on this processor: name an issuer, or a key set (--jwks)".to_owned()
@@ -40,7 +40,7 @@ impl SigningKey {
         Ok(Self { pair, id })
     }
 
-    /// As it stands in a key set.
+    /// The public key as an entry of a key set.
     pub(super) fn public(&self) -> Value {
         let (n, e) = components(&self.pair);
         json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.id, "n": n, "e": e })
@@ -62,7 +62,7 @@ fn components(pair: &KeyPair) -> (String, String) {
     (URL_SAFE_NO_PAD.encode(public.n), URL_SAFE_NO_PAD.encode(public.e))
 }
 
-/// Fields and order are [RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)'s.
+/// [RFC 7638](https://www.rfc-editor.org/rfc/rfc7638) sets the fields and their order.
 fn thumbprint_input(pair: &KeyPair) -> String {
     let (n, e) = components(pair);
     format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
@@ -93,8 +93,9 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>, String> {
     }
 }
 
-/// With `graviola`, since `ring`, which does the rest, makes no RSA keys: one crate that builds in seconds and is
-/// fast without optimization. The `rsa` crate brings two dozen others.
+/// `ring`, which signs and verifies, makes no RSA keys, and the platform's authorizer takes no others. `graviola` is
+/// one crate that is fast even without optimization; `rsa` brings two dozen and has had an advisory about its timing
+/// (RUSTSEC-2023-0071) since 2023.
 fn make() -> Result<Vec<u8>, String> {
     use graviola::signing::rsa;
     let mut der = [0; LARGEST_KEY];
@@ -103,7 +104,7 @@ fn make() -> Result<Vec<u8>, String> {
     der.map_err(|error| format!("No RSA key can be made: {error}"))
 }
 
-/// Appears whole or not at all, readable by its owner alone.
+/// Writes the file whole or not at all, readable by its owner alone.
 fn keep(file: &Path, der: &[u8]) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;

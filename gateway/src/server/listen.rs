@@ -9,7 +9,7 @@ use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What the system queues at most of connections that have not been accepted yet.
+/// The most connections that the system queues before they are accepted.
 const BACKLOG: u32 = 1024;
 
 /// A port that is held but not listened on yet: clients are refused, not kept waiting.
@@ -40,7 +40,7 @@ fn take_both(port: u16) -> io::Result<Port> {
     if let Ok(second) = TcpSocket::new_v6() {
         match bind(&second, (Ipv6Addr::LOCALHOST, number).into()) {
             Ok(_) => sockets.push(second),
-            // Somebody else's server would answer half of the requests to `localhost`.
+            // Another server would answer half of the requests to `localhost`.
             Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
             Err(_) => {}
         }
@@ -77,7 +77,7 @@ impl Port {
     }
 
     /// Listens from now on and serves `app` until `shutdown`, finishing requests in progress. The error is a
-    /// sentence, as from [`take`]: whoever held the port too may have listened first.
+    /// sentence, as from [`take`]: another holder of the port may have listened first.
     pub(super) fn serve(
         self,
         app: &Router,

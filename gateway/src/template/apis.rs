@@ -1,9 +1,10 @@
-//! APIs while their routes are being gathered, and the choice of those that are served.
+//! APIs while their routes are gathered, and the choice of the two that are served.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reader, identifiers};
-use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi};
+use super::problem::Problem;
+use crate::aws;
+use crate::project::{Function, HttpApi, HttpRoute, Integration, WebSocketApi, WebSocketRoute};
 
 const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -19,14 +20,14 @@ pub(super) struct HttpDraft {
     pub(super) line: usize,
     pub(super) api: HttpApi,
     pub(super) default_authorizer: Option<String>,
-    /// What routes need where they name no scopes, by authorizer.
+    /// By authorizer: the scopes of routes that name none.
     pub(super) default_scopes: BTreeMap<String, Vec<String>>,
-    /// Route key to the line it came from.
+    /// Line by route key.
     lines: BTreeMap<String, usize>,
     repeated: Vec<(usize, String)>,
 }
 
-/// What a route says about who may call it; nothing said means the API's default.
+/// A route's own authorization; the API's default applies where it states none.
 #[derive(Debug, Default)]
 pub(super) struct RouteAuth {
     pub(super) authorizer: Option<String>,
@@ -38,19 +39,19 @@ pub(super) struct WebSocketDraft {
     pub(super) id: String,
     pub(super) line: usize,
     pub(super) api: WebSocketApi,
-    /// Logical id of a route to its key.
+    /// Route key by logical id.
     pub(super) route_ids: BTreeMap<String, String>,
     /// Keys of routes with a `RouteResponseSelectionExpression`.
     pub(super) response_selected: BTreeSet<String>,
-    /// Route key to the line it came from.
+    /// Line by route key.
     pub(super) lines: BTreeMap<String, usize>,
 }
 
 impl HttpDraft {
     pub(super) fn new(id: &str, line: usize) -> Self {
         let api = HttpApi {
-            api_id: identifiers::api_id(id),
-            stage: "$default".to_owned(),
+            api_id: aws::api_id(id),
+            stage: aws::DEFAULT.to_owned(),
             stage_variables: BTreeMap::new(),
             cors: None,
             routes: Vec::new(),
@@ -81,6 +82,20 @@ impl HttpDraft {
     }
 }
 
+impl WebSocketDraft {
+    /// False where the key is already taken.
+    pub(super) fn add(&mut self, line: usize, key: &str, integration: Integration) -> bool {
+        if self.api.routes.contains_key(key) {
+            return false;
+        }
+        self.lines.insert(key.to_owned(), line);
+        self.api
+            .routes
+            .insert(key.to_owned(), WebSocketRoute { integration, two_way: false, authorizer: None });
+        true
+    }
+}
+
 impl Apis {
     pub(super) fn add_http(&mut self, draft: HttpDraft) {
         self.http.push(draft);
@@ -90,7 +105,7 @@ impl Apis {
         self.websocket.push(draft);
     }
 
-    /// By what `!Ref` gives, or by logical id.
+    /// `name` is the API's id, as `!Ref` gives it, or its logical id.
     pub(super) fn http(&mut self, name: &str) -> Option<&mut HttpDraft> {
         self.http.iter_mut().find(|draft| draft.id == name || draft.api.api_id == name)
     }
@@ -100,17 +115,18 @@ impl Apis {
     }
 }
 
-impl Reader<'_> {
+impl Apis {
     /// One API of each kind is served: the first that has routes.
     pub(super) fn choose(
-        &mut self,
-        apis: Apis,
+        self,
         functions: &BTreeMap<String, Function>,
+        warnings: &mut Vec<Problem>,
     ) -> (Option<HttpApi>, Option<WebSocketApi>) {
+        let mut warn = |line: usize, text: String| warnings.push(Problem::new(line, text));
         let (mut http, mut websocket) = (None, None);
-        for mut draft in apis.http {
+        for mut draft in self.http {
             for (line, key) in std::mem::take(&mut draft.repeated) {
-                self.warn(line, format!("{key} stands in {} twice: the first is served", draft.id));
+                warn(line, format!("{key} stands in {} twice: the first is served", draft.id));
             }
             let lines = &draft.lines;
             draft.api.routes.retain(|route| {
@@ -122,16 +138,22 @@ impl Reader<'_> {
                     None => return true,
                 };
                 let line = lines.get(key).copied().unwrap_or(draft.line);
-                self.warn(line, format!("{key} is left out: {why}"));
+                warn(line, format!("{key} is left out: {why}"));
                 false
             });
-            self.keep_first(&mut http, draft.api.routes.is_empty(), &draft.id, draft.line, draft.api);
+            if draft.api.routes.is_empty() {
+                warn(draft.line, without_routes(&draft.id));
+            } else if http.is_some() {
+                warn(draft.line, not_the_first(&draft.id));
+            } else {
+                http = Some(draft.api);
+            }
         }
-        for mut draft in apis.websocket {
+        for mut draft in self.websocket {
             let line_of = |key: &String| draft.lines.get(key).copied().unwrap_or(draft.line);
             for key in &draft.response_selected {
                 if draft.api.routes.get(key).is_some_and(|route| !route.two_way) {
-                    self.warn(line_of(key), format!("{key} answers nothing: no RouteResponse is for it"));
+                    warn(line_of(key), format!("{key} answers nothing: no RouteResponse is for it"));
                 }
             }
             draft.api.routes.retain(|key, route| {
@@ -144,21 +166,36 @@ impl Reader<'_> {
                         .filter(|name| !functions.contains_key(*name)),
                 };
                 if let Some(function) = missing {
-                    self.warn(line_of(key), format!("{key} is left out: there is no function {function}"));
+                    warn(line_of(key), format!("{key} is left out: there is no function {function}"));
                 }
                 missing.is_none()
             });
-            self.keep_first(&mut websocket, draft.api.routes.is_empty(), &draft.id, draft.line, draft.api);
+            if draft.api.routes.is_empty() {
+                warn(draft.line, without_routes(&draft.id));
+            } else if websocket.is_some() {
+                warn(draft.line, not_the_first(&draft.id));
+            } else {
+                websocket = Some(draft.api);
+            }
         }
         (http, websocket)
     }
+}
 
-    fn keep_first<A>(&mut self, kept: &mut Option<A>, empty: bool, id: &str, line: usize, api: A) {
-        match (empty, &kept) {
-            (true, _) => self.warn(line, format!("{id} has no route and is not served")),
-            (false, Some(_)) => self
-                .warn(line, format!("{id} is not served: one API of each kind is, and it is not the first")),
-            (false, None) => *kept = Some(api),
-        }
-    }
+fn without_routes(id: &str) -> String {
+    format!("{id} has no route and is not served")
+}
+
+fn not_the_first(id: &str) -> String {
+    format!("{id} is not served: one API of each kind is, and it is not the first")
+}
+
+/// The key in the platform's spelling: `GET /messages`.
+pub(super) fn route_key(method: &str, path: &str) -> String {
+    let method = method.trim().to_ascii_uppercase();
+    let method =
+        if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" { "ANY".to_owned() } else { method };
+    let path = path.trim();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{method} {slash}{path}")
 }

@@ -1,19 +1,15 @@
-//! `AWS::Serverless::Function`: what runs, and which HTTP routes its events ask for.
+//! `AWS::Serverless::Function`: functions, and the HTTP routes that their events add.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::apis::{Apis, RouteAuth};
+use super::apis::{Apis, RouteAuth, route_key};
+use super::identifiers::IMPLICIT_API;
+use super::reader::{Reader, Resource};
+use super::vocabulary;
 use super::yaml::{Node, Value};
-use super::{IMPLICIT_API, Reader, Resource, vocabulary};
+use crate::aws::{self, limits};
 use crate::project::Function;
-
-/// Lambda's own defaults, and what it allows (gettingstarted-limits).
-const TIMEOUT_SECONDS: u64 = 3;
-const TIMEOUTS: RangeInclusive<u64> = 1..=900;
-const MEMORY_MB: u32 = 128;
-const MEMORIES: RangeInclusive<u32> = 128..=10_240;
 
 impl Reader<'_> {
     pub(super) fn read_functions(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Function> {
@@ -63,9 +59,12 @@ impl Reader<'_> {
             handler: self.text(properties, "Handler").unwrap_or_else(|| "bootstrap".to_owned()),
             environment,
             timeout: Duration::from_secs(
-                self.number(properties, "Timeout", TIMEOUTS).unwrap_or(TIMEOUT_SECONDS),
+                self.number(properties, "Timeout", limits::TIMEOUT_SECONDS)
+                    .unwrap_or(limits::DEFAULT_TIMEOUT_SECONDS),
             ),
-            memory_mb: self.number(properties, "MemorySize", MEMORIES).unwrap_or(MEMORY_MB),
+            memory_mb: self
+                .number(properties, "MemorySize", limits::MEMORY_MB)
+                .unwrap_or(limits::DEFAULT_MEMORY_MB),
         })
     }
 
@@ -109,8 +108,8 @@ impl Reader<'_> {
         let route_key = match (path, method) {
             (Some(path), Some(method)) => route_key(&method, &path),
             (Some(path), None) => route_key("ANY", &path),
-            // SAM makes this the route for all that no other takes.
-            (None, _) => "$default".to_owned(),
+            // SAM does the same with an event that names no path.
+            (None, _) => aws::DEFAULT.to_owned(),
         };
         let api = match properties.get("ApiId") {
             Some(_) => match self.text(properties, "ApiId") {
@@ -145,16 +144,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// `GET /messages`, whatever the case and slashes it was written with.
-pub(super) fn route_key(method: &str, path: &str) -> String {
-    let method = method.trim().to_ascii_uppercase();
-    let method =
-        if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" { "ANY".to_owned() } else { method };
-    let path = path.trim();
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    format!("{method} {slash}{path}")
 }
 
 /// Without `.` and `..`, so that the folder can be compared with what cargo reports.

@@ -1,15 +1,12 @@
-//! HTTP APIs: `AWS::Serverless::HttpApi` and what raw resources share with it: CORS and JWT authorizers.
-
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+//! HTTP APIs from `AWS::Serverless::HttpApi`, and CORS and JWT authorizers, which raw resources spell alike.
 
 use super::apis::{Apis, HttpDraft};
+use super::identifiers::IMPLICIT_API;
+use super::reader::{Reader, Resource};
+use super::vocabulary;
 use super::yaml::{Node, Value};
-use super::{IMPLICIT_API, Reader, Resource, vocabulary};
+use crate::aws::limits;
 use crate::project::{Cors, JwtAuthorizer};
-
-/// Seconds, as the API's model has it; -1 forbids browsers to keep an answer.
-const MAX_AGES: RangeInclusive<i32> = -1..=86_400;
 
 const BEARER: &str = "$request.header.Authorization";
 
@@ -61,7 +58,7 @@ impl Reader<'_> {
                     allow_headers: self.texts(&node, "AllowHeaders"),
                     expose_headers: self.texts(&node, "ExposeHeaders"),
                     allow_credentials: node.get("AllowCredentials").is_some_and(Node::is_true),
-                    max_age_seconds: self.number(&node, "MaxAge", MAX_AGES),
+                    max_age_seconds: self.number(&node, "MaxAge", limits::CORS_MAX_AGES),
                 })
             }
             _ => {
@@ -120,7 +117,7 @@ impl Reader<'_> {
         let mut audience = self.texts(jwt, "audience");
         audience.extend(self.texts(jwt, "Audience"));
         if issuer.is_empty() {
-            self.warn(jwt.line, "the JWT authorizer has no issuer and lets nobody in once deployed");
+            self.warn(jwt.line, "the JWT authorizer has no issuer and refuses every request once deployed");
         }
         JwtAuthorizer {
             needs_stand_in: created || issuer.is_empty(),
@@ -128,42 +125,5 @@ impl Reader<'_> {
             audience,
             identity_source: identity_source.unwrap_or_else(|| BEARER.to_owned()),
         }
-    }
-
-    /// An `AWS::ApiGatewayV2::Api` of protocol HTTP; its routes come with [`Self::read_raw_routes`].
-    pub(super) fn read_raw_http_api(&mut self, resource: &Resource<'_>, apis: &mut Apis) {
-        let mut draft = HttpDraft::new(resource.id, resource.line);
-        draft.api.cors = self.read_cors(&resource.properties);
-        if let Some(target) = self.text(&resource.properties, "Target") {
-            let route_key =
-                self.text(&resource.properties, "RouteKey").unwrap_or_else(|| "$default".to_owned());
-            let function = super::identifiers::function_in(&target).to_owned();
-            draft.add_route(resource.line, route_key, function, super::apis::RouteAuth::default());
-        }
-        if let Some(node) = resource.properties.get("Body") {
-            self.warn(node.line, format!("{}: Body is not read, only Route resources are", resource.id));
-        }
-        apis.add_http(draft);
-    }
-
-    /// JWT authorizers made as resources of their own, by logical id.
-    pub(super) fn read_raw_jwt_authorizers(
-        &mut self,
-        resources: &[Resource<'_>],
-    ) -> BTreeMap<String, JwtAuthorizer> {
-        let mut authorizers = BTreeMap::new();
-        for resource in resources.iter().filter(|resource| resource.kind == "AWS::ApiGatewayV2::Authorizer") {
-            let properties = &resource.properties;
-            if self.text(properties, "AuthorizerType").is_none_or(|kind| kind != "JWT") {
-                continue;
-            }
-            let source = self.texts(properties, "IdentitySource").into_iter().next();
-            let issuer = properties.get("JwtConfiguration").and_then(|jwt| jwt.get("Issuer"));
-            let created = issuer.is_some_and(|issuer| self.scope.comes_from_resource(issuer));
-            if let Some(jwt) = self.property(properties, "JwtConfiguration") {
-                authorizers.insert(resource.id.to_owned(), self.read_jwt(&jwt, source, created));
-            }
-        }
-        authorizers
     }
 }

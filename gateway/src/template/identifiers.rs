@@ -1,26 +1,7 @@
-//! Names as AWS would give them: API ids, function ARNs, the logical ids that SAM generates.
+//! Logical ids: those in references, and those of resources that SAM generates.
 
-use super::intrinsics::{ACCOUNT, REGION};
-
-/// Ten lowercase letters and digits, the same for the same logical id.
-pub(super) fn api_id(logical_id: &str) -> String {
-    const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    // FNV-1a: stable across runs and releases, which the standard hasher does not promise.
-    let mut hash = logical_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    std::iter::repeat_with(|| {
-        let letter = LETTERS[usize::try_from(hash % 36).unwrap_or_default()];
-        hash /= 36;
-        char::from(letter)
-    })
-    .take(10)
-    .collect()
-}
-
-pub(super) fn function_arn(logical_id: &str) -> String {
-    format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{logical_id}")
-}
+/// The HTTP API that SAM makes for events which name none.
+pub(super) const IMPLICIT_API: &str = "ServerlessHttpApi";
 
 /// The logical id in what names a function: its name, its ARN, or an integration URI around that.
 pub(super) fn function_in(text: &str) -> &str {
@@ -42,21 +23,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_api_id_looks_like_one_of_aws() {
-        let id = api_id("HttpApi");
-        assert_eq!(id.len(), 10);
-        assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
-        assert_ne!(id, api_id("WsApi"));
-        assert_eq!(id, api_id("HttpApi"));
-    }
-
-    #[test]
     fn a_function_is_found_in_whatever_names_it() {
-        let arn = function_arn("Signaling");
+        let arn = crate::aws::function_arn("Signaling");
         assert_eq!(function_in(&arn), "Signaling");
         assert_eq!(function_in(&format!("{arn}:live")), "Signaling");
         assert_eq!(function_in("Signaling"), "Signaling");
-        let uri = format!("arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations");
+        let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations");
         assert_eq!(function_in(&uri), "Signaling");
     }
 

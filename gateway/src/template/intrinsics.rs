@@ -1,24 +1,24 @@
-//! Parameters, conditions and intrinsic functions: what a value in the template comes to, locally.
+//! Parameters, conditions and intrinsic functions: works out the value of a node for this machine.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::identifiers::IMPLICIT_API;
+use super::problem::Problem;
 use super::yaml::{Node, Value};
-use super::{Problem, identifiers};
+use crate::aws;
 
-pub(crate) const ACCOUNT: &str = "123456789012";
-pub(crate) const REGION: &str = "us-east-1";
 const STACK: &str = "local";
 
-/// What names stand for.
+/// The meaning of the template's names.
 #[derive(Clone, Debug)]
 pub(super) struct Scope<'t> {
     parameters: BTreeMap<String, Node>,
     conditions: BTreeMap<&'t str, &'t Node>,
     mappings: Option<&'t Node>,
-    /// Logical id to resource type.
+    /// Resource type by logical id.
     resources: BTreeMap<&'t str, &'t str>,
-    /// Conditions being worked out, so that one that needs itself is an error and not a hang.
+    /// Conditions that are being worked out: one that needs itself is an error, not a hang.
     open: RefCell<BTreeSet<String>>,
 }
 
@@ -62,7 +62,7 @@ impl<'t> Scope<'t> {
         Ok(Some(Node { line, value }))
     }
 
-    /// One level only: an `!If` or `!Ref` at the top is worked out, what is inside it stays.
+    /// The value with an `!If` or `!Ref` at its top worked out; nested ones stay.
     pub(super) fn resolve_top(&self, node: &Node) -> Result<Option<Node>, Problem> {
         match &node.value {
             Value::Intrinsic(name, argument) if name == "If" => {
@@ -194,7 +194,7 @@ impl<'t> Scope<'t> {
             }
             "FindInMap" => self.find_in_map(line, argument).map(Some),
             "GetAZs" => {
-                let zones = ["a", "b", "c"].map(|zone| Node::text(line, format!("{REGION}{zone}")));
+                let zones = ["a", "b", "c"].map(|zone| Node::text(line, format!("{}{zone}", aws::REGION)));
                 Ok(Some(Node { line, value: Value::List(zones.to_vec()) }))
             }
             "Base64" => {
@@ -235,21 +235,21 @@ impl<'t> Scope<'t> {
             return Ok(Some(Node { line, value: parameter.value.clone() }));
         }
         let text = match name {
-            "AWS::Region" => REGION.to_owned(),
-            "AWS::AccountId" => ACCOUNT.to_owned(),
-            "AWS::URLSuffix" => "amazonaws.com".to_owned(),
-            "AWS::Partition" => "aws".to_owned(),
+            "AWS::Region" => aws::REGION.to_owned(),
+            "AWS::AccountId" => aws::ACCOUNT.to_owned(),
+            "AWS::URLSuffix" => aws::URL_SUFFIX.to_owned(),
+            "AWS::Partition" => aws::PARTITION.to_owned(),
             "AWS::StackName" => STACK.to_owned(),
-            "AWS::StackId" => format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/{STACK}"),
+            "AWS::StackId" => aws::arn("cloudformation", &format!("stack/{STACK}/{STACK}")),
             _ => match self.resource_type(name) {
                 Some(
                     "AWS::Serverless::HttpApi"
                     | "AWS::Serverless::WebSocketApi"
                     | "AWS::ApiGatewayV2::Api"
                     | "AWS::Serverless::Api",
-                ) => identifiers::api_id(name),
+                ) => aws::api_id(name),
                 Some(_) => name.to_owned(),
-                None if name == super::IMPLICIT_API => identifiers::api_id(name),
+                None if name == IMPLICIT_API => aws::api_id(name),
                 // SAM generates resources whose names start with that of their origin.
                 None if self.is_generated(name) => name.to_owned(),
                 None => return Err(Problem::new(line, format!("nothing in the template is called {name}"))),
@@ -259,14 +259,14 @@ impl<'t> Scope<'t> {
     }
 
     fn is_generated(&self, name: &str) -> bool {
-        name.starts_with(super::IMPLICIT_API)
+        name.starts_with(IMPLICIT_API)
             || self
                 .resources
                 .iter()
                 .any(|(id, kind)| kind.starts_with("AWS::Serverless::") && name.starts_with(id))
     }
 
-    /// `LogicalId.Attribute`: real for functions, a placeholder for what exists in the cloud only.
+    /// The value of `LogicalId.Attribute`; a placeholder for resources that exist in the cloud only.
     fn attribute(&self, line: usize, path: &str) -> Result<String, Problem> {
         let (name, attribute) = path.split_once('.').unwrap_or((path, ""));
         let Some(kind) = self.resource_type(name) else {
@@ -276,13 +276,11 @@ impl<'t> Scope<'t> {
             };
         };
         Ok(match (kind, attribute) {
-            ("AWS::Serverless::Function" | "AWS::Lambda::Function", "Arn") => identifiers::function_arn(name),
-            (_, attribute) if attribute.ends_with("Arn") => {
-                format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}")
-            }
+            ("AWS::Serverless::Function" | "AWS::Lambda::Function", "Arn") => aws::function_arn(name),
+            (_, attribute) if attribute.ends_with("Arn") => aws::arn("local", name),
             (_, attribute) if attribute.ends_with("Port") => "6379".to_owned(),
             ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
-                format!("https://{}.execute-api.{REGION}.amazonaws.com", identifiers::api_id(name))
+                format!("https://{}", aws::api_domain(&aws::api_id(name)))
             }
             _ => format!("{name}.{attribute}.invalid"),
         })

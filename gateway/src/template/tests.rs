@@ -34,7 +34,7 @@ fn the_skeleton_is_understood_whole() {
 
     let websocket = project.websocket_api.expect("a WebSocket API");
     assert_eq!(
-        (websocket.stage.as_str(), websocket.route_selection_expression.as_str()),
+        (websocket.stage.as_str(), websocket.route_selection.expression()),
         ("live", "$request.body.type")
     );
     let two_way: Vec<_> =

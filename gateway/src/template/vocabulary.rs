@@ -1,11 +1,8 @@
-//! The words of a template. What means something only once deployed is passed over in silence; what is known but not
-//! emulated is named, and so is what is not known at all: most often a slip.
+//! The words of a template. Those that matter only once deployed are accepted without a word; those that are not
+//! emulated get a warning, and so do unknown ones, which are slips most often.
 //!
 //! The lists are those of the SAM specification (sam-specification-template-anatomy and the pages of its resources) and
 //! of the CloudFormation reference of `AWS::ApiGatewayV2`; `.ci/check-vocabulary` compares them.
-
-use super::yaml::Node;
-use super::{Reader, Resource};
 
 /// A part of a template, as messages call it, and the words it may hold.
 #[derive(Debug)]
@@ -13,7 +10,7 @@ pub(super) struct Part {
     name: &'static str,
     /// Read, or without effect before a deployment.
     fine: &'static str,
-    /// A program could tell that they have no effect here.
+    /// Without effect here, which a program could notice.
     not_emulated: &'static str,
 }
 
@@ -171,7 +168,7 @@ const RESOURCES: [Part; 10] = [
     },
 ];
 
-/// Resources in the gateway's own field, by the start of their type; the rest of a template is not its business.
+/// Resources of the services that the gateway emulates, by the start of their type; others are ignored.
 const TYPES: [Part; 3] = [
     Part {
         name: "AWS::Serverless::",
@@ -200,7 +197,7 @@ impl Part {
     }
 
     /// Why a word has no effect, if it has none.
-    fn objection(&self, word: &str) -> Option<String> {
+    pub(super) fn objection(&self, word: &str) -> Option<String> {
         if Self::has(self.not_emulated, word) {
             return Some("it is not emulated".to_owned());
         }
@@ -208,28 +205,13 @@ impl Part {
     }
 }
 
-impl Reader<'_> {
-    /// Names what stands in `node` and has no effect.
-    pub(super) fn check_words(&mut self, part: &Part, node: &Node) {
-        for (word, value) in node.entries() {
-            if let Some(why) = part.objection(word) {
-                self.warn(value.line, format!("{word} is left out: {why}"));
-            }
-        }
-    }
+/// The properties of a resource of this type, if they are read.
+pub(super) fn properties_of(kind: &str) -> Option<&'static Part> {
+    RESOURCES.iter().find(|part| part.name == kind)
+}
 
-    /// The same for a resource's properties, where its type is one that is read.
-    pub(super) fn check_properties(&mut self, resource: &Resource<'_>) {
-        if let Some(part) = RESOURCES.iter().find(|part| part.name == resource.kind) {
-            self.check_words(part, &resource.properties);
-        }
-    }
-
-    /// Names a resource that asks for something here and gets nothing.
-    pub(super) fn check_type(&mut self, resource: &Resource<'_>) {
-        let part = TYPES.iter().find_map(|part| Some((part, resource.kind.strip_prefix(part.name)?)));
-        if let Some(why) = part.and_then(|(part, word)| part.objection(word)) {
-            self.warn(resource.line, format!("{}: {} is left out: {why}", resource.id, resource.kind));
-        }
-    }
+/// Why a resource of this type has no effect, if it belongs to a service that the gateway emulates.
+pub(super) fn objection_to_type(kind: &str) -> Option<String> {
+    let (part, word) = TYPES.iter().find_map(|part| Some((part, kind.strip_prefix(part.name)?)))?;
+    part.objection(word)
 }

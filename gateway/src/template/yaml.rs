@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::Problem;
+use super::problem::Problem;
 
-/// More than any real template has: a few nested aliases can otherwise grow without end.
+/// More than any real template has; without a limit a few nested aliases could fill the memory.
 const MOST_NODES: usize = 500_000;
 const DEEPEST: usize = 200;
 
@@ -19,7 +19,7 @@ pub(super) struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Null,
-    /// Numbers and booleans too, as they are written: CloudFormation turns everything into text anyway.
+    /// Numbers and booleans too, as written, since CloudFormation turns them into text.
     Text(String),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
@@ -55,12 +55,12 @@ impl Node {
         self.entries().iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
-    /// Where an entry stands; where the map does, if it has none of that name.
+    /// The line of an entry, or of the map if it has no such entry.
     pub(super) fn line_of(&self, key: &str) -> usize {
         self.get(key).map_or(self.line, |node| node.line)
     }
 
-    /// What the value is, for a sentence about it.
+    /// The kind of value, for a message.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Null => "nothing",
@@ -201,7 +201,7 @@ impl<'input> Composer<'input> {
                 return Err(Problem::new(key.line, format!("{name} stands here twice")));
             }
             let (event, span) = self.next()?;
-            // A key is where its property is: an empty or multi-line value is reported at the key.
+            // Problems of an empty or multi-line value are reported at its key.
             let mut node = self.compose(event, span)?;
             if !matches!(node.value, Value::Text(_)) {
                 node.line = key.line;
@@ -245,7 +245,7 @@ fn intrinsic_name(key: &str) -> Option<&str> {
     if key == "Ref" { Some(key) } else { key.strip_prefix("Fn::") }
 }
 
-/// `!Sub x` is `{ Fn::Sub: x }`; YAML's own tags (`!!str`) say nothing that matters here.
+/// Turns `!Sub x` into `{ Fn::Sub: x }`; YAML's own tags (`!!str`) change nothing here.
 fn apply_tag(value: Value, tag: Option<&Tag>, line: usize) -> Value {
     match tag {
         Some(tag) if tag.handle == "!" && !tag.suffix.is_empty() => {

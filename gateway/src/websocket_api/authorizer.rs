@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::events::{self, Facts, Parameters};
+use crate::aws;
+use crate::aws::answers;
 use crate::lambda::{InvokeError, Lambda};
-use crate::process::{ACCOUNT, REGION};
 use crate::project::RequestAuthorizer;
 
 /// Why a connection is not let in.
@@ -32,12 +33,10 @@ impl Refusal {
 
     pub(crate) fn message(self) -> &'static str {
         match self {
-            Self::Unauthorized => "Unauthorized",
-            Self::Denied { explicitly: true } => {
-                "User is not authorized to access this resource with an explicit deny"
-            }
-            Self::Denied { explicitly: false } => "User is not authorized to access this resource",
-            Self::Failed => "Internal server error",
+            Self::Unauthorized => answers::UNAUTHORIZED,
+            Self::Denied { explicitly: true } => answers::DENIED_EXPLICITLY,
+            Self::Denied { explicitly: false } => answers::DENIED,
+            Self::Failed => answers::WEBSOCKET_FAILURE,
         }
     }
 }
@@ -98,13 +97,13 @@ pub(crate) async fn authorize(
     if !authorizer.identity_sources.iter().all(|source| is_present(source, facts, parameters)) {
         return Err(Refusal::Unauthorized);
     }
-    let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{}/{}/$connect", facts.api_id, facts.stage);
+    let arn = aws::route_arn(&facts.api_id, &facts.stage, aws::CONNECT);
     let event = events::write_authorizer(facts, &arn, request_id, parameters);
     let started = std::time::Instant::now();
     let answer = match lambda.invoke(&authorizer.function, event).await {
         Ok(answer) => answer,
         // The one message that AWS understands.
-        Err(InvokeError::Function { message, .. }) if message == "Unauthorized" => {
+        Err(InvokeError::Function { message, .. }) if message == answers::UNAUTHORIZED => {
             return Err(Refusal::Unauthorized);
         }
         Err(_) => return Err(Refusal::Failed),

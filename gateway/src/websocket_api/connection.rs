@@ -18,17 +18,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::WebSocketDoor;
 use super::events::Facts;
-
-pub(crate) const FRAME_LIMIT: usize = 32 * 1024;
-pub(crate) const MESSAGE_LIMIT: usize = 128 * 1024;
+use crate::aws::{answers, limits};
 
 /// How long a closing handshake may take before the connection is dropped.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// A client that sends nothing for this long has seen that the connection is closed.
 const DRAIN_PAUSE: Duration = Duration::from_millis(200);
-/// What one queued frame costs besides its text.
+/// The memory that one queued frame takes besides its text.
 const FRAME_OVERHEAD: usize = 64;
 /// Small, as there may be thousands of idle connections.
 const READ_BUFFER: usize = 4 * 1024;
@@ -43,14 +40,14 @@ pub(crate) struct Connection {
     queued: AtomicUsize,
     outgoing_limit: usize,
     last_active: AtomicI64,
-    order: Mutex<Option<oneshot::Sender<Order>>>,
+    end: Mutex<Option<oneshot::Sender<End>>>,
 }
 
 /// The other end of a `Connection`, for its task.
 #[derive(Debug)]
-pub(crate) struct Inbox {
+pub(super) struct Inbox {
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
-    order: oneshot::Receiver<Order>,
+    end: oneshot::Receiver<End>,
 }
 
 #[derive(Debug)]
@@ -59,13 +56,32 @@ enum Outgoing {
     Close(CloseFrame),
 }
 
-/// What ends a connection from this side.
+/// How a connection is ended from this side.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(super) enum End {
     /// With a close frame, after everything queued.
     Close(CloseFrame),
-    /// At once and without a word, as if the network had failed.
+    /// At once and without a close frame, as if the network had failed.
     Cut,
+}
+
+impl End {
+    pub(super) fn going_away() -> Self {
+        Self::Close(close_frame(CloseCode::Away, answers::GOING_AWAY))
+    }
+
+    pub(super) fn normally() -> Self {
+        Self::Close(close_frame(CloseCode::Normal, answers::CLOSED_NORMALLY))
+    }
+}
+
+/// The limits that a connection is held to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Frames handled at once.
+    pub(super) in_flight: usize,
+    pub(super) idle: Option<Duration>,
+    pub(super) lifetime: Option<Duration>,
 }
 
 /// How a connection ended.
@@ -75,18 +91,18 @@ enum Ending {
     ByClient(Option<CloseFrame>),
     /// A close frame is to be sent.
     ByUs(CloseFrame),
-    /// There is nobody to talk to any more.
+    /// The client cannot be reached any more.
     Lost,
 }
 
-/// What the queue of a connection has no room for.
+/// The queue of a connection has no room.
 #[derive(Debug)]
 pub(crate) struct Full;
 
 impl Connection {
-    pub(crate) fn new(facts: Facts, outgoing_limit: usize) -> (Arc<Self>, Inbox) {
+    pub(super) fn new(facts: Facts, outgoing_limit: usize) -> (Arc<Self>, Inbox) {
         let (outgoing, queue) = mpsc::unbounded_channel();
-        let (order, orders) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let last_active = AtomicI64::new(facts.connected_at.timestamp_millis());
         let connection = Self {
             facts,
@@ -94,9 +110,9 @@ impl Connection {
             queued: AtomicUsize::new(0),
             outgoing_limit,
             last_active,
-            order: Mutex::new(Some(order)),
+            end: Mutex::new(Some(end)),
         };
-        (Arc::new(connection), Inbox { outgoing: queue, order: orders })
+        (Arc::new(connection), Inbox { outgoing: queue, end: ended })
     }
 
     /// Queues a text frame; a client that does not read gets no more than fits.
@@ -108,16 +124,16 @@ impl Connection {
             return Err(Full);
         }
         self.touch();
-        // The task may have ended just now; then nobody is left to tell.
+        // This fails if the connection's task has ended just now, and so has the connection.
         let _ = self.outgoing.send(Outgoing::Text(text));
         Ok(())
     }
 
-    /// Ends the connection; only the first order counts.
-    pub(crate) fn end(&self, order: Order) {
-        let sender = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Ends the connection; only the first call counts.
+    pub(super) fn end(&self, end: End) {
+        let sender = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
-            let _ = sender.send(order);
+            let _ = sender.send(end);
         }
     }
 
@@ -135,22 +151,26 @@ impl Connection {
     }
 }
 
-/// Serves an accepted connection from its upgrade to its `$disconnect`.
-pub(crate) async fn serve(
-    door: WebSocketDoor,
-    connection: Arc<Connection>,
+/// Serves an accepted connection from its upgrade to its end. Every frame goes to `on_frame`; `on_end` is called once,
+/// with the close code and reason.
+pub(super) async fn serve<Handling, Ended>(
+    connection: &Connection,
     mut inbox: Inbox,
     upgrade: OnUpgrade,
-) {
+    limits: Limits,
+    on_frame: impl Fn(Utf8Bytes) -> Handling,
+    on_end: impl FnOnce(u16, String) -> Ended,
+) where
+    Handling: Future<Output = ()>,
+    Ended: Future<Output = ()>,
+{
     let Ok(upgraded) = upgrade.await else {
         // The client went away while `$connect` ran.
-        door.forget(&connection);
-        door.disconnect(&connection, CloseCode::Abnormal.into(), "").await;
-        return;
+        return on_end(CloseCode::Abnormal.into(), String::new()).await;
     };
     let config = WebSocketConfig::default()
-        .max_frame_size(Some(FRAME_LIMIT))
-        .max_message_size(Some(MESSAGE_LIMIT))
+        .max_frame_size(Some(limits::FRAME))
+        .max_message_size(Some(limits::MESSAGE))
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(READ_BUFFER);
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
@@ -158,16 +178,16 @@ pub(crate) async fn serve(
     tracing::debug!("connection {id} is open");
     let (mut sink, mut stream) = socket.split();
     let mut in_flight = FuturesUnordered::new();
-    let mut alarm = Alarm::new(&door);
+    let mut timer = LimitTimer::new(limits);
 
     let ending = {
-        let mut writing = std::pin::pin!(write(&mut sink, &mut inbox.outgoing, &connection));
+        let mut writing = std::pin::pin!(write(&mut sink, &mut inbox.outgoing, connection));
         loop {
             tokio::select! {
-                frame = stream.next(), if in_flight.len() < door.options().in_flight => {
+                frame = stream.next(), if in_flight.len() < limits.in_flight => {
                     connection.touch();
                     match frame {
-                        Some(Ok(Message::Text(body))) => in_flight.push(door.dispatch(&connection, body)),
+                        Some(Ok(Message::Text(body))) => in_flight.push(on_frame(body)),
                         Some(Ok(Message::Close(frame))) => break Ending::ByClient(frame),
                         Some(Ok(Message::Binary(_))) => break by_us(CloseCode::Unsupported, "Unsupported data"),
                         Some(Ok(_)) => {}
@@ -176,34 +196,38 @@ pub(crate) async fn serve(
                     }
                 },
                 Some(()) = in_flight.next(), if !in_flight.is_empty() => {},
-                order = &mut inbox.order => break match order {
-                    Ok(Order::Close(frame)) => Ending::ByUs(frame),
-                    Ok(Order::Cut) | Err(_) => Ending::Lost,
+                end = &mut inbox.end => break match end {
+                    Ok(End::Close(frame)) => Ending::ByUs(frame),
+                    Ok(End::Cut) | Err(_) => Ending::Lost,
                 },
                 _ = &mut writing => break Ending::Lost,
-                () = alarm.ring() => if let Some(reason) = alarm.check(&connection) {
+                () = timer.wait() => if let Some(reason) = timer.check(connection) {
                     break by_us(CloseCode::Away, reason);
                 },
             }
         }
     };
-    door.forget(&connection);
     let (code, reason) = describe(&ending);
     tracing::debug!("connection {id} is closed: {code} {reason}");
-    let closing = close(ending, sink, stream, &mut inbox.outgoing, &connection);
-    // What is in flight goes on, as functions do not notice that a client has left.
+    let after_end = on_end(code, reason);
+    let closing = close(ending, sink, stream, &mut inbox.outgoing, connection);
+    // Frames in flight are handled to the end, as functions do not notice that a client has left.
     let finishing = async { while in_flight.next().await.is_some() {} };
-    tokio::join!(closing, finishing, door.disconnect(&connection, code, &reason));
+    tokio::join!(closing, finishing, after_end);
 }
 
 fn by_us(code: CloseCode, reason: &'static str) -> Ending {
-    Ending::ByUs(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
+    Ending::ByUs(close_frame(code, reason))
+}
+
+fn close_frame(code: CloseCode, reason: &'static str) -> CloseFrame {
+    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
 }
 
 fn on_error(error: &SocketError) -> Ending {
     match error {
         SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
-            by_us(CloseCode::Size, "Message too long")
+            by_us(CloseCode::Size, answers::TOO_LONG)
         }
         SocketError::Utf8(_) => by_us(CloseCode::Invalid, "Invalid text"),
         SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
@@ -212,11 +236,11 @@ fn on_error(error: &SocketError) -> Ending {
     }
 }
 
-/// The code and reason `$disconnect` is told.
+/// The code and reason that `$disconnect` gets.
 fn describe(ending: &Ending) -> (u16, String) {
     match ending {
         Ending::ByClient(Some(frame)) | Ending::ByUs(frame) => (frame.code.into(), frame.reason.to_string()),
-        Ending::ByClient(None) => (CloseCode::Status.into(), "Client-side close frame status not set".into()),
+        Ending::ByClient(None) => (CloseCode::Status.into(), answers::NO_CLOSE_STATUS.into()),
         Ending::Lost => (CloseCode::Abnormal.into(), String::new()),
     }
 }
@@ -229,7 +253,7 @@ async fn write(
 ) -> Result<(), SocketError> {
     while let Some(first) = outgoing.recv().await {
         let mut next = Some(first);
-        // What is queued together leaves together.
+        // Frames that are queued together are sent together.
         while let Some(item) = next {
             match item {
                 Outgoing::Text(text) => {
@@ -279,39 +303,42 @@ async fn close(
     let _ = timeout(CLOSE_LIMIT, handshake).await;
 }
 
-/// Rings when an idle or lifetime limit may have passed.
-struct Alarm {
+/// Fires when an idle or lifetime limit may have passed.
+struct LimitTimer {
     idle: Option<Duration>,
     ends: Option<Instant>,
     next: Option<Instant>,
 }
 
-impl Alarm {
-    fn new(door: &WebSocketDoor) -> Self {
+impl LimitTimer {
+    fn new(limits: Limits) -> Self {
         let now = Instant::now();
-        let idle = door.options().idle_limit;
-        let ends = door.options().lifetime.map(|lifetime| now + lifetime);
-        Self { idle, ends, next: idle.map(|idle| now + idle).into_iter().chain(ends).min() }
+        let ends = limits.lifetime.map(|lifetime| now + lifetime);
+        Self {
+            idle: limits.idle,
+            ends,
+            next: limits.idle.map(|idle| now + idle).into_iter().chain(ends).min(),
+        }
     }
 
-    async fn ring(&self) {
+    async fn wait(&self) {
         match self.next {
             Some(next) => sleep_until(next).await,
             None => std::future::pending().await,
         }
     }
 
-    /// The reason to close now; otherwise sets the next time to look.
+    /// The reason to close now; otherwise the timer is set anew.
     fn check(&mut self, connection: &Connection) -> Option<&'static str> {
         let now = Instant::now();
         if self.ends.is_some_and(|ends| now >= ends) {
-            return Some("Going away");
+            return Some(answers::GOING_AWAY);
         }
         let mut left = None;
         if let Some(idle) = self.idle {
             let quiet = connection.idle_for();
             if quiet >= idle {
-                return Some("Going away");
+                return Some(answers::GOING_AWAY);
             }
             left = Some(now + (idle - quiet).max(Duration::from_millis(1)));
         }

@@ -4,22 +4,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName, Uri, header};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
-/// Bytes in an id before its encoding.
-const ID_LENGTH: usize = 11;
+use crate::aws;
 
 /// One value per name; AWS keeps the last.
 pub(crate) type Single = BTreeMap<String, String>;
 pub(crate) type Multi = BTreeMap<String, Vec<String>>;
 
-/// What every event of one connection has in common.
+/// Facts that all events of one connection share.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) api_id: String,
@@ -48,7 +44,7 @@ pub(crate) struct Parameters {
     pub(crate) query: Multi,
 }
 
-/// What sets the three kinds of event apart.
+/// The three kinds of event, with what each alone holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
     Connect { parameters: &'a Parameters },
@@ -169,7 +165,7 @@ pub(crate) fn write_authorizer(
         query_string_parameters: last_values(&parameters.query),
         multi_value_query_string_parameters: &parameters.query,
         stage_variables: &facts.stage_variables,
-        request_context: context(facts, "$connect", request_id, Kind::Connect { parameters }),
+        request_context: context(facts, aws::CONNECT, request_id, Kind::Connect { parameters }),
     })
 }
 
@@ -182,7 +178,7 @@ fn context<'a>(
     let now = Utc::now();
     let (event_type, message_id, code, reason) = match kind {
         Kind::Connect { .. } => ("CONNECT", None, None, None),
-        Kind::Message { .. } => ("MESSAGE", Some(new_connection_id()), None, None),
+        Kind::Message { .. } => ("MESSAGE", Some(aws::new_message_id()), None, None),
         Kind::Disconnect { code, reason } => ("DISCONNECT", None, Some(code), Some(reason)),
     };
     RequestContext {
@@ -192,12 +188,12 @@ fn context<'a>(
         message_id,
         event_type,
         extended_request_id: request_id,
-        request_time: now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+        request_time: aws::request_time(now),
         message_direction: "IN",
         disconnect_reason: reason,
         stage: &facts.stage,
-        connected_at: facts.connected_at.timestamp_millis(),
-        request_time_epoch: now.timestamp_millis(),
+        connected_at: aws::epoch(facts.connected_at),
+        request_time_epoch: aws::epoch(now),
         identity: &facts.identity,
         request_id,
         domain_name: &facts.domain_name,
@@ -225,7 +221,7 @@ impl Parameters {
         ] {
             seen.entry(name.into()).or_default().push(value);
         }
-        seen.entry("X-Amzn-Trace-Id".into()).or_insert_with(|| vec![crate::runtime_api::trace_id()]);
+        seen.entry("X-Amzn-Trace-Id".into()).or_insert_with(|| vec![aws::trace_root(Utc::now())]);
         let mut query = Multi::new();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             query.entry(name.into_owned()).or_default().push(value.into_owned());
@@ -265,31 +261,6 @@ fn to_json(event: &impl Serialize) -> Bytes {
     serde_json::to_vec(event).unwrap_or_default().into()
 }
 
-/// An id shaped like AWS's, e.g. `L0SM9cOFvHcCIhw=`.
-pub(crate) fn new_connection_id() -> String {
-    new_id(2)
-}
-
-/// Request ids differ from connection ids in one place.
-pub(crate) fn new_request_id() -> String {
-    new_id(5)
-}
-
-fn new_id(mark: u8) -> String {
-    let random = Uuid::new_v4().into_bytes();
-    let mut bytes = [0; ID_LENGTH];
-    bytes[..6].copy_from_slice(&random[..6]);
-    bytes[6..8].copy_from_slice(&random[14..]);
-    bytes[8] = mark;
-    bytes[9..].copy_from_slice(&random[10..12]);
-    URL_SAFE.encode(bytes)
-}
-
-/// Whether a text could be a connection id at all.
-pub(crate) fn is_connection_id(text: &str) -> bool {
-    URL_SAFE.decode(text).is_ok_and(|bytes| bytes.len() == ID_LENGTH)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,17 +284,6 @@ mod tests {
     }
 
     #[test]
-    fn ids_look_like_those_of_aws() {
-        for id in [new_connection_id(), new_request_id()] {
-            assert!(id.len() == 16 && id.ends_with('=') && is_connection_id(&id), "{id}");
-        }
-        assert!(is_connection_id("L0SM9cOFvHcCIhw="));
-        for text in ["", "nobody", "L0SM9cOFvHcCIhw", "L0SM9cOFvHcCIhwx", "../L0SM9cOFvHc="] {
-            assert!(!is_connection_id(text), "{text}");
-        }
-    }
-
-    #[test]
     fn a_message_has_a_body_and_no_headers() {
         let event = parse(&write(&facts(), "send", "id", Kind::Message { body: "{\"a\":\"ü\"}" }));
         assert_eq!(event["body"], "{\"a\":\"ü\"}");
@@ -333,7 +293,7 @@ mod tests {
         assert_eq!(context["eventType"], "MESSAGE");
         assert_eq!(context["messageDirection"], "IN");
         assert_eq!(context["connectedAt"], 1_700_000_000_123_i64);
-        assert!(is_connection_id(context["messageId"].as_str().unwrap()));
+        assert!(aws::is_connection_id(context["messageId"].as_str().unwrap()));
         assert!(context.get("disconnectStatusCode").is_none());
     }
 

@@ -1,4 +1,4 @@
-//! The opening of a connection: checks the upgrade, asks the authorizer and `$connect`, then lets it in.
+//! The opening of a connection: checks the upgrade, then asks the authorizer and `$connect`.
 
 use std::net::SocketAddr;
 
@@ -9,49 +9,55 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chrono::Utc;
 use hyper::upgrade::OnUpgrade;
-use serde_json::Value;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use super::connection::{self, Connection};
+use super::authorizer::authorize;
 use super::events::{self, Facts, Identity, Kind, Parameters};
-use super::{Answer, WebSocketDoor, authorizer};
-use crate::project::Integration;
+use super::functions::{Answer, Functions};
+use crate::aws;
+use crate::aws::answers;
+use crate::project::{Integration, WebSocketApi};
 
-/// Runs the whole opening and answers the request; an accepted connection is served from here on.
-pub(super) async fn open(door: WebSocketDoor, mut request: Request, peer: SocketAddr) -> Response {
-    let mut accepted = match create_response_with_body(&request, Body::empty) {
-        Ok(response) => response,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}")),
-    };
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return refuse(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
-    };
-    let mut facts = gather_facts(&door, &request, peer);
-    let parameters = Parameters::read(request.headers(), request.uri(), peer.ip(), &facts.domain_name);
-    match ask(&door, &mut facts, &parameters).await {
-        Ok(Some(protocol)) => {
-            accepted.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-        }
-        Ok(None) => {}
-        Err(refusal) => return refusal,
-    }
-    let (connection, inbox) = Connection::new(facts, door.inner.options.outgoing_limit);
-    door.remember(&connection);
-    let serving = connection::serve(door.clone(), connection, inbox, upgrade);
-    door.inner.tasks.spawn(serving);
-    accepted.into_response()
+/// A connection that is to be opened.
+pub(super) struct Accepted {
+    /// The answer to the upgrade request.
+    pub(super) response: Response,
+    pub(super) facts: Facts,
+    pub(super) upgrade: OnUpgrade,
 }
 
-fn gather_facts(door: &WebSocketDoor, request: &Request, peer: SocketAddr) -> Facts {
+/// Runs the whole opening; what is refused comes with the answer to the upgrade request.
+pub(super) async fn run(
+    mut request: Request,
+    peer: SocketAddr,
+    api: &WebSocketApi,
+    functions: &Functions,
+    domain_name: Option<&str>,
+) -> Result<Accepted, Response> {
+    let mut response = create_response_with_body(&request, Body::empty).map_err(|error| {
+        answers::message(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}"))
+    })?;
+    let upgrade = request
+        .extensions_mut()
+        .remove::<OnUpgrade>()
+        .ok_or_else(|| answers::message(StatusCode::BAD_REQUEST, "This connection cannot be upgraded"))?;
+    let mut facts = gather_facts(api, domain_name, &request, peer);
+    let parameters = Parameters::read(request.headers(), request.uri(), peer.ip(), &facts.domain_name);
+    if let Some(protocol) = ask(api, functions, &mut facts, &parameters).await? {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    Ok(Accepted { response, facts, upgrade })
+}
+
+fn gather_facts(api: &WebSocketApi, domain_name: Option<&str>, request: &Request, peer: SocketAddr) -> Facts {
     let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let api = &door.inner.api;
-    let domain_name = door.inner.options.domain_name.as_deref().or_else(|| text(header::HOST));
+    let domain_name = domain_name.or_else(|| text(header::HOST));
     Facts {
         api_id: api.api_id.clone(),
         stage: api.stage.clone(),
         stage_variables: api.stage_variables.clone(),
         domain_name: domain_name.unwrap_or("localhost").to_owned(),
-        connection_id: events::new_connection_id(),
+        connection_id: aws::new_connection_id(),
         connected_at: Utc::now(),
         identity: Identity { user_agent: text(header::USER_AGENT).map(str::to_owned), source_ip: peer.ip() },
         authorizer: None,
@@ -60,28 +66,25 @@ fn gather_facts(door: &WebSocketDoor, request: &Request, peer: SocketAddr) -> Fa
 
 /// Asks the authorizer, then `$connect`; gives the subprotocol the function chose.
 async fn ask(
-    door: &WebSocketDoor,
+    api: &WebSocketApi,
+    functions: &Functions,
     facts: &mut Facts,
     parameters: &Parameters,
 ) -> Result<Option<HeaderValue>, Response> {
-    let Some(route) = door.inner.api.routes.get("$connect") else { return Ok(None) };
-    let request_id = events::new_request_id();
-    if let Some(gate) = &route.authorizer {
-        let authorized =
-            authorizer::authorize(gate, &door.inner.lambda, facts, &request_id, parameters).await;
-        let context = authorized.map_err(|refusal| refuse(refusal.status(), refusal.message()))?;
+    let Some(route) = api.routes.get(aws::CONNECT) else { return Ok(None) };
+    let request_id = aws::new_websocket_request_id();
+    if let Some(authorizer) = &route.authorizer {
+        let authorized = authorize(authorizer, &functions.lambda, facts, &request_id, parameters).await;
+        let context = authorized.map_err(|refusal| answers::message(refusal.status(), refusal.message()))?;
         facts.authorizer = Some(context);
     }
     let Integration::Lambda(function) = &route.integration else { return Ok(None) };
-    let event = events::write(facts, "$connect", &request_id, Kind::Connect { parameters });
+    let event = events::write(facts, aws::CONNECT, &request_id, Kind::Connect { parameters });
     let failed = || {
-        let (connection_id, message) = (&facts.connection_id, "Internal server error");
-        let body = format!(
-            r#"{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#
-        );
-        answer(StatusCode::BAD_GATEWAY, body)
+        let body = answers::websocket_error(answers::WEBSOCKET_FAILURE, &facts.connection_id, &request_id);
+        answers::json(StatusCode::BAD_GATEWAY, body)
     };
-    let answered: Bytes = door.invoke(function, event).await.map_err(|_| failed())?;
+    let answered: Bytes = functions.invoke(function, event).await.map_err(|_| failed())?;
     let answered: Answer = serde_json::from_slice(&answered).map_err(|error| {
         tracing::error!("the answer of {function} to $connect is unusable: {error}");
         failed()
@@ -101,16 +104,4 @@ fn chosen_protocol(answer: &Answer) -> Option<HeaderValue> {
     let headers = answer.headers.as_ref()?;
     let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))?;
     value.as_str().map(HeaderValue::from_str).and_then(Result::ok)
-}
-
-pub(super) fn internal_server_error() -> Response {
-    refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
-}
-
-fn refuse(status: StatusCode, message: &str) -> Response {
-    answer(status, format!(r#"{{"message":{}}}"#, Value::from(message)))
-}
-
-fn answer(status: StatusCode, body: String) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -1,5 +1,7 @@
-//! The echo project, built and served with just the WebSocket door; and a client for it.
+//! The echo project, built and served with just the WebSocket API; and a client for it.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+
+pub mod form;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -19,8 +21,10 @@ use axum::serve::ListenerExt;
 use futures_util::{SinkExt, StreamExt};
 use gateway::connections_api;
 use gateway::lambda::{Lambda, Options};
-use gateway::project::{Function, Integration, RequestAuthorizer, WebSocketApi, WebSocketRoute};
-use gateway::websocket_api::{WebSocketDoor, WebSocketOptions};
+use gateway::project::{
+    Function, Integration, RequestAuthorizer, RouteSelection, WebSocketApi, WebSocketRoute,
+};
+use gateway::websocket_api::{WebSocketApiServer, WebSocketOptions};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -32,21 +36,21 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 pub const STAGE: &str = "dev";
 
-/// Whatever is awaited comes within this, or the test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A test fails instead of waiting longer than this.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
+    match tokio::time::timeout(TIMEOUT, future).await {
         Ok(value) => value,
-        Err(_) => panic!("{what} did not happen within {} s", PATIENCE.as_secs()),
+        Err(_) => panic!("{what} did not happen within {} s", TIMEOUT.as_secs()),
     }
 }
 
-/// Waits until `look` finds something.
-pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits until `find` finds something.
+pub async fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     let search = async {
         loop {
-            if let Some(found) = look() {
+            if let Some(found) = find() {
                 return found;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -63,7 +67,7 @@ pub fn skip(why: &str) {
 }
 
 pub fn project_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/echo-project")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/echo-project")
 }
 
 /// Builds the functions once per test binary; by logical id.
@@ -126,7 +130,7 @@ impl EventLog {
     }
 
     pub fn of_type(&self, event_type: &str) -> Vec<Value> {
-        // An authorizer's event looks like the CONNECT it decides on.
+        // An authorizer's event has the same type as the CONNECT that it decides on.
         let is_wanted =
             |event: &Value| event["requestContext"]["eventType"] == event_type && event["type"] != "REQUEST";
         self.events().into_iter().filter(is_wanted).collect()
@@ -171,14 +175,14 @@ pub fn api() -> WebSocketApi {
         api_id: "abcdef1234".into(),
         stage: STAGE.into(),
         stage_variables: BTreeMap::new(),
-        route_selection_expression: "$request.body.action".into(),
+        route_selection: RouteSelection::parse("$request.body.action"),
         routes: routes.map(|(key, route)| (key.to_owned(), route)).into(),
     }
 }
 
-pub fn gate() -> RequestAuthorizer {
+pub fn authorizer() -> RequestAuthorizer {
     RequestAuthorizer {
-        name: "gate".into(),
+        name: "authorizer".into(),
         function: "Authorize".into(),
         identity_sources: vec!["route.request.querystring.token".into()],
     }
@@ -187,7 +191,7 @@ pub fn gate() -> RequestAuthorizer {
 /// A running gateway with the echo project.
 pub struct Gateway {
     pub address: SocketAddr,
-    pub door: WebSocketDoor,
+    pub websocket: WebSocketApiServer,
     pub lambda: Lambda,
     pub log: EventLog,
 }
@@ -200,14 +204,14 @@ impl Gateway {
     pub async fn start_with(api: WebSocketApi, websocket: WebSocketOptions) -> Self {
         let log = EventLog::new();
         let lambda = Lambda::start(Options { environment: log.environment(), ..options() });
-        let door = WebSocketDoor::new(api, lambda.clone(), websocket);
-        let app = Router::new().fallback(answer).with_state(door.clone());
+        let websocket = WebSocketApiServer::new(api, lambda.clone(), websocket);
+        let app = Router::new().fallback(answer).with_state(websocket.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
         spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { address, door, lambda, log }
+        Self { address, websocket, lambda, log }
     }
 
     /// Opens a WebSocket; `path` may have a query string.
@@ -251,12 +255,12 @@ impl Gateway {
 }
 
 async fn answer(
-    State(door): State<WebSocketDoor>,
+    State(websocket): State<WebSocketApiServer>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     if request.headers().contains_key(header::UPGRADE) {
-        return door.upgrade(request, peer).await;
+        return websocket.upgrade(request, peer).await;
     }
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
@@ -264,7 +268,7 @@ async fn answer(
         return StatusCode::NOT_FOUND.into_response();
     };
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    connections_api::handle(&door, &parts.method, id, body).await
+    connections_api::handle(&websocket, &parts.method, id, body).await
 }
 
 /// A WebSocket client.

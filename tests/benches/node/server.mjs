@@ -81,5 +81,5 @@ new WebSocketServer({ server }).on('connection', (socket) => {
 });
 
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
-// Whoever started this ends it by closing its input.
+// The process that started this ends it by closing its input.
 process.stdin.on('end', () => process.exit()).resume();

@@ -1,0 +1,436 @@
+//! One function's instances: which of them gets the next event, when another is started, when one is let go.
+//!
+//! A pool does not know what an instance is made of: it is handed a way to start one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use uuid::Uuid;
+
+use super::error::InvokeError;
+use crate::aws::limits::INIT_TIMEOUT;
+
+/// An instance that has just answered polls again at once; starting another for that gap would be waste.
+const RETURN_GRACE: Duration = Duration::from_millis(20);
+
+/// How long an event waits for one of a burst of instances before others are started beside them.
+const BURST_WAIT: Duration = Duration::from_millis(100);
+
+/// Starts an instance, which reaches its pool through the slot.
+pub(super) type StartInstance = Box<dyn Fn(Slot) + Send + Sync>;
+
+/// How many instances a pool starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// At most.
+    pub(super) concurrency: usize,
+    /// As soon as there are events for them.
+    pub(super) burst: usize,
+}
+
+/// One event on its way to an instance.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) id: String,
+    pub(super) payload: Bytes,
+    pub(super) answer: Answer,
+}
+
+/// Where the outcome of an invocation goes; a failure is logged on its way.
+#[derive(Debug)]
+pub(super) struct Answer {
+    label: Arc<str>,
+    to: oneshot::Sender<Result<Bytes, InvokeError>>,
+}
+
+impl Answer {
+    pub(super) fn succeed(self, response: Bytes) {
+        // The caller may have given up waiting; the function's work is done all the same.
+        let _ = self.to.send(Ok(response));
+    }
+
+    pub(super) fn fail(self, error: InvokeError) {
+        match error {
+            // The stop was asked for, so it is no news.
+            InvokeError::Stopped => tracing::debug!("[{}] {error}", self.label),
+            _ => tracing::error!("[{}] {error}", self.label),
+        }
+        let _ = self.to.send(Err(error));
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.to.is_closed()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Idle,
+    Busy,
+    /// Has answered and not polled again yet.
+    Returning,
+}
+
+#[derive(Debug)]
+struct Entry {
+    phase: Phase,
+    process: Option<u32>,
+    kill: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    started: u64,
+    /// The instances by number.
+    entries: BTreeMap<u64, Entry>,
+    /// Where idle instances take their next event. The most recently used is last, so that the others grow old and
+    /// are stopped.
+    idle: Vec<(u64, oneshot::Sender<Invocation>)>,
+    waiting: VecDeque<Invocation>,
+    /// When an instance last finished starting.
+    settled: Option<Instant>,
+}
+
+/// How far to scale out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Up to a burst; instances that have just answered count as coming.
+    Some,
+    /// Up to a burst; those that have just answered have not come back.
+    Urgent,
+    /// Up to the limit: those at work are slow.
+    All,
+}
+
+impl State {
+    fn count(&self, phase: Phase) -> usize {
+        self.entries.values().filter(|entry| entry.phase == phase).count()
+    }
+
+    fn phase(&self, number: u64) -> Option<Phase> {
+        self.entries.get(&number).map(|entry| entry.phase)
+    }
+
+    fn set_phase(&mut self, number: u64, phase: Phase) {
+        if let Some(entry) = self.entries.get_mut(&number) {
+            entry.phase = phase;
+        }
+    }
+
+    fn forget_poll(&mut self, number: u64) {
+        self.idle.retain(|(idle, _)| *idle != number);
+    }
+
+    fn is_waiting(&self, id: &str) -> bool {
+        self.waiting.iter().any(|waiting| waiting.id == id)
+    }
+
+    fn next_waiting(&mut self) -> Option<Invocation> {
+        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiting| !waiting.answer.is_abandoned())
+    }
+}
+
+/// The instances of one function and the events waiting for one.
+pub(super) struct Pool {
+    /// How log lines name the function.
+    label: Arc<str>,
+    /// How long an event waits for an instance: as long as one may work on it.
+    queue_timeout: Duration,
+    limits: Limits,
+    start_instance: StartInstance,
+    stopping: CancellationToken,
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Pool");
+        shown.field("label", &self.label).field("limits", &self.limits).field("state", &self.state);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// `queue_timeout` bounds how long an event waits for an instance; `stopping` ends the pool.
+    pub(super) fn new(
+        label: Arc<str>,
+        queue_timeout: Duration,
+        limits: Limits,
+        stopping: CancellationToken,
+        start_instance: StartInstance,
+    ) -> Arc<Self> {
+        Arc::new(Self { label, queue_timeout, limits, start_instance, stopping, state: Mutex::default() })
+    }
+
+    pub(super) async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let (id, outcome) = self.offer(payload.clone());
+        if let Some(result) = self.wait(&id, outcome).await {
+            return result;
+        }
+        // The instance ended in the moment it was chosen; the event was never delivered.
+        let (id, outcome) = self.offer(payload);
+        self.wait(&id, outcome).await.unwrap_or_else(|| {
+            let error =
+                InvokeError::Crashed { cause: "two instances ended before they took the event".into() };
+            tracing::error!("[{}] {error}", self.label);
+            Err(error)
+        })
+    }
+
+    /// Gives the event to an idle instance or queues it; returns its id and where the outcome arrives.
+    fn offer(self: &Arc<Self>, payload: Bytes) -> (String, oneshot::Receiver<Result<Bytes, InvokeError>>) {
+        let (to, outcome) = oneshot::channel();
+        let id = Uuid::new_v4().to_string();
+        let answer = Answer { label: Arc::clone(&self.label), to };
+        let mut invocation = Invocation { id: id.clone(), payload, answer };
+        if self.stopping.is_cancelled() {
+            invocation.answer.fail(InvokeError::Stopped);
+            return (id, outcome);
+        }
+        let mut state = self.lock();
+        while let Some((number, poll)) = state.idle.pop() {
+            match poll.send(invocation) {
+                Ok(()) => {
+                    state.set_phase(number, Phase::Busy);
+                    return (id, outcome);
+                }
+                Err(back) => invocation = back,
+            }
+        }
+        state.waiting.push_back(invocation);
+        self.scale_out(&mut state, Need::Some);
+        (id, outcome)
+    }
+
+    /// Waits for the outcome: in the queue up to the time limit, afterwards as long as the instance lives, which
+    /// is bounded too. `None`: the instance ended without taking the event.
+    async fn wait(
+        self: &Arc<Self>,
+        id: &str,
+        mut outcome: oneshot::Receiver<Result<Bytes, InvokeError>>,
+    ) -> Option<Result<Bytes, InvokeError>> {
+        if let Ok(result) = timeout(RETURN_GRACE, &mut outcome).await {
+            return result.ok();
+        }
+        self.scale_out(&mut self.lock(), Need::Urgent);
+        if let Ok(result) = timeout(self.queue_timeout, self.wait_scaling_out(id, &mut outcome)).await {
+            return result.ok();
+        }
+        // An instance that is starting must not cost the event its place: starting is bounded by itself.
+        if self.lock().count(Phase::Starting) > 0
+            && let Ok(result) = timeout(INIT_TIMEOUT, &mut outcome).await
+        {
+            return result.ok();
+        }
+        let queued = {
+            let mut state = self.lock();
+            let place = state.waiting.iter().position(|waiting| waiting.id == id);
+            place.and_then(|place| state.waiting.remove(place))
+        };
+        if let Some(invocation) = queued {
+            invocation.answer.fail(InvokeError::Throttled);
+        }
+        outcome.await.ok()
+    }
+
+    /// Waits for the outcome, and has more instances started while the present ones take no event.
+    async fn wait_scaling_out<T>(
+        self: &Arc<Self>,
+        id: &str,
+        outcome: &mut oneshot::Receiver<T>,
+    ) -> Result<T, oneshot::error::RecvError> {
+        while self.lock().is_waiting(id) {
+            if let Ok(result) = timeout(BURST_WAIT, &mut *outcome).await {
+                return result;
+            }
+            let mut state = self.lock();
+            if state.count(Phase::Starting) == 0
+                && state.settled.is_none_or(|settled| settled.elapsed() >= BURST_WAIT)
+            {
+                self.scale_out(&mut state, Need::All);
+            }
+        }
+        outcome.await
+    }
+
+    /// Starts as many instances as there are events that none will be free for.
+    fn scale_out(self: &Arc<Self>, state: &mut State, need: Need) {
+        if self.stopping.is_cancelled() {
+            return;
+        }
+        state.waiting.retain(|waiting| !waiting.answer.is_abandoned());
+        let returning = if need == Need::Some { state.count(Phase::Returning) } else { 0 };
+        let mut coming = state.count(Phase::Starting) + returning;
+        let limit = match need {
+            Need::Some | Need::Urgent => self.limits.concurrency.min(self.limits.burst),
+            Need::All => self.limits.concurrency,
+        };
+        while coming < state.waiting.len() && state.entries.len() < limit {
+            state.started += 1;
+            let number = state.started;
+            let kill = self.stopping.child_token();
+            let entry = Entry { phase: Phase::Starting, process: None, kill: kill.clone() };
+            state.entries.insert(number, entry);
+            (self.start_instance)(Slot { pool: Arc::clone(self), number, kill });
+            coming += 1;
+        }
+    }
+
+    /// Kills one instance, a busy one first.
+    pub(super) fn kill_one(&self) -> bool {
+        let mut state = self.lock();
+        let rank = |entry: &Entry| match entry.phase {
+            Phase::Busy => 0,
+            Phase::Returning => 1,
+            Phase::Idle => 2,
+            Phase::Starting => 3,
+        };
+        let Some(number) =
+            state.entries.iter().min_by_key(|(_, entry)| rank(entry)).map(|(number, _)| *number)
+        else {
+            return false;
+        };
+        state.forget_poll(number);
+        if let Some(entry) = state.entries.get(&number) {
+            entry.kill.cancel();
+        }
+        true
+    }
+
+    /// Fails everything that waits.
+    pub(super) fn drain(&self) {
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        for invocation in waiting {
+            invocation.answer.fail(InvokeError::Stopped);
+        }
+    }
+
+    pub(super) fn processes(&self) -> Vec<u32> {
+        self.lock().entries.values().filter_map(|entry| entry.process).collect()
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    pub(super) fn started(&self) -> u64 {
+        self.lock().started
+    }
+
+    pub(super) fn busy(&self) -> usize {
+        self.lock().count(Phase::Busy)
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.lock().count(Phase::Idle)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One instance's place in its pool: through it the instance takes events and tells how it is doing.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pool: Arc<Pool>,
+    number: u64,
+    kill: CancellationToken,
+}
+
+impl Slot {
+    /// How log lines name the function.
+    pub(super) fn label(&self) -> &Arc<str> {
+        &self.pool.label
+    }
+
+    /// The instance's process has started.
+    pub(super) fn set_process(&self, process: Option<u32>) {
+        if let Some(entry) = self.pool.lock().entries.get_mut(&self.number) {
+            entry.process = process;
+        }
+    }
+
+    /// The instance's process, while it has one.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.pool.lock().entries.get(&self.number).and_then(|entry| entry.process)
+    }
+
+    /// The instance polls for its next event; `None` if it is no longer wanted.
+    pub(super) fn next(&self) -> Option<oneshot::Receiver<Invocation>> {
+        let (poll, taken) = oneshot::channel();
+        let mut state = self.pool.lock();
+        // A second poll replaces the first.
+        state.forget_poll(self.number);
+        if state.phase(self.number)? == Phase::Starting {
+            state.settled = Some(Instant::now());
+        }
+        match state.next_waiting() {
+            Some(invocation) => {
+                state.set_phase(self.number, Phase::Busy);
+                // Cannot fail: the receiver is right here.
+                let _ = poll.send(invocation);
+            }
+            None => {
+                state.set_phase(self.number, Phase::Idle);
+                state.idle.push((self.number, poll));
+            }
+        }
+        Some(taken)
+    }
+
+    /// The instance has answered and will poll again.
+    pub(super) fn set_returning(&self) {
+        self.pool.lock().set_phase(self.number, Phase::Returning);
+    }
+
+    /// Whether the instance has answered and not polled again.
+    pub(super) fn is_returning(&self) -> bool {
+        self.pool.lock().phase(self.number) == Some(Phase::Returning)
+    }
+
+    /// Takes the instance out of service if it has no work; false if it got some meanwhile.
+    pub(super) fn retire(&self) -> bool {
+        let mut state = self.pool.lock();
+        let idle = state.phase(self.number) == Some(Phase::Idle);
+        if idle {
+            state.forget_poll(self.number);
+            state.entries.remove(&self.number);
+        }
+        idle
+    }
+
+    /// Waits until the instance is to be killed.
+    pub(super) fn killed(&self) -> WaitForCancellationFuture<'_> {
+        self.kill.cancelled()
+    }
+
+    /// The error that an event gets whose instance has ended.
+    pub(super) fn ended(&self, cause: &str) -> InvokeError {
+        match self.pool.stopping.is_cancelled() {
+            true => InvokeError::Stopped,
+            false => InvokeError::Crashed { cause: cause.to_owned() },
+        }
+    }
+
+    /// The instance has ended. One that never polled fails the event it was started for, so that a function that
+    /// cannot start is not started for ever.
+    pub(super) fn vacate(&self, cause: &str) {
+        let mut state = self.pool.lock();
+        state.forget_poll(self.number);
+        let Some(entry) = state.entries.remove(&self.number) else { return };
+        if entry.phase == Phase::Starting
+            && let Some(invocation) = state.next_waiting()
+        {
+            invocation.answer.fail(self.ended(cause));
+        }
+        self.pool.scale_out(&mut state, Need::Some);
+    }
+}

@@ -1,0 +1,162 @@
+//! An instance's process: its environment, its output and its end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::aws;
+use crate::project::Function;
+
+/// The variables of the gateway's own environment that functions may see.
+const INHERITED: [&str; 4] = ["PATH", "HOME", "RUST_LOG", "RUST_BACKTRACE"];
+/// A longer line of output is shown in pieces.
+const LINE_LIMIT: u64 = 64 * 1024;
+/// How long the rest of an ended process's output is waited for.
+const OUTPUT_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// A function's executable and what it is told when it starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program<'a> {
+    pub(super) executable: &'a Path,
+    pub(super) function: &'a Function,
+    /// Over the function's own.
+    pub(super) environment: &'a BTreeMap<String, String>,
+    pub(super) runtime_api: SocketAddr,
+}
+
+/// A running process; it is killed when dropped.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    output: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts the program. Its output is logged under `label`, by `tasks`; each line of its standard error is also
+    /// given to `on_stderr_line`.
+    pub(super) fn start(
+        program: Program<'_>,
+        label: &Arc<str>,
+        tasks: &TaskTracker,
+        on_stderr_line: impl Fn(&str) + Send + 'static,
+    ) -> Result<Self, String> {
+        let mut command = Command::new(program.executable);
+        set_environment(&mut command, program);
+        if program.function.code_uri.is_dir() {
+            command.current_dir(&program.function.code_uri);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", program.executable.display()))?;
+        yield_to_others(child.id());
+        let mut output = Vec::with_capacity(2);
+        if let Some(stdout) = child.stdout.take() {
+            output.push(tasks.spawn(log(stdout, Arc::clone(label), |_| {})));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            output.push(tasks.spawn(log(stderr, Arc::clone(label), on_stderr_line)));
+        }
+        Ok(Self { child, output })
+    }
+
+    /// The process id, while the process runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until the process has ended, and says how.
+    pub(super) async fn wait(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => describe(status),
+            Err(error) => format!("its process was lost ({error})"),
+        }
+    }
+
+    /// Waits until the output of the ended process has been read, with a bound: its own children may hold it open.
+    pub(super) async fn finish_output(self) {
+        for task in self.output {
+            let _ = timeout(OUTPUT_TIMEOUT, task).await;
+        }
+    }
+
+    pub(super) async fn kill(&mut self) {
+        if let Err(error) = self.child.kill().await {
+            tracing::warn!("a function's process could not be killed: {error}");
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    format!("its process ended ({status})")
+}
+
+fn set_environment(command: &mut Command, program: Program<'_>) {
+    let Program { function, environment, runtime_api, .. } = program;
+    command.env_clear();
+    for name in INHERITED {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", Uuid::new_v4().simple()))
+        .envs(aws::VARIABLES)
+        .env("_HANDLER", &function.handler)
+        .env("LAMBDA_TASK_ROOT", &function.code_uri)
+        .env("LANG", "en_US.UTF-8")
+        .env("TZ", ":UTC")
+        .envs(&function.environment)
+        .envs(environment)
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string());
+}
+
+/// Lets a function that wakes wait for the process that is running instead of interrupting it: the gateway then
+/// serves several instances at a time, with fewer switches between processes. Where it fails, all is only slower.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn yield_to_others(process: Option<u32>) {
+    let Some(process) = process.and_then(|process| process.try_into().ok()) else { return };
+    let _ =
+        uapi::sched_setscheduler(process, uapi::c::SCHED_BATCH, &uapi::c::sched_param { sched_priority: 0 });
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn yield_to_others(_: Option<u32>) {}
+
+/// Logs a function's output line by line.
+async fn log(output: impl AsyncRead + Unpin, label: Arc<str>, on_line: impl Fn(&str)) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut output).take(LINE_LIMIT).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        if text.is_empty() {
+            continue;
+        }
+        tracing::info!("[{label}] {text}");
+        on_line(text);
+    }
+}

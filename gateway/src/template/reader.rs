@@ -1,0 +1,177 @@
+//! The reader of a template: gives resources and properties with their values worked out, and gathers warnings.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::intrinsics::Scope;
+use super::problem::Problem;
+use super::vocabulary::{self, Part};
+use super::yaml::{Node, Value};
+
+/// A resource whose condition holds.
+#[derive(Debug)]
+pub(super) struct Resource<'t> {
+    pub(super) id: &'t str,
+    pub(super) kind: &'t str,
+    pub(super) line: usize,
+    /// As written: a value is worked out when it is read, so that unused ones cannot fail.
+    pub(super) properties: Node,
+}
+
+/// The state of reading one template.
+#[derive(Debug)]
+pub(super) struct Reader<'t> {
+    pub(super) scope: Scope<'t>,
+    /// `Globals.HttpApi`, which also shapes the API that SAM makes by itself.
+    pub(super) http_globals: Option<Node>,
+    pub(super) folder: PathBuf,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl<'t> Reader<'t> {
+    /// A reader of this template, and the resources that exist in it.
+    pub(super) fn open(
+        root: &'t Node,
+        folder: &Path,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<Resource<'t>>), Problem> {
+        let Some(declared) = root.get("Resources") else {
+            return Err(Problem::new(root.line, "the template has no Resources"));
+        };
+        let scope = Scope::new(root, parameters)?;
+        let globals = root.get("Globals");
+        let mut reader = Self {
+            scope,
+            http_globals: globals.and_then(|globals| globals.get("HttpApi")).cloned(),
+            folder: folder.to_owned(),
+            warnings: Vec::new(),
+        };
+        reader.check_words(&vocabulary::TEMPLATE, root);
+        if let Some(globals) = globals {
+            reader.check_words(&vocabulary::GLOBALS, globals);
+        }
+        let mut resources = Vec::new();
+        for (id, node) in declared.entries() {
+            resources.extend(reader.read_resource(id, node, globals)?);
+        }
+        Ok((reader, resources))
+    }
+
+    fn read_resource(
+        &mut self,
+        id: &'t str,
+        node: &'t Node,
+        globals: Option<&Node>,
+    ) -> Result<Option<Resource<'t>>, Problem> {
+        let line = node.line;
+        let Some(kind) = node.get("Type").and_then(Node::as_text) else {
+            self.warn(line, format!("{id} has no Type and is left out"));
+            return Ok(None);
+        };
+        if let Some(condition) = node.get("Condition")
+            && !self.scope.holds(condition.line, condition.as_text().unwrap_or_default())?
+        {
+            return Ok(None);
+        }
+        self.check_words(&vocabulary::RESOURCE, node);
+        let own = match node.get("Properties") {
+            Some(properties) => self.scope.resolve_top(properties)?,
+            None => None,
+        };
+        let own = own.unwrap_or(Node { line, value: Value::Map(Vec::new()) });
+        let shared = kind.strip_prefix("AWS::Serverless::").and_then(|kind| globals?.get(kind));
+        let properties = match shared {
+            Some(shared) => shared.clone().overlay(own),
+            None => own,
+        };
+        Ok(Some(Resource { id, kind, line, properties }))
+    }
+
+    pub(super) fn warn(&mut self, line: usize, text: impl Into<String>) {
+        self.warnings.push(Problem::new(line, text));
+    }
+
+    /// The value of a property. One that cannot be worked out is a warning and counts as absent.
+    pub(super) fn property(&mut self, properties: &Node, key: &str) -> Option<Node> {
+        match self.scope.resolve(properties.get(key)?) {
+            Ok(node) => node.filter(|node| node.value != Value::Null),
+            Err(problem) => {
+                self.warn(problem.line, format!("{key} is left out: {}", problem.text));
+                None
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, properties: &Node, key: &str) -> Option<String> {
+        let node = self.property(properties, key)?;
+        let text = node.as_text().map(str::to_owned);
+        if text.is_none() {
+            self.warn(node.line, format!("{key} is left out: expected a text, found {}", node.kind()));
+        }
+        text
+    }
+
+    pub(super) fn number<N>(&mut self, properties: &Node, key: &str, range: RangeInclusive<N>) -> Option<N>
+    where
+        N: FromStr + PartialOrd + fmt::Display,
+    {
+        let text = self.text(properties, key)?;
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            let why = format!("\"{text}\" is no number from {} to {}", range.start(), range.end());
+            self.warn(properties.line_of(key), format!("{key} is left out: {why}"));
+        }
+        number
+    }
+
+    /// A list of texts; a single text counts as a list of one, an empty text as none.
+    pub(super) fn texts(&mut self, properties: &Node, key: &str) -> Vec<String> {
+        let Some(node) = self.property(properties, key) else { return Vec::new() };
+        let items = match node.value {
+            Value::List(items) => items,
+            _ => vec![node],
+        };
+        items.iter().filter_map(Node::as_text).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// A map of texts. An entry that cannot be worked out is left out, the others stay.
+    pub(super) fn text_map(&mut self, properties: &Node, key: &str) -> BTreeMap<String, String> {
+        let Some(node) = properties.get(key) else { return BTreeMap::new() };
+        let node = match self.scope.resolve_top(node) {
+            Ok(Some(node)) => node,
+            Ok(None) => return BTreeMap::new(),
+            Err(problem) => {
+                self.warn(problem.line, format!("{key} is left out: {}", problem.text));
+                return BTreeMap::new();
+            }
+        };
+        let names = node.entries().iter().map(|(name, _)| name);
+        names.filter_map(|name| Some((name.clone(), self.text(&node, name)?))).collect()
+    }
+
+    /// Warns of each word in `node` that has no effect.
+    pub(super) fn check_words(&mut self, part: &Part, node: &Node) {
+        for (word, value) in node.entries() {
+            if let Some(why) = part.objection(word) {
+                self.warn(value.line, format!("{word} is left out: {why}"));
+            }
+        }
+    }
+
+    /// The same for a resource's properties, where its type is one that is read.
+    pub(super) fn check_properties(&mut self, resource: &Resource<'_>) {
+        if let Some(part) = vocabulary::properties_of(resource.kind) {
+            self.check_words(part, &resource.properties);
+        }
+    }
+
+    /// Warns of a resource that the gateway could serve and does not.
+    pub(super) fn check_type(&mut self, resource: &Resource<'_>) {
+        if let Some(why) = vocabulary::objection_to_type(resource.kind) {
+            self.warn(resource.line, format!("{}: {} is left out: {why}", resource.id, resource.kind));
+        }
+    }
+}

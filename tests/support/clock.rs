@@ -1,0 +1,74 @@
+//! A clock of the test's own, read by real, unmodified functions in place of the machine's.
+//!
+//! libfaketime, loaded into their processes, tells them both wall time and the time that they measure spans with: both
+//! go on while a process is frozen.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+use crate::skip;
+
+/// Where packages for Debian (`faketime`) and brew (`libfaketime`) put it.
+const FOLDERS: [&str; 4] =
+    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/opt/homebrew/lib", "/usr/local/lib"];
+
+#[cfg(not(target_os = "macos"))]
+const LIBRARY: (&str, &str) = ("libfaketime.so.1", "LD_PRELOAD");
+#[cfg(target_os = "macos")]
+const LIBRARY: (&str, &str) = ("libfaketime.1.dylib", "DYLD_INSERT_LIBRARIES");
+
+/// A clock that runs ahead of the machine's; dropped, its readers are back in the present.
+#[derive(Debug)]
+pub struct Clock {
+    library: PathBuf,
+    folder: TempDir,
+    /// Seconds.
+    ahead: AtomicU64,
+}
+
+impl Clock {
+    /// In the present; `None`, and why, where libfaketime is not installed.
+    pub fn start() -> Option<Self> {
+        let (name, _) = LIBRARY;
+        let candidates = FOLDERS.map(|folder| Path::new(folder).join("faketime").join(name));
+        let Some(library) = candidates.into_iter().find(|path| path.exists()) else {
+            skip("libfaketime is not installed");
+            return None;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Self { library, folder, ahead: AtomicU64::new(0) };
+        clock.advance(Duration::ZERO);
+        Some(clock)
+    }
+
+    /// The environment of a function that reads this clock.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let (_, preload) = LIBRARY;
+        let (library, file) = (self.library.display().to_string(), self.file().display().to_string());
+        [(preload, library.as_str()), ("FAKETIME_TIMESTAMP_FILE", file.as_str()), ("FAKETIME_NO_CACHE", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    /// Moves the clock forward by whole seconds, at once.
+    pub fn advance(&self, by: Duration) {
+        let ahead = self.ahead.fetch_add(by.as_secs(), Ordering::Relaxed) + by.as_secs();
+        let fresh = self.file().with_extension("next");
+        std::fs::write(&fresh, format!("+{ahead}\n")).expect("a writable folder");
+        // A reader must not find half of it.
+        std::fs::rename(fresh, self.file()).expect("a writable folder");
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("time")
+    }
+
+    /// The time that it shows.
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
+    }
+}

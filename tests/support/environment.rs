@@ -1,0 +1,69 @@
+//! The environment that gateways, stores and proxies of this process run in: threads that outlive each test, the
+//! functions' binaries, built once, and a log file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use gateway::{executables, template};
+use tokio::runtime::Runtime;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The project's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The threads that the environment runs on; a test's own end with the test.
+pub fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("environment")
+            .enable_all()
+            .build()
+            .expect("threads for the environment")
+    })
+}
+
+/// Blocks until a future that runs in the environment is ready, wherever this is called.
+pub(crate) fn block_on<F: Future<Output: Send>>(start: impl FnOnce() -> F + Send) -> F::Output {
+    // A thread that already drives a runtime may not block on another.
+    std::thread::scope(|scope| {
+        let blocking = scope.spawn(|| runtime().block_on(start()));
+        blocking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The functions' binaries, by logical id.
+pub(crate) fn executables() -> &'static BTreeMap<String, PathBuf> {
+    static EXECUTABLES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    EXECUTABLES.get_or_init(|| {
+        write_log();
+        let folder = root();
+        let project = template::read(&folder.join("template.yaml"), &BTreeMap::new())
+            .unwrap_or_else(|error| panic!("{error}"))
+            .project;
+        block_on(|| executables::build(&project, &folder)).unwrap_or_else(|error| panic!("{error}"))
+    })
+}
+
+/// The full log of gateways and functions of this process; tests search it for secrets that must never be logged.
+///
+/// It stands beside the test's executable, under its name with `.log` in place of an extension.
+pub fn log_file() -> PathBuf {
+    std::env::current_exe().expect("a test is a file").with_extension("log")
+}
+
+/// The log of gateways and functions of this process so far.
+pub fn read_log() -> String {
+    std::fs::read_to_string(log_file()).expect("a log file")
+}
+
+fn write_log() {
+    let log = File::create(log_file()).expect("a log beside the test");
+    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE);
+    lines.with_ansi(false).with_writer(Mutex::new(log)).init();
+}

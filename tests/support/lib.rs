@@ -1,0 +1,45 @@
+//! The library that all suites are written with: a test environment (functions, stores, gateways) and its users.
+//!
+//! | Module | Starts or is |
+//! |---|---|
+//! | [`app`] | a gateway with the project's functions: one that all tests share, or one's own, built with what it needs |
+//! | [`user`], [`device`] | a user of the REST API, and one of the user's WebSockets |
+//! | [`api_client`], [`reply`] | a client that shows a token, and an HTTP response |
+//! | [`issuer`] | an issuer of tokens that gateways trust |
+//! | [`store`] | a store of a given [`StoreKind`]: shared by all tests, or one's own |
+//! | [`proxy`] | proxies before a store or a gateway: with TLS, checking tokens, slow, counting |
+//! | [`clock`] | a clock for functions, which a test moves |
+//! | [`paused_process`] | a process that is stopped for a while |
+//! | [`generator`] | generated input |
+//! | [`environment`] | the threads that these run on, the functions' binaries, built once, and the log file |
+//! | [`waiting`] | waits for a condition, with a timeout |
+//! | [`mod@skip`] | says that a test is skipped because the machine lacks something; in CI that is a failure |
+
+pub mod api_client;
+pub mod app;
+pub mod clock;
+pub mod device;
+pub mod environment;
+pub mod generator;
+pub mod issuer;
+pub mod paused_process;
+pub mod proxy;
+pub mod reply;
+pub mod skip;
+pub mod store;
+pub mod user;
+pub mod waiting;
+
+pub use api_client::ApiClient;
+pub use app::{App, AppBuilder, TestGateway};
+pub use clock::Clock;
+pub use device::Device;
+pub use environment::{read_log, root};
+pub use generator::Generator;
+pub use issuer::{AUDIENCE, Token};
+pub use paused_process::PausedProcess;
+pub use reply::Reply;
+pub use skip::skip;
+pub use store::{StoreKind, TestStore};
+pub use user::{Message, User, encoded};
+pub use waiting::{in_time, wait_until};

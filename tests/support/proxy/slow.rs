@@ -1,0 +1,61 @@
+//! A proxy that delivers late whatever the server says.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{Proxy, connect};
+
+/// A plain proxy with a delay.
+#[derive(Debug)]
+pub struct SlowProxy {
+    proxy: Proxy,
+    /// Milliseconds.
+    delay: Arc<AtomicU64>,
+}
+
+impl SlowProxy {
+    /// Before the server that listens on this port; without a delay at first.
+    pub fn start(server: u16) -> Self {
+        let delay = Arc::default();
+        let shared = Arc::clone(&delay);
+        let proxy = Proxy::start(move |client| relay(client, server, Arc::clone(&shared)));
+        Self { proxy, delay }
+    }
+
+    /// Where a Redis client reaches the server through this proxy.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.proxy.port)
+    }
+
+    /// Sets how late things come from now on.
+    pub fn delay(&self, by: Duration) {
+        self.delay.store(by.as_millis().try_into().expect("a short time"), Ordering::Relaxed);
+    }
+}
+
+async fn relay(client: TcpStream, server: u16, delay: Arc<AtomicU64>) -> io::Result<()> {
+    let server = connect(server).await?;
+    let ((mut requests, mut to_client), (mut replies, mut to_server)) =
+        (client.into_split(), server.into_split());
+    let replying = async {
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            let length = replies.read(&mut bytes).await?;
+            tokio::time::sleep(Duration::from_millis(delay.load(Ordering::Relaxed))).await;
+            if length == 0 {
+                return Ok(());
+            }
+            to_client.write_all(&bytes[..length]).await?;
+        }
+    };
+    // Either side that closes its connection ends both.
+    tokio::select! {
+        requested = tokio::io::copy(&mut requests, &mut to_server) => requested.map(drop),
+        replied = replying => replied,
+    }
+}

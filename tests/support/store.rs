@@ -1,0 +1,236 @@
+//! Stores of several kinds, started here: shared by all tests, or a test's own.
+
+pub mod access;
+pub mod certificates;
+mod cluster;
+pub mod iam;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::future::join_all;
+use gateway::valkey::{Options, Valkey, ValkeyError};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, TlsCertificates};
+use tempfile::TempDir;
+
+use crate::environment::{block_on, root};
+use crate::paused_process::PausedProcess;
+use crate::proxy::{Admission, TlsProxy, admit_all};
+use access::{ADMIN, FUNCTIONS, Login};
+use certificates::Certificates;
+
+/// The servers that a store is made of, by which each test says where it runs.
+///
+/// The basics run on [`Single`](Self::Single), as locally, and on [`SecureCluster`](Self::SecureCluster), as deployed.
+/// Tests run on the latter alone if slots, rights or concurrent writers could make a difference, and on the former alone
+/// if the store makes none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// One server without TLS and rights.
+    Single,
+    /// Three primaries without TLS and rights.
+    Cluster,
+    /// One server behind TLS, on which functions have the rights that the template gives them.
+    SecureSingle,
+    /// Three primaries as ElastiCache Serverless shows itself: clients know nodes by name and by their TLS proxies,
+    /// and functions have the rights that the template gives them, but for what is forbidden there.
+    SecureCluster,
+}
+
+impl StoreKind {
+    fn is_clustered(self) -> bool {
+        matches!(self, Self::Cluster | Self::SecureCluster)
+    }
+
+    fn is_secure(self) -> bool {
+        matches!(self, Self::SecureSingle | Self::SecureCluster)
+    }
+}
+
+/// Servers, and how to reach them; dropped, they stop.
+#[derive(Debug)]
+pub struct TestStore {
+    kind: StoreKind,
+    url: String,
+    admin_url: String,
+    authority: Option<String>,
+    nodes: Vec<Valkey>,
+    proxies: Vec<TlsProxy>,
+    _folder: Option<TempDir>,
+}
+
+impl TestStore {
+    /// The store of this kind that all tests share; it ends with this process.
+    pub fn shared(kind: StoreKind) -> &'static Self {
+        static SHARED: [OnceLock<TestStore>; 4] = [const { OnceLock::new() }; 4];
+        SHARED[kind as usize].get_or_init(|| block_on(|| Self::start(kind)))
+    }
+
+    /// A store of one's own.
+    pub async fn start(kind: StoreKind) -> Self {
+        Self::start_with(kind, admit_all()).await
+    }
+
+    /// A store of one's own that, if it is secure, admits clients so.
+    pub async fn start_with(kind: StoreKind, admission: Arc<Admission>) -> Self {
+        if kind.is_secure() {
+            return Self::start_secure(kind, admission).await;
+        }
+        let nodes = match kind.is_clustered() {
+            true => cluster::start(async |_, _| ()).await,
+            false => vec![start_valkey(None).await],
+        };
+        Self::open_to_all(kind, nodes, None)
+    }
+
+    /// A single server of one's own that keeps its data while it is stopped.
+    pub async fn start_durable() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let node = start_valkey(Some(folder.path().to_owned())).await;
+        Self::open_to_all(StoreKind::Single, vec![node], Some(folder))
+    }
+
+    fn open_to_all(kind: StoreKind, nodes: Vec<Valkey>, folder: Option<TempDir>) -> Self {
+        let url = nodes[0].url();
+        Self {
+            kind,
+            admin_url: url.clone(),
+            url,
+            authority: None,
+            nodes,
+            proxies: Vec::new(),
+            _folder: folder,
+        }
+    }
+
+    async fn start_secure(kind: StoreKind, admission: Arc<Admission>) -> Self {
+        let certificates = Certificates::issue();
+        let mut proxies = Vec::new();
+        let mut put_proxy_before = |node: &Valkey| {
+            let proxy = TlsProxy::start_with(node.port(), &certificates, Arc::clone(&admission));
+            let port = proxy.port();
+            proxies.push(proxy);
+            port
+        };
+        let nodes = if kind.is_clustered() {
+            let starting = cluster::start(async |connection, node| {
+                cluster::announce(connection, put_proxy_before(node)).await;
+            });
+            starting.await
+        } else {
+            let node = start_valkey(None).await;
+            put_proxy_before(&node);
+            vec![node]
+        };
+        for node in &nodes {
+            access::restrict(&mut connect(node, None).await).await;
+        }
+        let (port, clustered) = (proxies[0].port(), kind.is_clustered());
+        let url = |login: Login| format!("rediss://{}localhost:{port}?cluster={clustered}", login.in_url());
+        Self {
+            kind,
+            url: url(FUNCTIONS),
+            admin_url: url(ADMIN),
+            authority: Some(certificates.authority().to_owned()),
+            nodes,
+            proxies,
+            _folder: None,
+        }
+    }
+
+    /// The URL that functions are given.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same with all rights.
+    pub fn admin_url(&self) -> &str {
+        &self.admin_url
+    }
+
+    /// The authority that clients have to trust where servers speak TLS, as PEM text.
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
+    }
+
+    /// The same for a client of the redis crate.
+    pub fn certificates(&self) -> TlsCertificates {
+        TlsCertificates { client_tls: None, root_cert: self.authority().map(Into::into) }
+    }
+
+    /// Where the first node listens, or the TLS proxy before it.
+    pub fn port(&self) -> u16 {
+        self.proxies.first().map_or_else(|| self.nodes[0].port(), TlsProxy::port)
+    }
+
+    /// Whether it has several nodes.
+    pub fn is_clustered(&self) -> bool {
+        self.kind.is_clustered()
+    }
+
+    /// The TLS proxies before its nodes, if it is secure.
+    pub fn proxies(&self) -> &[TlsProxy] {
+        &self.proxies
+    }
+
+    /// A connection to the first node, past proxies and with all rights.
+    pub async fn connect(&self) -> MultiplexedConnection {
+        self.connect_to(&self.nodes[0]).await
+    }
+
+    async fn connect_to(&self, node: &Valkey) -> MultiplexedConnection {
+        connect(node, self.kind.is_secure().then_some(ADMIN)).await
+    }
+
+    /// Closes all connections that are open. Needs a secure store.
+    pub async fn cut(&self) {
+        assert!(self.kind.is_secure(), "only a proxy can close connections");
+        join_all(self.proxies.iter().map(TlsProxy::cut)).await;
+    }
+
+    /// Leaves all connections open that are, and lets nothing pass on them any more. Needs a secure store.
+    pub async fn stall(&self) {
+        assert!(self.kind.is_secure(), "only a proxy can stall connections");
+        join_all(self.proxies.iter().map(TlsProxy::stall)).await;
+    }
+
+    /// Stops the last node; of a single server, the server.
+    pub async fn stop_node(&mut self) {
+        self.last_node().stop().await;
+    }
+
+    /// Starts the last node again, on the same port, and stops it first where it runs.
+    pub async fn restart_node(&mut self) {
+        self.last_node().restart().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn last_node(&mut self) -> &mut Valkey {
+        self.nodes.last_mut().expect("a store has a node")
+    }
+
+    /// Pauses the last node's process, so that only the system still accepts connections for it.
+    pub async fn pause_node(&self) -> PausedProcess {
+        let mut connection = self.connect_to(self.nodes.last().expect("a store has a node")).await;
+        let info: String =
+            redis::cmd("INFO").arg("server").query_async(&mut connection).await.expect("the node answers");
+        let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("its process");
+        PausedProcess::pause(process.trim().parse().expect("a number")).await
+    }
+}
+
+/// Starts a server; given a folder, it keeps its data there.
+async fn start_valkey(dir: Option<PathBuf>) -> Valkey {
+    try_valkey(dir, &[]).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn try_valkey(dir: Option<PathBuf>, settings: &[&str]) -> Result<Valkey, ValkeyError> {
+    let options = Options { dir, tools: Some(root().join(".local")), ..Options::default() };
+    Valkey::start_with(options, settings).await
+}
+
+async fn connect(node: &Valkey, login: Option<Login>) -> MultiplexedConnection {
+    let login = login.map(Login::in_url).unwrap_or_default();
+    let client = Client::open(format!("redis://{login}127.0.0.1:{}", node.port())).expect("a URL");
+    client.get_multiplexed_async_connection().await.expect("the node answers")
+}

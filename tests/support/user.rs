@@ -1,0 +1,78 @@
+//! A user of the REST API.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::{App, Device, Reply};
+
+/// A message as clients get it.
+pub type Message = Value;
+
+/// Somebody with a user key of their own.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub(crate) app: App,
+    pub key: String,
+}
+
+impl User {
+    /// Opens a WebSocket and registers on it.
+    pub async fn connect(&self) -> Device {
+        let mut device = self.app.connect().await;
+        device.register(&self.key).await;
+        device
+    }
+
+    pub async fn post_message(&self, receiver: &User, content: &str) -> Message {
+        let reply = self.try_post_message(receiver, content).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        reply.data()
+    }
+
+    pub async fn try_post_message(&self, receiver: &User, content: &str) -> Reply {
+        let draft = json!({ "sender_id": self.key, "receiver_id": receiver.key, "content": content });
+        self.app.post("/messages", draft.to_string()).await
+    }
+
+    pub async fn edit_message(&self, message: &Message, content: &str) -> Message {
+        let reply = self.try_edit_message(message, content).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.data()
+    }
+
+    pub async fn try_edit_message(&self, message: &Message, content: &str) -> Reply {
+        self.app.put(&path(message), json!({ "content": content }).to_string()).await
+    }
+
+    pub async fn delete_message(&self, message: &Message) {
+        let reply = self.try_delete_message(message).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    pub async fn try_delete_message(&self, message: &Message) -> Reply {
+        self.app.delete(&path(message)).await
+    }
+
+    pub async fn read_message(&self, message: &Message) -> Reply {
+        self.app.get(&path(message)).await
+    }
+
+    /// The messages this user takes part in.
+    pub async fn list_messages(&self) -> Vec<Message> {
+        self.app.list(&format!("user={}", encoded(&self.key))).await
+    }
+
+    /// The messages between the two.
+    pub async fn list_conversation(&self, with: &User) -> Vec<Message> {
+        self.app.list(&format!("user={}&with={}", encoded(&self.key), encoded(&with.key))).await
+    }
+}
+
+/// Text as it stands in a query or path.
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn path(message: &Message) -> String {
+    format!("/messages/{}", message["id"].as_str().expect("a message has an id"))
+}
