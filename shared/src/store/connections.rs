@@ -240,7 +240,7 @@ impl Store {
 
     /// Expects each of these connections to echo the `end_call` it is about to get: one round trip.
     pub async fn expect_echoes(&self, connections: &[Connection]) -> Result<(), Error> {
-        try_join_all(connections.iter().map(async |connection| {
+        try_join_all(connections.iter().map(|connection| async move {
             let expect = EXPECT_ECHO.call(&[keys::connection(&connection.id)]).arg(millis(ECHO));
             self.redis.run::<()>(&expect).await
         }))
@@ -257,7 +257,7 @@ impl Store {
 
     /// Forgets connections of a user that are gone: one round trip.
     pub async fn forget(&self, gone: &[(UserKey, ConnectionId)]) -> Result<(), Error> {
-        try_join_all(gone.iter().map(async |(user, connection)| {
+        try_join_all(gone.iter().map(|(user, connection)| async move {
             let (delete, remove) = (Cmd::del(keys::connection(connection)), remove(connection, user));
             try_join(self.redis.run::<()>(&delete), self.redis.run::<()>(&remove)).await
         }))

@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 
 use super::connections::Connection;
 use super::messages::Part;
-use super::script::Script;
+use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::access::MayFollow;
 use crate::clock;
@@ -264,44 +264,35 @@ impl Store {
     /// Enters a new message for its users: one round trip. Returns those for whom it is news.
     pub(super) async fn enter(
         &self,
-        entries: Vec<Entry<'_>>,
+        entries: &[Entry<'_>],
         claim: Option<(&ClientId, &str)>,
     ) -> Result<Vec<Feed>, Error> {
-        self.of_each(&entries, async |entry, tag| {
+        self.each(entries, |entry, tag| {
             let mut keys = index_keys(entry);
-            let mut completed = "";
-            if let Some((client_id, value)) = claim.filter(|_| entry.sent) {
-                keys.push(keys::claim(entry.user, client_id));
-                completed = value;
-            }
+            let claim = claim.filter(|_| entry.sent);
+            keys.extend(claim.map(|(client_id, _)| keys::claim(entry.user, client_id)));
             let call = CREATED.call(&keys).arg(entry.id.short()).arg(entry.peer.as_str()).arg(tag);
-            self.timed(&self.retained(call.arg(LOG_LENGTH)).arg(completed)).await
+            self.retained(call.arg(LOG_LENGTH)).arg(claim.map_or("", |(_, value)| value))
         })
         .await
     }
 
     /// Logs an edit for its users: one round trip.
-    pub(super) async fn log_edit(&self, entries: Vec<Entry<'_>>) -> Result<Vec<Feed>, Error> {
-        self.of_each(&entries, async |entry, tag| {
+    pub(super) async fn log_edit(&self, entries: &[Entry<'_>]) -> Result<Vec<Feed>, Error> {
+        self.each(entries, |entry, tag| {
             let keys =
                 [keys::user_gone, keys::user_events, keys::user_connections].map(|key| key(entry.user));
-            let call = UPDATED.call(&keys).arg(entry.id.short()).arg(tag);
-            self.timed(&self.retained(call.arg(LOG_LENGTH))).await
+            self.retained(UPDATED.call(&keys).arg(entry.id.short()).arg(tag).arg(LOG_LENGTH))
         })
         .await
     }
 
     /// Takes a message that was deleted at this time out for its users: one round trip.
-    pub(super) async fn leave_out(
-        &self,
-        entries: Vec<Entry<'_>>,
-        deleted_ms: i64,
-    ) -> Result<Vec<Feed>, Error> {
-        self.of_each(&entries, async |entry, tag| {
+    pub(super) async fn leave_out(&self, entries: &[Entry<'_>], deleted_ms: i64) -> Result<Vec<Feed>, Error> {
+        self.each(entries, |entry, tag| {
             let call =
                 DELETED.call(&index_keys(entry)).arg(entry.id.short()).arg(entry.peer.as_str()).arg(tag);
-            let call = self.retained(call.arg(LOG_LENGTH)).arg(GONE_MS).arg(deleted_ms);
-            self.timed(&call).await
+            self.retained(call.arg(LOG_LENGTH)).arg(GONE_MS).arg(deleted_ms)
         })
         .await
     }
@@ -338,27 +329,28 @@ impl Store {
         Ok(Follow::Events(Events { events, position, more }))
     }
 
-    async fn of_each<'a>(
+    /// Runs a script in each user's slot, all at once. Each tells the time, an event if it is news, and connections.
+    async fn each(
         &self,
-        entries: &'a [Entry<'a>],
-        run: impl AsyncFn(&Entry<'_>, String) -> Result<(Option<String>, Vec<String>), Error>,
+        entries: &[Entry<'_>],
+        script: impl Fn(&Entry<'_>, &str) -> Call,
     ) -> Result<Vec<Feed>, Error> {
-        let run = &run;
-        let feeds = try_join_all(entries.iter().map(async |entry| {
+        let mut calls = Vec::with_capacity(entries.len());
+        for entry in entries {
             // Random, so that an entry lost in a failover is not mistaken for the one that took its number.
-            let (event_id, connections) = run(entry, tag()?).await?;
-            let connections = connections.iter().map(|member| Connection::of_member(member)).collect();
-            Ok::<_, Error>(event_id.map(|event_id| Feed { user: entry.user.clone(), event_id, connections }))
-        }));
-        Ok(feeds.await?.into_iter().flatten().collect())
-    }
-
-    /// Runs a script that tells the time, an event and connections.
-    async fn timed(&self, call: &super::script::Call) -> Result<(Option<String>, Vec<String>), Error> {
+            calls.push(script(entry, &tag()?));
+        }
         let sent = clock::system_ms();
-        let (store_ms, event, connections): (i64, Option<String>, Vec<String>) = self.redis.run(call).await?;
-        self.clock.compare(sent, store_ms, clock::system_ms());
-        Ok((event, connections))
+        let told = try_join_all(calls.iter().map(|call| self.redis.run(call))).await?;
+        let received = clock::system_ms();
+        let mut feeds = Vec::new();
+        for (entry, told) in entries.iter().zip(told) {
+            let (store_ms, event_id, connections): (i64, Option<String>, Vec<String>) = told;
+            self.clock.compare(sent, store_ms, received);
+            let connections = connections.iter().map(|member| Connection::of_member(member)).collect();
+            feeds.extend(event_id.map(|event_id| Feed { user: entry.user.clone(), event_id, connections }));
+        }
+        Ok(feeds)
     }
 }
 

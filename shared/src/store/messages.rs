@@ -250,7 +250,8 @@ impl Store {
             let edited = message.edit(content.clone(), metadata.clone(), self.clock.now());
             match self.swap(&EDIT, id, &read.json, &edited.to_json()).await? {
                 None => {
-                    let feeds = self.log_edit(entries(id, &edited.sender_id, &edited.receiver_id)).await?;
+                    let users = entries(id, &edited.sender_id, &edited.receiver_id);
+                    let feeds = self.log_edit(&users).await?;
                     return Ok(Some((edited, feeds)));
                 }
                 Some(stored) if stored.is_empty() => return Ok(None),
@@ -349,12 +350,16 @@ impl Store {
             groups.entry(if clustered { id.conversation() } else { 0 }).or_default().push(place);
         }
         let share = WAVE_BYTES / groups.len().max(1);
-        let reads = groups.values().map(async |places| {
-            let keys: Vec<String> = places.iter().map(|place| keys::message(ids[*place])).collect();
-            self.redis.run::<Vec<String>>(&READ.call(&keys).arg(share)).await
-        });
+        let calls: Vec<_> = groups
+            .values()
+            .map(|places| {
+                let keys: Vec<_> = places.iter().map(|place| keys::message(ids[*place])).collect();
+                READ.call(&keys).arg(share)
+            })
+            .collect();
+        let reads = try_join_all(calls.iter().map(|call| self.redis.run::<Vec<String>>(call)));
         let mut wave = vec![None; ids.len()];
-        for (places, read) in groups.values().zip(try_join_all(reads).await?) {
+        for (places, read) in groups.values().zip(reads.await?) {
             for (place, json) in places.iter().zip(read) {
                 wave[*place] = Some(Some(json).filter(|json| !json.is_empty()));
             }
@@ -421,14 +426,15 @@ impl Store {
     async fn enter_message(&self, id: MessageId, message: &Message) -> Result<Vec<Feed>, Error> {
         let claim = message.client_id.as_ref().map(|client_id| (client_id, claim_value(id, message, true)));
         let claim = claim.as_ref().map(|(client_id, value)| (*client_id, value.as_str()));
-        let entries = self.enter(entries(id, &message.sender_id, &message.receiver_id), claim);
+        let entries = entries(id, &message.sender_id, &message.receiver_id);
+        let entering = self.enter(&entries, claim);
         let everything = async {
             if self.open {
                 self.redis.run::<()>(&Cmd::zadd(keys::ALL, id.short(), 0)).await?;
             }
             Ok(())
         };
-        let (feeds, ()) = try_join(entries, everything).await?;
+        let (feeds, ()) = try_join(entering, everything).await?;
         Ok(feeds)
     }
 
@@ -436,14 +442,14 @@ impl Store {
         let deleted =
             DateTime::parse_from_rfc3339(&tombstone.deleted_at).map_or(DateTime::<Utc>::MIN_UTC, Into::into);
         let entries = entries(id, &tombstone.sender_id, &tombstone.receiver_id);
-        let entries = self.leave_out(entries, deleted.timestamp_millis());
+        let leaving = self.leave_out(&entries, deleted.timestamp_millis());
         let everything = async {
             if self.open {
                 self.redis.run::<()>(&Cmd::zrem(keys::ALL, id.short())).await?;
             }
             Ok(())
         };
-        let (feeds, ()) = try_join(entries, everything).await?;
+        let (feeds, ()) = try_join(leaving, everything).await?;
         Ok(feeds)
     }
 
