@@ -23,7 +23,7 @@ pub enum Error {
     /// The log does not hold the position that was asked for; it is at this one now.
     Resync(String),
     /// Larger than the limit that the sentence names.
-    TooLarge(&'static str),
+    TooLarge(Cow<'static, str>),
     /// The store cannot be reached just now.
     Unavailable(Cause),
     /// Our fault.

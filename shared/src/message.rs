@@ -29,9 +29,9 @@ impl Content {
     /// [`Error::InvalidRequest`] without text, [`Error::TooLarge`] with too much.
     pub fn parse(text: Option<String>, required: &'static str) -> Result<Self, Error> {
         match text {
-            Some(text) if text.len() > CONTENT_BYTES => {
-                Err(Error::TooLarge("content may hold at most 16384 bytes of UTF-8"))
-            }
+            Some(text) if text.len() > CONTENT_BYTES => Err(Error::TooLarge(
+                format!("content may hold at most {CONTENT_BYTES} bytes of UTF-8").into(),
+            )),
             Some(text) if !text.is_empty() => Ok(Self(text)),
             _ => Err(Error::invalid(required)),
         }
@@ -54,7 +54,11 @@ impl ClientId {
     /// [`Error::InvalidRequest`] unless it has 1 to 64 bytes.
     pub fn parse(text: String) -> Result<Self, Error> {
         let valid = (1..=CLIENT_ID_BYTES).contains(&text.len());
-        if valid { Ok(Self(text)) } else { Err(Error::invalid("client_id must have 1 to 64 bytes of UTF-8")) }
+        if valid {
+            Ok(Self(text))
+        } else {
+            Err(Error::invalid(format!("client_id must have 1 to {CLIENT_ID_BYTES} bytes of UTF-8")))
+        }
     }
 
     /// The name as text.
@@ -75,7 +79,7 @@ impl Metadata {
     pub fn parse(value: &RawValue) -> Result<Self, Error> {
         let text = value.get();
         if text.len() > METADATA_BYTES {
-            return Err(Error::TooLarge("metadata may have at most 1024 bytes"));
+            return Err(Error::TooLarge(format!("metadata may have at most {METADATA_BYTES} bytes").into()));
         }
         if !text.starts_with('{') {
             return Err(Error::invalid("metadata must be a JSON object"));

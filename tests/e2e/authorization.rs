@@ -115,7 +115,8 @@ fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static st
     };
     match route {
         "GET /messages" if said != holder => (403, Some("forbidden")),
-        "GET /messages" => (200, None),
+        "GET /messages" | "GET /events" if said == holder => (200, None),
+        "GET /events" => (403, Some("forbidden")),
         "GET /messages/{id}" if holder == 2 => (404, Some("not_found")),
         "GET /messages/{id}" => (200, None),
         "POST /messages" if said != holder => (403, Some("forbidden")),

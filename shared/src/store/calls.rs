@@ -45,15 +45,15 @@ pub enum Candidates {
 static DESCRIBE: Script = Script::new(
     "
 local call = KEYS[1]
-local kind, me, delivery_ms, seconds = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local opens, me, delivery_ms, seconds = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local time = redis.call('TIME')
 local delivered_by = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + delivery_ms
 local renegotiates = redis.call('HGET', call, 'state') == 'active'
   and redis.call('HEXISTS', call, 'described:' .. me) == 1
-if kind == 'offer' and not renegotiates then
+if opens == '1' and not renegotiates then
   redis.call('DEL', call)
   redis.call('HSET', call, 'state', 'ringing')
-elseif kind == 'answer' then
+elseif opens == '0' then
   redis.call('HSET', call, 'state', 'active')
 end
 redis.call('HSET', call, 'described:' .. me, delivered_by)
@@ -109,13 +109,10 @@ impl Store {
         user: &UserKey,
         target: &UserKey,
     ) -> Result<Vec<Connection>, Error> {
-        let kind = match description {
-            Description::Offer => "offer",
-            Description::Answer => "answer",
-        };
         let describe = DESCRIBE
             .call(&[keys::call(user, target)])
-            .arg(&[kind, me.as_str()])
+            .arg(description == Description::Offer)
+            .arg(me.as_str())
             .arg(DELIVERY_MS)
             .arg(CALL_SECONDS);
         let ((), connections) = try_join(self.redis.run(&describe), self.connections(target, me)).await?;
