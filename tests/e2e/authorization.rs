@@ -137,8 +137,8 @@ async fn a_good_token_does_what_its_user_may_on_any_route() {
             for (holder, client) in people.clients.iter().enumerate() {
                 let message = people.exchange_message().await;
                 let (method, mut path, body) = request(&route, &message, Some(user));
-                if route == "GET /messages" {
-                    path = format!("/messages?user={}", encoded(&user.key));
+                if ["GET /messages", "GET /events"].contains(&route.as_str()) {
+                    path = format!("{path}?user={}", encoded(&user.key));
                 }
                 let reply = client.send(method, &path, body).await;
                 let code = || reply.json()["code"].as_str().map(str::to_owned);
