@@ -96,13 +96,14 @@ return {event, 0, oldest}
 /// forgotten when this answer is lost.
 static SPEAK: Script = Script::new(
     "
-local connection, user, at, seconds = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local connection, user, at, seconds = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local before = redis.call('HMGET', connection, 'user', 'at')
-if before[1] and before[1] ~= user then
-  if tonumber(before[2] or 0) > tonumber(at) then return {0, false} end
-  redis.call('HSET', connection, 'left', before[1])
+local former, latest = before[1] or user, tonumber(before[2] or 0)
+if former ~= user then
+  if latest > at then return {0, false} end
+  redis.call('HSET', connection, 'left', former)
 end
-redis.call('HSET', connection, 'user', user, 'at', at)
+redis.call('HSET', connection, 'user', user, 'at', string.format('%.0f', math.max(at, latest)))
 redis.call('EXPIRE', connection, seconds)
 return {1, redis.call('HGET', connection, 'left')}
 ",

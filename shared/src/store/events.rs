@@ -16,7 +16,7 @@ use crate::message::{ClientId, Stored};
 pub(super) const LOG_LENGTH: usize = 1000;
 
 /// How long a delete that was told is remembered, in milliseconds: longer than any function may run.
-const GONE_MS: u64 = 600_000;
+pub(super) const GONE_MS: i64 = 600_000;
 
 /// Bytes of randomness in an event's tag.
 const TAG_BYTES: usize = 5;
@@ -216,12 +216,12 @@ return tell(event, connections)
 "
 ));
 
-/// Takes a deleted message out, and logs that, unless that was told here or is too long ago. It begins with what frees
-/// memory, so that a full store lets all of it pass.
+/// Takes a deleted message out, and logs that, unless that was told here. It begins with what frees memory, so that a
+/// full store lets all of it pass.
 static DELETED: Script = Script::new(of_a_user!(
     "
 local all, mine, other, conversations, gone, events, connections = unpack(KEYS)
-local id, peer, tag, length, seconds, oldest, gone_ms, deleted_ms = unpack(ARGV)
+local id, peer, tag, length, seconds, oldest, gone_ms = unpack(ARGV)
 redis.call('ZREM', all, id)
 redis.call('ZREM', mine, id)
 if redis.call('ZREM', conversations, id .. peer) == 1 then
@@ -229,9 +229,8 @@ if redis.call('ZREM', conversations, id .. peer) == 1 then
   if head then redis.call('ZADD', conversations, 0, head .. peer) end
 end
 local event = added_by_this_call(events, tag)
-local present = now()
-local recent = present - tonumber(deleted_ms) < tonumber(gone_ms)
-if not event and recent and not redis.call('ZSCORE', gone, id) then
+if not event and not redis.call('ZSCORE', gone, id) then
+  local present = now()
   redis.call('ZREMRANGEBYSCORE', gone, '-inf', present - tonumber(gone_ms))
   redis.call('ZADD', gone, present, id)
   redis.call('PEXPIRE', gone, gone_ms)
@@ -287,12 +286,12 @@ impl Store {
         .await
     }
 
-    /// Takes a message that was deleted at this time out for its users: one round trip.
-    pub(super) async fn leave_out(&self, entries: &[Entry<'_>], deleted_ms: i64) -> Result<Vec<Feed>, Error> {
+    /// Takes a deleted message out for its users: one round trip.
+    pub(super) async fn leave_out(&self, entries: &[Entry<'_>]) -> Result<Vec<Feed>, Error> {
         self.each(entries, |entry, tag| {
             let call =
                 DELETED.call(&index_keys(entry)).arg(entry.id.short()).arg(entry.peer.as_str()).arg(tag);
-            self.retained(call.arg(LOG_LENGTH)).arg(GONE_MS).arg(deleted_ms)
+            self.retained(call.arg(LOG_LENGTH)).arg(GONE_MS)
         })
         .await
     }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use futures_util::future::{join, try_join, try_join_all};
 use redis::Cmd;
 use sha2::{Digest as _, Sha256};
 
-use super::events::{Entry, Feed};
+use super::events::{Entry, Feed, GONE_MS};
 use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::access::{MayChange, MayList, MaySend};
@@ -16,7 +15,10 @@ use crate::ids::{MessageId, UserKey};
 use crate::message::{Content, Draft, Message, MetadataChange, Record, Stored, Tombstone};
 
 /// How long a tombstone stays, in seconds: an hour longer than a claim, so that no repeated send comes after it.
-const TOMBSTONE_SECONDS: u64 = 25 * 3600;
+const TOMBSTONE_SECONDS: i64 = 25 * 3600;
+
+/// How long after a delete a repeated one may do what it left undone, in seconds: as long as logs remember it.
+const DELETE_AGAIN_SECONDS: i64 = GONE_MS / 1000;
 
 /// How long a send may be repeated, in seconds.
 const CLAIM_SECONDS: u64 = 24 * 3600;
@@ -181,19 +183,13 @@ impl Store {
         let json = message.to_json();
         // Nobody can name the message yet, so it may be stored before the claim is known to be good.
         let (claim, stored) = join(self.claim(id, &message), self.keep(id, &json)).await;
-        match claim {
-            Ok(None) => {
-                stored?;
-                let feeds = self.enter_message(id, &message).await?;
-                Ok(Sent { message, present: json, replayed: false, feeds })
-            }
-            Ok(Some(claim)) => self.repeat(id, message, claim).await,
-            Err(error) => {
-                // Best effort: without its claim this message will never have a name.
-                let _ = self.redis.run::<()>(&Cmd::del(keys::message(id))).await;
-                Err(error)
-            }
+        // After an error the claim may be good all the same, and a repetition may be under way: nothing is undone.
+        if let Some(claim) = claim? {
+            return self.repeat(id, message, claim).await;
         }
+        stored?;
+        let feeds = self.enter_message(id, &message).await?;
+        Ok(Sent { message, present: json, replayed: false, feeds })
     }
 
     /// Completes an earlier send of the same message under its own id.
@@ -262,14 +258,18 @@ impl Store {
     }
 
     /// Swaps a message for its tombstone: two round trips after [`Store::message`], one more per edit that
-    /// came between. A repeated delete does what an earlier one left undone, if that is not long ago.
+    /// came between. A repeated delete does what an earlier one left undone, if that is not long ago, in as many.
     pub async fn delete(&self, permit: MayChange) -> Result<Deletion, Error> {
         let (id, mut read) = permit.into_parts();
         for _ in 0..EDIT_ATTEMPTS {
             let message = match &read.record {
                 Record::Message(message) => message,
                 Record::Tombstone(tombstone) => {
-                    let feeds = self.leave_out_message(id, tombstone).await?;
+                    // Its age by the store's clock: the function that deleted it may have been off.
+                    let left: i64 = self.redis.run(&Cmd::ttl(keys::message(id))).await?;
+                    let recent = left > TOMBSTONE_SECONDS - DELETE_AGAIN_SECONDS;
+                    let feeds =
+                        if recent { self.leave_out_message(id, tombstone).await? } else { Vec::new() };
                     return Ok(Deletion { before: true, feeds });
                 }
             };
@@ -439,10 +439,8 @@ impl Store {
     }
 
     async fn leave_out_message(&self, id: MessageId, tombstone: &Tombstone) -> Result<Vec<Feed>, Error> {
-        let deleted =
-            DateTime::parse_from_rfc3339(&tombstone.deleted_at).map_or(DateTime::<Utc>::MIN_UTC, Into::into);
         let entries = entries(id, &tombstone.sender_id, &tombstone.receiver_id);
-        let leaving = self.leave_out(&entries, deleted.timestamp_millis());
+        let leaving = self.leave_out(&entries);
         let everything = async {
             if self.open {
                 self.redis.run::<()>(&Cmd::zrem(keys::ALL, id.short())).await?;
