@@ -19,7 +19,7 @@ use rustls::crypto::ring;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-pub use program::{NoProgram, Program, find};
+pub use program::{NoProgram, Program, fetch, find, find_on_path};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -202,11 +202,31 @@ impl Failure {
     }
 }
 
-/// Whether there is a store at this URL that lets its user in.
+/// Whether there is a store at this URL that lets its user in. A URL with several nodes of a cluster, with commas between
+/// them, is good if one of them is.
 ///
 /// Where the URL asks for TLS, a server with a certificate that is unknown here passes without a login: functions may
 /// trust it, and a password is not for the gateway to send to it.
 pub async fn check(url: &str) -> Result<(), ValkeyError> {
+    let mut checked = Ok(());
+    for url in each_node(url) {
+        checked = check_one(&url).await;
+        if checked.is_ok() {
+            break;
+        }
+    }
+    checked
+}
+
+/// The URL of each node that this one names.
+fn each_node(url: &str) -> Vec<String> {
+    let start = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end);
+    let start = url[start..end].rfind('@').map_or(start, |login| start + login + 1);
+    url[start..end].split(',').map(|node| format!("{}{node}{}", &url[..start], &url[end..])).collect()
+}
+
+async fn check_one(url: &str) -> Result<(), ValkeyError> {
     let Ok(info) = url.into_connection_info() else {
         return Err(ValkeyError(
             "--redis-url or REDIS_URL must look like redis://host:6379 or rediss://host:6379".to_owned(),

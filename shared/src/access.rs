@@ -146,7 +146,7 @@ pub fn may_register(
     match (bound, claimed) {
         (Some(bound), Some(claimed)) if bound != claimed => Err(FrameError::Forbidden),
         (Some(bound), _) => Ok(bound),
-        (None, _) => Err(FrameError::Forbidden),
+        (None, claimed) => Err(FrameError::Forgotten(claimed)),
     }
 }
 
@@ -161,7 +161,7 @@ pub fn speaker(
         None if allow_anonymous => {
             claimed.map_err(|_| FrameError::InvalidUserKey)?.ok_or(FrameError::NotRegistered)
         }
-        None => Err(FrameError::NotRegistered),
+        None => Err(FrameError::Forgotten(claimed.ok().flatten())),
     }
 }
 

@@ -9,9 +9,10 @@ use chrono::TimeDelta;
 /// What a function knows of its surroundings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `REDIS_URL`: `redis://` or, with TLS, `rediss://`, then `[[user]:password@]host[:port][/db]`, then as a
-    /// query:
-    /// - `cluster=true` or `false`; without it the server is asked.
+    /// `REDIS_URL`: `redis://` or, with TLS, `rediss://`, then `[[user]:password@]host[:port][/db]`. In place of
+    /// `host[:port]` there may be several nodes of a cluster with commas between them, of which one has to answer:
+    /// `rediss://user:password@a:6379,b:6379`. As a query:
+    /// - `cluster=true` or `false`; without it a single server is asked.
     /// - `iam=NAME`: log in to this ElastiCache serverless cache as the function's role and the URL's user;
     ///   `iam-group=ID` the same for a replication group.
     pub redis_url: Secret,

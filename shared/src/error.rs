@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::ids::A_USER_KEY;
+use crate::ids::{A_USER_KEY, UserKey};
 
 /// Why a request or a frame was not carried out.
 ///
@@ -81,26 +81,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<redis::RedisError> for Error {
-    fn from(error: redis::RedisError) -> Self {
-        use redis::{ErrorKind, ServerErrorKind};
-        // A cluster client that cannot reach a node gives up with what another node told it about that one.
-        let passing = error.is_io_error()
-            || error.is_timeout()
-            || error.is_connection_dropped()
-            || error.is_connection_refusal()
-            || error.is_cluster_error()
-            || matches!(
-                error.kind(),
-                ErrorKind::AuthenticationFailed
-                    | ErrorKind::ClusterConnectionNotFound
-                    | ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown)
-            );
-        if passing { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
-    }
-}
-
-/// Why a frame was answered with an error frame; the connection stays open.
+/// Why a frame was answered with an error frame; the connection stays open, but for [`FrameError::Forgotten`].
 #[derive(Debug)]
 pub enum FrameError {
     /// Not JSON, not an object, or without a usable `type`.
@@ -113,6 +94,9 @@ pub enum FrameError {
     InvalidUserKey,
     /// Signaling from a connection that speaks for nobody.
     NotRegistered,
+    /// The store does not know any more which user's ticket opened this connection, which is closed, so that its client
+    /// opens another. Holds whom the frame names.
+    Forgotten(Option<UserKey>),
     /// Registering as somebody else.
     Forbidden,
     /// No connection took the offer or answer.
@@ -134,6 +118,7 @@ impl FrameError {
                 return ("invalid_user_key", format!("userKey must be {A_USER_KEY}").into());
             }
             Self::NotRegistered => ("not_registered", "Register before signaling"),
+            Self::Forgotten(_) => ("not_registered", "This connection is not known any more, open another"),
             Self::Forbidden => ("forbidden", "This connection may not speak for that user"),
             Self::PeerUnavailable => ("peer_unavailable", "The target has no open connection"),
             Self::TooLarge => ("too_large", "The frame does not fit 128 KB with its sender added"),
@@ -165,20 +150,5 @@ mod tests {
         let error = Error::Internal("password=hunter2".into());
         assert!(error.to_string().contains("hunter2"));
         assert!(!error.answer().2.contains("hunter2"));
-    }
-
-    #[test]
-    fn a_store_that_is_away_is_unavailable() {
-        use redis::{ErrorKind, RedisError, ServerErrorKind};
-        let gone = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        assert_eq!(Error::from(RedisError::from(gone)).answer().0, 503);
-        let answer = |kind: ErrorKind| Error::from(RedisError::from((kind, "test"))).answer().0;
-        for kind in [ErrorKind::AuthenticationFailed, ErrorKind::ClusterConnectionNotFound] {
-            assert_eq!(answer(kind), 503, "{kind:?}");
-        }
-        for kind in [ServerErrorKind::Moved, ServerErrorKind::ClusterDown, ServerErrorKind::BusyLoading] {
-            assert_eq!(answer(kind.into()), 503, "{kind:?}");
-        }
-        assert_eq!(answer(ServerErrorKind::NoPerm.into()), 500);
     }
 }

@@ -6,11 +6,14 @@
 mod calls;
 mod connections;
 mod events;
+mod failure;
 mod iam;
 mod keys;
 mod messages;
+mod node;
 mod redis;
 mod script;
+mod server;
 mod tickets;
 
 use std::time::Duration;

@@ -31,6 +31,13 @@ struct Event {
     body: String,
 }
 
+/// A frame that was not carried out.
+struct Refused {
+    error: FrameError,
+    /// The error frame.
+    frame: String,
+}
+
 /// What API Gateway gets. On a one-way route nothing of it reaches the client but a failed `$connect`.
 #[derive(Serialize)]
 struct Answer {
@@ -79,9 +86,9 @@ pub async fn serve_frames(
     handle: impl AsyncFn(&PushingApp, &Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
 ) -> Result<(), lambda_runtime::Error> {
     serve(async |event| {
-        let refused = refusal(&event, async |arrival, frame| handle(app, arrival, frame).await);
-        if let Some(refusal) = refused.await {
-            app.notifier.push(&event.arrival.connection, &refusal, Deadline::start()).await;
+        let handled = handle_frame(&event, async |arrival, frame| handle(app, arrival, frame).await);
+        if let Err(refused) = handled.await {
+            refused.tell(app, &event.arrival.connection).await;
         }
         Answer { status: 200, body: None }
     })
@@ -96,7 +103,11 @@ pub async fn serve_two_way(
     handle: impl AsyncFn(&Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
 ) -> Result<(), lambda_runtime::Error> {
     // A body with another status would be replaced by the platform's own frame.
-    serve(async |event| Answer { status: 200, body: refusal(&event, &handle).await }).await
+    serve(async |event| {
+        let refused = handle_frame(&event, &handle).await.err();
+        Answer { status: 200, body: refused.map(|refused| refused.frame) }
+    })
+    .await
 }
 
 impl Answer {
@@ -128,22 +139,37 @@ async fn serve(respond: impl AsyncFn(Event) -> Answer) -> Result<(), lambda_runt
     .await
 }
 
-/// Hands a frame to its handler; the error frame where that fails.
-async fn refusal(
+async fn handle_frame(
     event: &Event,
     handle: impl AsyncFnOnce(&Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
-) -> Option<String> {
+) -> Result<(), Refused> {
     let (echo, frame) = client::parse(&event.body);
-    let result = match frame {
+    let handled = match frame {
         Ok(frame) => handle(&event.arrival, frame).await,
         Err(error) => Err(error),
     };
-    result.err().map(|error| error_frame(&error, &echo))
+    handled.map_err(|error| Refused::new(error, &echo))
 }
 
-fn error_frame(error: &FrameError, echo: &Echo) -> String {
-    if let FrameError::Failed(cause) = error {
-        tracing::error!(error = %cause, "a frame failed");
+impl Refused {
+    fn new(error: FrameError, echo: &Echo) -> Self {
+        if let FrameError::Failed(cause) = &error {
+            tracing::error!(error = %cause, "a frame failed");
+        }
+        Self { frame: to_json(&ErrorFrame::new(&error, echo)), error }
     }
-    to_json(&ErrorFrame::new(error, echo))
+
+    /// Pushes the error frame. A connection that is not known any more is closed after that, and an entry that may
+    /// stand under the user named in its frame goes.
+    async fn tell(&self, app: &PushingApp, connection: &ConnectionId) {
+        let deadline = Deadline::start();
+        app.notifier.push(connection, &self.frame, deadline).await;
+        let FrameError::Forgotten(named) = &self.error else { return };
+        app.notifier.close_all(std::slice::from_ref(connection), deadline).await;
+        if let Some(user) = named
+            && let Err(error) = app.store.forget(&[(user.clone(), connection.clone())]).await
+        {
+            tracing::warn!(%error, "a connection that was closed is still entered");
+        }
+    }
 }

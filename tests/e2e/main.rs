@@ -5,6 +5,7 @@
 //! keys at once or concurrent writers meet in the store, and else on the single server.
 
 mod authorization;
+mod changing_cluster;
 mod closed_mode;
 mod create_message;
 mod cross_origin;
@@ -12,8 +13,11 @@ mod delete_message;
 mod development_issuer;
 mod devices;
 mod end_call;
+mod evicting_store;
+mod failover;
 mod frames;
 mod freeze;
+mod full_store;
 mod generated_frames;
 mod generated_requests;
 mod get_message;
@@ -23,6 +27,7 @@ mod notifications;
 mod open_mode;
 mod overtaking;
 mod platform;
+mod refusing_store;
 mod register;
 mod resilience;
 mod secure_store;
@@ -32,3 +37,4 @@ mod tickets;
 mod tokens;
 mod update_message;
 mod user_keys;
+mod wrong_clock;

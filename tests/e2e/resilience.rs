@@ -166,9 +166,10 @@ async fn a_slow_store_is_waited_for_and_one_that_is_too_slow_costs_a_503() {
 async fn a_node_that_is_away_costs_those_it_keeps_things_for_a_503() {
     let mut store = TestStore::start(Cluster).await;
     let app = App::builder().on_store(&store).start().await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    // More than one node is likely to keep.
-    let messages = join_all((0..40).map(|_| alice.post_message(&bob, "hello"))).await;
+    let alice = app.user("alice");
+    // Those of one conversation are kept by one node, and those of many by every node.
+    let peers: Vec<_> = (0..40).map(|_| app.user("bob")).collect();
+    let messages = join_all(peers.iter().map(|bob| alice.post_message(bob, "hello"))).await;
     let read_all = async || join_all(messages.iter().map(|message| alice.read_message(message))).await;
 
     store.stop_node().await;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -21,13 +21,13 @@ const LIBRARY: (&str, &str) = ("libfaketime.so.1", "LD_PRELOAD");
 #[cfg(target_os = "macos")]
 const LIBRARY: (&str, &str) = ("libfaketime.1.dylib", "DYLD_INSERT_LIBRARIES");
 
-/// A clock that runs ahead of the machine's; dropped, its readers are back in the present.
+/// A clock that is ahead of the machine's, or behind it; dropped, its readers are back in the present.
 #[derive(Debug)]
 pub struct Clock {
     library: PathBuf,
     folder: TempDir,
-    /// Seconds.
-    ahead: AtomicU64,
+    /// Seconds; less than none where it is behind.
+    ahead: AtomicI64,
 }
 
 impl Clock {
@@ -40,7 +40,7 @@ impl Clock {
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
-        let clock = Self { library, folder, ahead: AtomicU64::new(0) };
+        let clock = Self { library, folder, ahead: AtomicI64::new(0) };
         clock.advance(Duration::ZERO);
         Some(clock)
     }
@@ -56,9 +56,14 @@ impl Clock {
 
     /// Moves the clock forward by whole seconds, at once.
     pub fn advance(&self, by: Duration) {
-        let ahead = self.ahead.fetch_add(by.as_secs(), Ordering::Relaxed) + by.as_secs();
+        self.shift(by.as_secs().try_into().expect("a time that there is"));
+    }
+
+    /// Moves the clock by so many seconds, at once, back if they are less than none.
+    pub fn shift(&self, seconds: i64) {
+        let ahead = self.ahead.fetch_add(seconds, Ordering::Relaxed) + seconds;
         let fresh = self.file().with_extension("next");
-        std::fs::write(&fresh, format!("+{ahead}\n")).expect("a writable folder");
+        std::fs::write(&fresh, format!("{ahead:+}\n")).expect("a writable folder");
         // A reader must not find half of it.
         std::fs::rename(fresh, self.file()).expect("a writable folder");
     }
@@ -69,6 +74,8 @@ impl Clock {
 
     /// The time that it shows.
     pub fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        if ahead < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
     }
 }

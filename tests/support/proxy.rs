@@ -3,6 +3,7 @@
 mod counting;
 pub mod resp;
 mod slow;
+mod switch;
 mod tls;
 mod token_check;
 
@@ -16,6 +17,7 @@ use crate::environment::runtime;
 
 pub use counting::{CountingProxy, Wave};
 pub use slow::SlowProxy;
+pub use switch::SwitchProxy;
 pub use tls::{Admission, Client, TlsProxy, admit_all};
 pub use token_check::TokenCheck;
 

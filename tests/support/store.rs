@@ -4,14 +4,17 @@ pub mod access;
 pub mod certificates;
 mod cluster;
 pub mod iam;
+mod version;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use gateway::valkey::{Options, Valkey, ValkeyError};
 use redis::aio::MultiplexedConnection;
-use redis::{Client, TlsCertificates};
+use redis::{Client, TlsCertificates, Value};
 use tempfile::TempDir;
 
 use crate::environment::{block_on, root};
@@ -19,6 +22,7 @@ use crate::paused_process::PausedProcess;
 use crate::proxy::{Admission, TlsProxy, admit_all};
 use access::{ADMIN, FUNCTIONS, Login};
 use certificates::Certificates;
+pub use version::Version;
 
 /// The servers that a store is made of, by which each test says where it runs.
 ///
@@ -89,6 +93,26 @@ impl TestStore {
         let folder = tempfile::tempdir().expect("a folder");
         let node = start_valkey(Some(folder.path().to_owned())).await;
         Self::open_to_all(StoreKind::Single, vec![node], Some(folder))
+    }
+
+    /// A single server of one's own, of this version and with these settings of its own; `None`, and why, where the
+    /// machine has none.
+    pub async fn start_version(version: Version, settings: &[&str]) -> Option<Self> {
+        let options = Options { program: Some(version.find().await?), ..Options::default() };
+        // A replica keeps a file of what it gets, even without a folder for its data.
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().display().to_string();
+        let settings = [&["--dir", &path], settings].concat();
+        let node = Valkey::start_with(options, &settings).await.unwrap_or_else(|error| panic!("{error}"));
+        Some(Self::open_to_all(StoreKind::Single, vec![node], Some(folder)))
+    }
+
+    /// Three primaries without TLS and rights, and a replica of each: the first replica of the first primary, and so
+    /// on. A replica takes over from a primary that is away for so long.
+    pub async fn start_replicated_cluster(timeout: Duration) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let nodes = cluster::start_replicated(timeout, folder.path()).await;
+        Self::open_to_all(StoreKind::Cluster, nodes, Some(folder))
     }
 
     fn open_to_all(kind: StoreKind, nodes: Vec<Valkey>, folder: Option<TempDir>) -> Self {
@@ -179,8 +203,44 @@ impl TestStore {
         self.connect_to(&self.nodes[0]).await
     }
 
+    /// The same to another node.
+    pub async fn connect_to_node(&self, node: usize) -> MultiplexedConnection {
+        self.connect_to(&self.nodes[node]).await
+    }
+
     async fn connect_to(&self, node: &Valkey) -> MultiplexedConnection {
         connect(node, self.kind.is_secure().then_some(ADMIN)).await
+    }
+
+    /// The ports of its nodes.
+    pub fn node_ports(&self) -> Vec<u16> {
+        self.nodes.iter().map(Valkey::port).collect()
+    }
+
+    /// Sends a command, written with spaces between its words, to the first node.
+    pub async fn tell(&self, command: &str) -> Value {
+        self.tell_node(0, command).await
+    }
+
+    /// The same to another node.
+    pub async fn tell_node(&self, node: usize, command: &str) -> Value {
+        let mut connection = self.connect_to(&self.nodes[node]).await;
+        let mut words = command.split(' ');
+        let mut sent = redis::cmd(words.next().unwrap_or_default());
+        sent.arg(words.collect::<Vec<_>>());
+        sent.query_async(&mut connection).await.unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// One line of what the first node tells of itself.
+    pub async fn info(&self, name: &str) -> String {
+        info(&mut self.connect().await, name).await
+    }
+
+    /// Kills a node without a warning.
+    pub async fn kill_node(&self, node: usize) {
+        let process = info(&mut self.connect_to(&self.nodes[node]).await, "process_id").await;
+        let killed = Command::new("kill").args(["-KILL", &process]).status().expect("kill runs");
+        assert!(killed.success());
     }
 
     /// Closes all connections that are open. Needs a secure store.
@@ -212,10 +272,8 @@ impl TestStore {
     /// Pauses the last node's process, so that only the system still accepts connections for it.
     pub async fn pause_node(&self) -> PausedProcess {
         let mut connection = self.connect_to(self.nodes.last().expect("a store has a node")).await;
-        let info: String =
-            redis::cmd("INFO").arg("server").query_async(&mut connection).await.expect("the node answers");
-        let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("its process");
-        PausedProcess::pause(process.trim().parse().expect("a number")).await
+        let process = info(&mut connection, "process_id").await;
+        PausedProcess::pause(process.parse().expect("a number")).await
     }
 }
 
@@ -233,4 +291,11 @@ async fn connect(node: &Valkey, login: Option<Login>) -> MultiplexedConnection {
     let login = login.map(Login::in_url).unwrap_or_default();
     let client = Client::open(format!("redis://{login}127.0.0.1:{}", node.port())).expect("a URL");
     client.get_multiplexed_async_connection().await.expect("the node answers")
+}
+
+/// One line of what a node tells of itself.
+async fn info(connection: &mut MultiplexedConnection, name: &str) -> String {
+    let told: String = redis::cmd("INFO").query_async(connection).await.expect("the node answers");
+    let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {name}: {told}")).trim().to_owned()
 }

@@ -136,10 +136,11 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')
 ",
 );
 
-/// Expects an echo from a connection that is still known.
+/// Expects an echo from a connection that is still known. The HDEL frees memory, so a full store lets the HSET pass.
 static EXPECT_ECHO: Script = Script::new(
     "
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
+redis.call('HDEL', KEYS[1], 'echo')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('HSET', KEYS[1], 'echo', now + ARGV[1])

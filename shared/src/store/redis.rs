@@ -4,33 +4,25 @@ use std::io;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClientBuilder;
-use redis::cluster_async::ClusterConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates, Value,
-};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use tokio::sync::Mutex;
 
-use super::iam::{Cache, Iam};
+use super::failure::{is_lost, is_refused};
 use super::script::Call;
+use super::server::{Link, Server};
 use crate::config::Config;
 use crate::error::Error;
 use crate::idle;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A cluster client asks and connects to one node after another before it is ready, each with the limits above.
+/// A cluster client asks and connects to one node after another before it is ready, each with limits of its own.
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often a cluster client tries a command again where a slot is moving or a node is away.
-const CLUSTER_RETRIES: u32 = 2;
-
-/// How long an idle connection may take to show that it is alive.
+/// How long a connection may take to show that it is good.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How often a busy connection to a single server has to show that: one that only reads would not notice that the
+/// server became a replica.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A connection made with a token is replaced while that token still opens others, which a cluster client
 /// does whenever it pleases.
@@ -51,22 +43,12 @@ struct Slot {
     live: Option<Live>,
 }
 
-/// Where and how to connect.
-#[derive(Debug)]
-struct Server {
-    info: ConnectionInfo,
-    /// Present where the URL asks for TLS.
-    certificates: Option<TlsCertificates>,
-    iam: Option<Iam>,
-    /// `?cluster=true` or `false` in the URL; else the server is asked.
-    cluster: Option<bool>,
-}
-
 struct Live {
     connection: Connection,
     // Wall time: a frozen process must notice how long it was away.
     since: SystemTime,
     used: SystemTime,
+    checked: SystemTime,
 }
 
 /// An open connection, told from others by its number.
@@ -78,10 +60,11 @@ struct Connection {
     scripts: Arc<StdMutex<Vec<&'static str>>>,
 }
 
-#[derive(Clone)]
-enum Link {
-    Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
+/// Why a request failed.
+struct Failure {
+    error: RedisError,
+    /// Whether the request was sent, and its connection is given up.
+    given_up: bool,
 }
 
 /// What is sent. It may reach the server twice unless it is sent by [`Redis::run_once`].
@@ -93,28 +76,7 @@ pub(super) enum Request<'a> {
 
 impl Redis {
     pub(super) fn new(config: &Config) -> Result<Self, RedisError> {
-        let url = config.redis_url.expose();
-        let query = |wanted: &str| {
-            let url = redis::parse_redis_url(url)?;
-            url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-        };
-        let info = url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-        if tls {
-            // redis picks no provider of its own; installing one twice is harmless.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let root_cert = config.redis_tls_ca.as_ref().map(|pem| pem.clone().into_bytes());
-        let user = info.redis_settings().username().unwrap_or_default().to_owned();
-        let cache =
-            query("iam").map(Cache::Serverless).or_else(|| query("iam-group").map(Cache::ReplicationGroup));
-        let server = Server {
-            info,
-            certificates: tls.then_some(TlsCertificates { client_tls: None, root_cert }),
-            iam: cache.map(|cache| Iam::new(cache, user, config)),
-            cluster: query("cluster").map(|value| value == "true"),
-        };
-        Ok(Self { server: Arc::new(server), slot: Arc::default() })
+        Ok(Self { server: Arc::new(Server::new(config)?), slot: Arc::default() })
     }
 
     /// Connects ahead of the first command; a failure shows there.
@@ -130,22 +92,17 @@ impl Redis {
         request: impl Into<Request<'a>>,
     ) -> Result<T, Error> {
         let request = request.into();
-        let connection = self.connection().await?;
-        match self.send(connection, request).await {
-            // A time-out has used up the patience of whoever waits; a dropped connection has not.
-            Err(error) if is_lost(&error) && !error.is_timeout() => {
-                let connection = self.connection().await?;
-                self.send(connection, request).await
-            }
+        match self.send(request).await {
+            // A timeout has used up the time of whoever waits.
+            Err(Failure { error, given_up: true }) if !error.is_timeout() => self.send(request).await,
             result => result,
         }
-        .map_err(Error::from)
+        .map_err(|failure| Error::from(failure.error))
     }
 
-    /// Sends what would lose its answer if repeated: it reaches the server once at most.
+    /// Sends what would lose its answer if repeated: it reaches a single server once at most.
     pub(super) async fn run_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        let connection = self.connection().await?;
-        self.send(connection, Request::One(command)).await.map_err(Error::from)
+        self.send(Request::One(command)).await.map_err(|failure| Error::from(failure.error))
     }
 
     /// Whether keys of different slots need commands of their own.
@@ -153,28 +110,39 @@ impl Redis {
         Ok(matches!(self.connection().await?.link, Link::Cluster(_)))
     }
 
-    async fn send<T: FromRedisValue>(
-        &self,
-        connection: Connection,
-        request: Request<'_>,
-    ) -> Result<T, RedisError> {
-        let number = connection.number;
-        let result = connection.send(request).await;
-        if result.as_ref().is_err_and(is_lost) {
+    async fn send<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, Failure> {
+        let connection = self.connection().await.map_err(|error| Failure { error, given_up: false })?;
+        let (number, link) = (connection.number, connection.link.clone());
+        let error = match connection.send(request).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let given_up = is_lost(&error) && !self.mends_itself(link, &error).await;
+        if given_up {
             self.forget(number).await;
         }
-        result
+        Err(Failure { error, given_up })
+    }
+
+    /// Whether a connection goes on after this error: that to a cluster, of which one node failed, if another answers.
+    ///
+    /// It does not notice itself that it has gone silent, and logs in again as it did before.
+    async fn mends_itself(&self, link: Link, error: &RedisError) -> bool {
+        match link {
+            Link::Cluster(mut connection) if !error.is_timeout() && !is_refused(error) => {
+                self.server.learn(&mut connection).await
+            }
+            _ => false,
+        }
     }
 
     /// The connection, a new one where there is none to trust.
     async fn connection(&self) -> Result<Connection, RedisError> {
         let mut slot = self.slot.lock().await;
         if let Some(live) = slot.live.as_mut() {
-            let unused = live.used.elapsed().unwrap_or_default();
-            let old =
-                self.server.iam.is_some() && live.since.elapsed().unwrap_or_default() > TOKEN_CONNECTION_AGE;
+            let trusted = live.is_trusted(self.server.takes_tokens()).await;
             live.used = SystemTime::now();
-            if !old && (unused < idle::TRUSTED || live.connection.answers().await) {
+            if trusted {
                 return Ok(live.connection.clone());
             }
         }
@@ -185,7 +153,7 @@ impl Redis {
         slot.number += 1;
         let connection = Connection { link, number: slot.number, scripts: Arc::default() };
         let now = SystemTime::now();
-        slot.live = Some(Live { connection: connection.clone(), since: now, used: now });
+        slot.live = Some(Live { connection: connection.clone(), since: now, used: now, checked: now });
         Ok(connection)
     }
 
@@ -198,44 +166,21 @@ impl Redis {
     }
 }
 
-impl Server {
-    async fn connect(&self) -> Result<Link, RedisError> {
-        let mut info = self.info.clone();
-        if let Some(iam) = &self.iam {
-            let token = iam.token(SystemTime::now()).map_err(|error| {
-                RedisError::from((ErrorKind::AuthenticationFailed, "no IAM token", error.to_string()))
-            })?;
-            let redis = info.redis_settings().clone().set_password(token);
-            info = info.set_redis_settings(redis);
+impl Live {
+    /// Whether it is good, as far as that is known without asking, or after asking where it is not.
+    async fn is_trusted(&mut self, takes_tokens: bool) -> bool {
+        let since = |time: SystemTime| time.elapsed().unwrap_or_default();
+        if takes_tokens && since(self.since) > TOKEN_CONNECTION_AGE {
+            return false;
         }
-        if self.cluster == Some(true) {
-            return self.connect_cluster(info).await;
+        // A cluster's nodes redirect those who ask the wrong one.
+        let busy = matches!(self.connection.link, Link::Cluster(_)) || since(self.checked) < CHECK_INTERVAL;
+        if busy && since(self.used) < idle::TRUSTED {
+            return true;
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let client = match &self.certificates {
-            Some(certificates) => Client::build_with_tls(info.clone(), certificates.clone())?,
-            None => Client::open(info.clone())?,
-        };
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        if self.cluster.is_none() && is_cluster(&mut connection).await? {
-            return self.connect_cluster(info).await;
-        }
-        Ok(Link::Single(connection))
-    }
-
-    async fn connect_cluster(&self, info: ConnectionInfo) -> Result<Link, RedisError> {
-        let mut cluster = ClusterClientBuilder::new([info])
-            .retries(CLUSTER_RETRIES)
-            .connection_timeout(CONNECT_TIMEOUT)
-            .response_timeout(RESPONSE_TIMEOUT)
-            .overall_response_timeout(Some(RESPONSE_TIMEOUT))
-            .tcp_settings(TcpSettings::default().set_nodelay(true));
-        if let Some(certificates) = &self.certificates {
-            cluster = cluster.certs(certificates.clone());
-        }
-        Ok(Link::Cluster(cluster.build()?.get_async_connection().await?))
+        self.checked = SystemTime::now();
+        let good = tokio::time::timeout(CHECK_TIMEOUT, self.connection.link.is_good());
+        good.await.unwrap_or_default()
     }
 }
 
@@ -264,21 +209,6 @@ impl Connection {
         }
         result
     }
-
-    async fn answers(&mut self) -> bool {
-        let ping = redis::cmd("PING");
-        let pong = self.link.command::<String>(&ping);
-        matches!(tokio::time::timeout(CHECK_TIMEOUT, pong).await, Ok(Ok(_)))
-    }
-}
-
-impl Link {
-    async fn command<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
-        match self {
-            Self::Single(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => command.query_async(connection).await,
-        }
-    }
 }
 
 impl<'a> From<&'a Cmd> for Request<'a> {
@@ -296,25 +226,5 @@ impl<'a> From<&'a Call> for Request<'a> {
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live").field("used", &self.used).finish_non_exhaustive()
-    }
-}
-
-fn is_lost(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_connection_dropped()
-        || error.is_timeout()
-        || error.is_unrecoverable_error()
-}
-
-/// Asks the server for its mode; one that does not tell (Redis before 6) is taken for a single one.
-async fn is_cluster(connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
-    match redis::cmd("HELLO").query_async::<Vec<Value>>(connection).await {
-        Ok(told) => {
-            let mut told =
-                told.iter().map(|value| redis::from_redis_value_ref::<String>(value).unwrap_or_default());
-            Ok(told.any(|word| word == "mode") && told.next().as_deref() == Some("cluster"))
-        }
-        Err(error) if is_lost(&error) => Err(error),
-        Err(_) => Ok(false),
     }
 }
