@@ -52,25 +52,34 @@ async fn a_connection_that_missed_a_push_is_closed_and_its_client_reads_on(
 }
 
 #[tokio::test]
-async fn every_kind_of_notification_is_recovered_and_signals_are_not() {
+async fn every_push_counts() {
     let app = App::builder().on(SecureCluster).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let message = alice.post_message(&bob, "hello").await;
     let mut phone = alice.connect().await;
-    let mut recovering = connect(&bob, &app, json!(true)).await;
-    set(&app, "push:500=1");
-    phone.signal("end_call", &alice, &bob, json!(null)).await;
-    app.gateway().faults().clear();
-    phone.settle().await;
-    recovering.expect_silence().await;
+    let fail = || set(&app, "push:500=1");
 
-    set(&app, "push:500=1");
+    let mut recovering = connect(&bob, &app, json!(true)).await;
+    fail();
     alice.edit_message(&message, "edited").await;
     recovering.expect_close().await;
     app.gateway().faults().clear();
+
     let mut recovering = connect(&bob, &app, json!(true)).await;
-    set(&app, "push:500=1");
+    fail();
     alice.delete_message(&message).await;
+    recovering.expect_close().await;
+    app.gateway().faults().clear();
+
+    let mut recovering = connect(&bob, &app, json!(true)).await;
+    fail();
+    phone.signal("end_call", &alice, &bob, json!(null)).await;
+    recovering.expect_close().await;
+    app.gateway().faults().clear();
+
+    let mut recovering = app.connect().await;
+    fail();
+    recovering.send(json!({ "type": "register", "userKey": bob.key, "recover": true })).await;
     recovering.expect_close().await;
 }
 
