@@ -135,7 +135,8 @@ async fn each_message_is_told_once_as_its_last_event_in_its_present_state() {
     assert_eq!(told.iter().map(change).collect::<Vec<_>>(), expected);
 
     let told = events(&app, &alice, "0-0").await;
-    let expected = [&expected[..1], &[json!({ "type": "new_message", "data": note })], &expected[1..]].concat();
+    let expected =
+        [&expected[..1], &[json!({ "type": "new_message", "data": note })], &expected[1..]].concat();
     assert_eq!(told.iter().map(change).collect::<Vec<_>>(), expected);
 }
 
@@ -397,9 +398,9 @@ async fn the_state_before_and_the_events_since_make_the_state_after(
     let mut statuses = Vec::new();
     for change in changes {
         let users = [&alice, &bob];
-        let before = join_all(users.map(async |user| {
-            (position(&app, user).await, Held::of(user.list_messages().await))
-        }));
+        let before = join_all(
+            users.map(async |user| (position(&app, user).await, Held::of(user.list_messages().await))),
+        );
         let before = before.await;
         let path = if change.method == Method::POST { "/messages" } else { &format!("/messages/{message}") };
         let reply = app.send(change.method.clone(), path, change.body.to_string()).await;
@@ -415,8 +416,7 @@ async fn the_state_before_and_the_events_since_make_the_state_after(
             assert_eq!(held.messages, after.messages, "{change:?} at {}", user.key);
         }
     }
-    let expected = [
-        201, 200, 200, 201, 200, 200, 400, 200, 404, 404, 201, 400, 201, 201, 200, 201, 422, 200, 201,
-    ];
+    let expected =
+        [201, 200, 200, 201, 200, 200, 400, 200, 404, 404, 201, 400, 201, 201, 200, 201, 422, 200, 201];
     assert_eq!(statuses, expected);
 }

@@ -32,6 +32,7 @@ mod repeated_sends;
 mod resilience;
 mod secure_store;
 mod signaling;
+mod soak;
 mod template;
 mod tickets;
 mod tokens;
