@@ -19,6 +19,11 @@ export class Messages {
     this.#known.set(message.id, message);
   }
 
+  /** Whether a message was known before, if only as deleted. */
+  knows(id) {
+    return this.#known.has(id) || this.#deleted.has(id);
+  }
+
   delete(id) {
     this.#deleted.add(id);
     this.#known.delete(id);

@@ -4,6 +4,7 @@ import { Account } from "./account.js";
 import { Api } from "./api.js";
 import { Call } from "./call.js";
 import { Chat } from "./chat.js";
+import { Events } from "./events.js";
 import { Messages } from "./messages.js";
 import { notify } from "./notices.js";
 import { People } from "./people.js";
@@ -23,6 +24,11 @@ export class Session {
   #api;
   #socket;
   #messages;
+  #events;
+  /** Whether the open conversation has been listed. */
+  #isListed = false;
+  /** The ids of sends that got no answer, by what they said: said again, it is the same message. */
+  #unanswered = new Map();
   #chat;
   #people;
   #stage = new Stage();
@@ -34,12 +40,16 @@ export class Session {
     const account = new Account(me);
     this.#api = new Api(account, record);
     this.#messages = new Messages(me);
+    this.#events = new Events(me, this.#api, {
+      apply: (events) => this.#apply(events),
+      listAgain: () => this.#list(),
+    });
     this.#people = new People(me, (peer) => {
       this.#visit(peer);
       this.#chat.focus();
     });
     this.#chat = new Chat(me, {
-      send: (content) => this.#attempt(async () => this.#learn(await this.#api.createMessage(me, this.#peer, content))),
+      send: (content) => this.#attempt(async () => this.#learn(await this.#send(this.#peer, content))),
       edit: ({ id }, content) => this.#attempt(async () => this.#learn(await this.#api.updateMessage(id, content))),
       remove: ({ id }) =>
         this.#attempt(async () => {
@@ -64,6 +74,9 @@ export class Session {
     // The peer need not wait for the connection to be missed.
     addEventListener("pagehide", () => this.#call?.hangUp());
     setInterval(() => this.#showConnection(), 1000);
+    this.#events.watch(() => {
+      if (this.#socket.state === "online") this.#follow();
+    });
     this.#open(peerInAddress());
     this.#socket.open();
   }
@@ -88,17 +101,55 @@ export class Session {
       find("peer-name").textContent = peer;
       showAvatar(find("peer-avatar"), peer);
       this.#chat.clear(peer);
-      if (this.#socket.state === "online") this.#fetch(peer);
+      this.#isListed = false;
+      if (this.#socket.state === "online") this.#attempt(() => this.#refresh(peer));
     }
     this.#showConnection();
     this.#render();
   }
 
-  #fetch(peer) {
+  /** Reads what happened; lists the conversation where it was opened without a connection. */
+  #follow() {
     return this.#attempt(async () => {
-      await this.#messages.refresh(() => this.#api.listMessages(this.#me, peer), peer);
-      this.#render();
+      await this.#events.follow();
+      if (this.#peer !== null && !this.#isListed) await this.#refresh(this.#peer);
     });
+  }
+
+  async #list() {
+    await this.#refresh();
+    if (this.#peer !== null) await this.#refresh(this.#peer);
+  }
+
+  async #refresh(peer) {
+    await this.#messages.refresh(() => this.#api.listMessages(this.#me, peer), peer);
+    if (peer === this.#peer) this.#isListed = true;
+    this.#render();
+  }
+
+  async #send(peer, content) {
+    const said = JSON.stringify([peer, content]);
+    const id = this.#unanswered.get(said) ?? crypto.randomUUID();
+    this.#unanswered.delete(said);
+    try {
+      return await this.#api.createMessage(this.#me, peer, content, id);
+    } catch (error) {
+      if (error.isOpen) this.#unanswered.set(said, id);
+      throw error;
+    }
+  }
+
+  #apply(events) {
+    for (const { type, data } of events) {
+      if (type === "delete_message") {
+        this.#messages.delete(data.id);
+        continue;
+      }
+      const isNew = type === "new_message" && !this.#messages.knows(data.id);
+      if (isNew && data.sender_id !== this.#me) this.#people.count(data.sender_id);
+      this.#messages.put(data);
+    }
+    this.#render();
   }
 
   #learn(message) {
@@ -124,16 +175,12 @@ export class Session {
     switch (frame.type) {
       case "registered":
         // Whatever happened while we were away.
-        this.#fetch();
-        if (this.#peer !== null) this.#fetch(this.#peer);
+        this.#follow();
         return;
       case "new_message":
-        if (frame.data.sender_id !== this.#me) this.#people.count(frame.data.sender_id);
-        return this.#learn(frame.data);
       case "update_message":
-        return this.#learn(frame.data);
       case "delete_message":
-        return this.#forget(frame.data.id);
+        return this.#events.receive(frame);
       case "offer":
         return this.#answerCall(frame);
       case "answer":
@@ -177,13 +224,13 @@ export class Session {
       send: (frame) => this.#signal(frame),
     });
     this.#call = call;
-    call.addEventListener("change", () => this.#follow(call));
+    call.addEventListener("change", () => this.#watch(call));
     this.#stage.show(call);
-    this.#follow(call);
+    this.#watch(call);
     return call;
   }
 
-  #follow(call) {
+  #watch(call) {
     if (this.#call !== call) return;
     if (call.state === "connecting" && this.#peer !== call.peer) this.#visit(call.peer);
     if (call.state === "ended") {

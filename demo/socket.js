@@ -58,7 +58,7 @@ export class Socket extends EventTarget {
     const socket = new WebSocket(url);
     this.#socket = socket;
     this.#expectAnswer();
-    socket.onopen = () => this.#transmit({ type: "register", userKey: this.#userKey });
+    socket.onopen = () => this.#transmit({ type: "register", userKey: this.#userKey, recover: true });
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#lose(socket, event);
   }

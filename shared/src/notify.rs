@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::stream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ConnectionId, MessageId, UserKey};
 use crate::management::{Management, PostError};
 use crate::protocol::server::{DeletedMessage, Notification, to_json};
-use crate::store::{Feed, Store};
+use crate::store::{Connection, Feed, Store};
 
 /// How long all pushes of one operation may take together.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub struct Push {
     /// The connection's user.
     pub user: UserKey,
     /// The connection.
-    pub connection: ConnectionId,
+    pub connection: Connection,
     /// The frames.
     pub frames: Vec<String>,
 }
@@ -93,29 +93,17 @@ impl Notifier {
     }
 
     async fn notify(&self, feeds: Vec<Feed>, frame: impl Fn(&str) -> String) {
-        let (mut pushes, mut recovering) = (Vec::new(), Vec::new());
-        for feed in feeds {
-            let frame = frame(&feed.event_id);
-            for connection in feed.connections {
-                recovering.push(connection.recovers);
-                pushes.push(Push {
-                    user: feed.user.clone(),
-                    connection: connection.id,
-                    frames: vec![frame.clone()],
-                });
-            }
+        let mut pushes = Vec::new();
+        for Feed { user, event_id, connections } in feeds {
+            let frame = frame(&event_id);
+            let push = |connection| Push { user: user.clone(), connection, frames: vec![frame.clone()] };
+            pushes.extend(connections.into_iter().map(push));
         }
-        let told: Vec<_> = pushes.iter().map(|push| push.connection.clone()).collect();
-        let deliveries = self.push_all(pushes, Deadline::start()).await;
-        // Its client comes back and reads what it missed.
-        let missed = told.into_iter().zip(deliveries).zip(recovering);
-        let missed = missed.filter(|((_, delivery), recovers)| *recovers && *delivery == Delivery::Failed);
-        let missed: Vec<_> = missed.map(|((connection, _), _)| connection).collect();
-        self.close_all(&missed, Deadline::for_closing()).await;
+        self.push_all(pushes, Deadline::start()).await;
     }
 
-    /// Pushes to all at once and forgets the connections that are gone. The answers are in the order of
-    /// `pushes`.
+    /// Pushes to all at once, forgets the connections that are gone, and closes those that missed a frame and recover:
+    /// their clients come back and read it. The answers are in the order of `pushes`.
     pub async fn push_all(&self, pushes: Vec<Push>, deadline: Deadline) -> Vec<Delivery> {
         let done: Vec<(Push, Delivery)> = stream::iter(pushes)
             .map(|push| async move {
@@ -130,16 +118,22 @@ impl Notifier {
         if failed > 0 {
             tracing::warn!(failed, of = deliveries.len(), "pushes failed");
         }
-        let gone: Vec<_> = done
-            .into_iter()
-            .filter(|(_, delivery)| *delivery == Delivery::Gone)
-            .map(|(push, _)| (push.user, push.connection))
-            .collect();
-        if !gone.is_empty()
-            && let Err(error) = self.store.forget(&gone).await
-        {
-            tracing::warn!(%error, gone = gone.len(), "gone connections could not be forgotten");
+        let (mut gone, mut missed) = (Vec::new(), Vec::new());
+        for (Push { user, connection, .. }, delivery) in done {
+            match delivery {
+                Delivery::Gone => gone.push((user, connection.id)),
+                Delivery::Failed if connection.recovers => missed.push(connection.id),
+                Delivery::Failed | Delivery::Delivered => {}
+            }
         }
+        let forgetting = async {
+            if !gone.is_empty()
+                && let Err(error) = self.store.forget(&gone).await
+            {
+                tracing::warn!(%error, gone = gone.len(), "gone connections could not be forgotten");
+            }
+        };
+        join(forgetting, self.close_all(&missed, Deadline::for_closing())).await;
         deliveries
     }
 
@@ -169,7 +163,7 @@ impl Notifier {
 
     async fn push_frames(&self, push: &Push, deadline: Deadline) -> Delivery {
         for frame in &push.frames {
-            match self.push(&push.connection, frame, deadline).await {
+            match self.push(&push.connection.id, frame, deadline).await {
                 Delivery::Delivered => {}
                 other => return other,
             }

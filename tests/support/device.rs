@@ -82,6 +82,20 @@ impl Device {
         }
     }
 
+    /// The next frame, whatever it is; `None` once the connection has ended, however it did.
+    pub async fn next_or_end(&mut self) -> Option<Value> {
+        if let Some(text) = self.kept.pop_front() {
+            return Some(parse(&text));
+        }
+        loop {
+            match self.socket.next().await? {
+                Ok(Message::Text(text)) => return Some(parse(&text)),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// The next frame of a type; those that come before it are kept for later.
     pub async fn expect(&mut self, kind: &str) -> Value {
         self.expect_where(kind, |frame| frame["type"] == kind).await

@@ -29,6 +29,15 @@ impl Generator {
         Self { random: Rng::with_seed(seed), seed }
     }
 
+    /// Another one, for what goes on at the same time.
+    pub fn fork(&mut self) -> Self {
+        Self { random: self.random.fork(), seed: self.seed }
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub fn chance(&mut self, one_in: usize) -> bool {
         self.random.usize(..one_in) == 0
     }

@@ -3,9 +3,10 @@
 use shared::access;
 use shared::app::PushingApp;
 use shared::error::FrameError;
-use shared::notify::{Deadline, Delivery};
+use shared::notify::{Deadline, Push};
 use shared::protocol::client::ClientFrame;
 use shared::protocol::server::{Registered, to_json};
+use shared::store::Connection;
 use shared::websocket::Arrival;
 
 pub(crate) async fn handle(
@@ -27,9 +28,9 @@ pub(crate) async fn handle(
         event_id: &registration.event_id,
         reference: frame.reference.as_deref(),
     };
-    if notifier.push(connection, &to_json(&registered), deadline).await == Delivery::Gone {
-        store.forget(&[(user, connection.clone())]).await?;
-    }
+    let connection = Connection { id: connection.clone(), recovers: frame.recover };
+    let push = Push { user: user.clone(), connection, frames: vec![to_json(&registered)] };
+    notifier.push_all(vec![push], deadline).await;
     notifier.close_all(&registration.oldest, deadline).await;
     Ok(())
 }

@@ -82,7 +82,7 @@ impl Relay<'_> {
     async fn deliver(&self, target: &UserKey, connections: &[Connection], frames: Vec<String>) -> bool {
         let push = |connection: &Connection| Push {
             user: target.clone(),
-            connection: connection.id.clone(),
+            connection: connection.clone(),
             frames: frames.clone(),
         };
         let pushes = if frames.is_empty() { Vec::new() } else { connections.iter().map(push).collect() };
