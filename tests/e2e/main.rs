@@ -26,6 +26,7 @@ mod platform;
 mod private_store;
 mod register;
 mod resilience;
+mod retention;
 mod secure_store;
 mod signaling;
 mod template;
