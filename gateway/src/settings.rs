@@ -3,6 +3,7 @@
 //! ```toml
 //! [workspace.metadata.gateway]
 //! page = "demo"                                # a folder of static files, served at /
+//! store-layout = 2                             # names the folder of a private store's data, a new one for each layout
 //! signed-in-examples = ["curl …"]              # said while authorizers are enforced: lines to try with a $TOKEN;
 //!                                              # ${ENDPOINT} and ${WEBSOCKET} stand for the URLs
 //!
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     open_environment: BTreeMap<String, String>,
     pub(crate) page: Option<PathBuf>,
     pub(crate) signed_in_examples: Vec<String>,
+    pub(crate) store_layout: Option<u32>,
 }
 
 const ENDPOINT: &str = "${ENDPOINT}";
@@ -97,6 +99,7 @@ mod tests {
         [workspace.metadata.gateway]
         page = "demo"
         signed-in-examples = ["curl ${ENDPOINT}"]
+        store-layout = 7
         [workspace.metadata.gateway.environment]
         STORE = "${STORE_URL}/0"
         BACK = "${ENDPOINT}"
@@ -109,6 +112,7 @@ mod tests {
         let mut settings = Settings::parse(MANIFEST, Path::new("/project")).expect("settings");
         assert_eq!(settings.page.as_deref(), Some(Path::new("/project/demo")));
         assert_eq!(settings.signed_in_examples, ["curl ${ENDPOINT}"]);
+        assert_eq!(settings.store_layout, Some(7));
         assert!(settings.needs_store());
         let environment = settings.environment("http://127.0.0.1:1", Some("redis://r"));
         let expected = [("BACK", "http://127.0.0.1:1"), ("OPEN", "true"), ("STORE", "redis://r/0")];

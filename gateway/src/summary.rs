@@ -44,8 +44,8 @@ pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) ->
     }
     match gateway.store() {
         Some(RunningStore::Given(url)) => line("Store", &format!("{} (REDIS_URL)", without_password(url))),
-        Some(RunningStore::Own(valkey)) => {
-            line("Store", &format!("{} ({})", valkey.url(), valkey.program().origin))
+        Some(RunningStore::Own(store)) => {
+            line("Store", &format!("{} ({})", store.url(), store.program().origin))
         }
         None => {}
     }

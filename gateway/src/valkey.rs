@@ -1,11 +1,13 @@
 //! The store: a private Valkey that is started on loopback and ends with the gateway, or the check of a given one.
 
 mod program;
+mod supervised;
 
 use std::error::Error;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 pub use program::{NoProgram, Program, fetch, find, find_on_path};
+pub use supervised::Supervised;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +31,10 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connecting, and then each answer, may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Of a server that died, so many of its log's last lines are told.
+const LAST_LINES: usize = 5;
+/// How much of a log's end is read for them.
+const LOG_END: u64 = 16 * 1024;
 
 /// Runs the server and, beside it, a watchdog that ends it when our end of the pipe closes: then even a
 /// killed gateway leaves no server behind.
@@ -69,6 +76,8 @@ struct Running {
     child: Child,
     /// Closing it ends the server.
     lifeline: Option<ChildStdin>,
+    /// What the server writes; while it is open here or there, the folder is in use.
+    log: File,
 }
 
 impl Valkey {
@@ -120,6 +129,22 @@ impl Valkey {
         }
     }
 
+    /// The server's process, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.running.as_ref()?.child.id()
+    }
+
+    /// Waits until the server has ended by itself; says how, and what it wrote last. Cancel-safe.
+    async fn wait(&mut self) -> String {
+        let Some(running) = &mut self.running else { return "it does not run".to_owned() };
+        let status = match running.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let lines = last_lines(&running.log, |_| true);
+        if lines.is_empty() { status } else { format!("{status}; it wrote last:\n  {}", lines.join("\n  ")) }
+    }
+
     /// Stops and starts on the same port; without a folder the data is gone.
     pub async fn restart(&mut self) -> Result<(), ValkeyError> {
         self.stop().await;
@@ -127,22 +152,25 @@ impl Valkey {
     }
 
     async fn launch(&mut self) -> Result<(), Failure> {
+        self.running = None;
         let url = self.url();
         let log = match &self.dir {
-            Some(dir) => Some(open_log(dir).await.map_err(Failure::Final)?),
-            None => None,
+            Some(dir) => open_log(dir).await,
+            None => open_nameless_log(),
         };
+        let log = log.map_err(Failure::Final)?;
+        let outputs = log.try_clone().and_then(|output| Ok([output, log.try_clone()?]));
+        let [stdout, stderr] = outputs.map_err(|error| Failure::Final(ValkeyError(error.to_string())))?;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", WATCHED, "sh"]).arg(&self.program.path).args(self.arguments());
         // Ctrl-C reaches the whole foreground group, but functions need the server until they have ended.
-        command.process_group(0).stdin(Stdio::piped()).stderr(Stdio::null());
-        command.stdout(log.map_or_else(Stdio::null, Stdio::from));
+        command.process_group(0).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         command.current_dir(self.dir.clone().unwrap_or_else(std::env::temp_dir));
         let mut child = command.spawn().map_err(|error| {
             Failure::Final(ValkeyError(format!("{} cannot be run: {error}", self.program.path.display())))
         })?;
         let lifeline = child.stdin.take();
-        let running = self.running.insert(Running { child, lifeline });
+        let running = self.running.insert(Running { child, lifeline, log });
         let deadline = Instant::now() + READY_TIMEOUT;
         loop {
             if let Ok(Some(status)) = running.child.try_wait() {
@@ -167,16 +195,21 @@ impl Valkey {
             ["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--daemonize", "no"]
                 .map(str::to_owned)
                 .to_vec();
-        arguments.extend(["--appendonly", if self.dir.is_some() { "yes" } else { "no" }].map(str::to_owned));
+        // With `everysec` the server acknowledges up to two seconds of writes before it hands them to the system, whenever
+        // an fsync takes long, and a server that is killed then loses them. `no` hands every write over first; the fsync
+        // each second is `Supervised`'s.
+        let persistence = match self.dir {
+            Some(_) => ["--appendonly", "yes", "--appendfsync", "no"].as_slice(),
+            None => &["--appendonly", "no"],
+        };
+        arguments.extend(persistence.iter().map(|&argument| argument.to_owned()));
         arguments.extend(self.settings.iter().cloned());
         arguments
     }
 
     fn describe_end(&self, status: &str) -> ValkeyError {
-        let log = self.dir.as_ref().map(|dir| log_path(dir));
-        let text = log.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        let last =
-            text.lines().map(str::trim).rfind(|line| line.contains('#') && !line.contains("# Warning"));
+        let is_error = |line: &str| line.contains('#') && !line.contains("# Warning");
+        let last = self.running.as_ref().and_then(|running| last_lines(&running.log, is_error).pop());
         let said = last.map_or_else(String::new, |line| format!(": {line}"));
         let hint = match &self.dir {
             Some(dir) => {
@@ -302,13 +335,44 @@ fn log_path(dir: &Path) -> PathBuf {
     dir.join("valkey.log")
 }
 
+/// A log of a server without a folder: its file has no name, so that it goes with the server.
+fn open_nameless_log() -> Result<File, ValkeyError> {
+    let path = std::env::temp_dir().join(format!("valkey-{}.log", uuid::Uuid::new_v4().simple()));
+    let log = File::options().create_new(true).read(true).append(true).open(&path);
+    let _ = std::fs::remove_file(&path);
+    log.map_err(|error| ValkeyError(format!("{} cannot be written for the store: {error}", path.display())))
+}
+
+/// The last lines of a log that are wanted.
+fn last_lines(log: &File, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut end = Vec::new();
+    let length = log.metadata().map_or(0, |metadata| metadata.len());
+    let start = length.saturating_sub(LOG_END);
+    end.resize(usize::try_from(length - start).unwrap_or_default(), 0);
+    // The server appends, so the position in the file, which it shares, may not be moved.
+    if log.read_exact_at(&mut end, start).is_err() {
+        return Vec::new();
+    }
+    let end = String::from_utf8_lossy(&end);
+    let mut lines: Vec<_> = end
+        .lines()
+        .rev()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && wanted(line))
+        .take(LAST_LINES)
+        .map(str::to_owned)
+        .collect();
+    lines.reverse();
+    lines
+}
+
 /// The server's log is also a lock on the folder. The server inherits it, so the folder stays locked until both the
 /// gateway and the server have ended.
 async fn open_log(dir: &Path) -> Result<File, ValkeyError> {
     let unusable =
         |error: io::Error| ValkeyError(format!("{} cannot be used for the store: {error}", dir.display()));
     std::fs::create_dir_all(dir).map_err(unusable)?;
-    let log = File::options().create(true).append(true).open(log_path(dir)).map_err(unusable)?;
+    let log = File::options().create(true).read(true).append(true).open(log_path(dir)).map_err(unusable)?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
         match log.try_lock() {
@@ -333,7 +397,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 
-    fn tools() -> PathBuf {
+    pub(super) fn tools() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../.local")
     }
 
@@ -341,12 +405,12 @@ mod tests {
         Valkey::start(Options { dir, tools: Some(tools()), program: None }).await
     }
 
-    async fn say(valkey: &Valkey, command: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", valkey.port())).await.expect("connected");
-        stream.write_all(format!("{command}\r\n").as_bytes()).await.expect("written");
+    pub(super) async fn say(port: u16, command: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(format!("{command}\r\n").as_bytes()).await?;
         let mut reply = [0; 256];
-        let length = stream.read(&mut reply).await.expect("a reply");
-        String::from_utf8_lossy(&reply[..length]).into_owned()
+        let length = stream.read(&mut reply).await?;
+        Ok(String::from_utf8_lossy(&reply[..length]).into_owned())
     }
 
     async fn wait_until_gone(port: u16) {
@@ -361,11 +425,11 @@ mod tests {
     async fn what_was_stored_survives_a_restart_on_the_same_port() {
         let dir = tempfile::tempdir().expect("a folder");
         let mut valkey = start(Some(dir.path().to_owned())).await.expect("a store");
-        assert_eq!(say(&valkey, "SET key value").await, "+OK\r\n");
+        assert_eq!(say(valkey.port(), "SET key value").await.expect("a reply"), "+OK\r\n");
         let port = valkey.port();
         valkey.restart().await.expect("restarted");
         assert_eq!(valkey.port(), port);
-        assert_eq!(say(&valkey, "GET key").await, "$5\r\nvalue\r\n");
+        assert_eq!(say(valkey.port(), "GET key").await.expect("a reply"), "$5\r\nvalue\r\n");
         valkey.stop().await;
         wait_until_gone(port).await;
     }
@@ -390,9 +454,9 @@ mod tests {
         let with = |login: &str| format!("redis://{login}@127.0.0.1:{}/0", valkey.port());
         let error = check(&with("user:p%40ss")).await.expect_err("there is no such user").to_string();
         assert!(error.contains(" says WRONGPASS invalid username-password pair"), "{error}");
-        assert_eq!(say(&valkey, "ACL SETUSER user on >p@ss +ping").await, "+OK\r\n");
+        assert_eq!(say(valkey.port(), "ACL SETUSER user on >p@ss +ping").await.expect("a reply"), "+OK\r\n");
         assert_eq!(check(&with("user:p%40ss")).await, Ok(()));
-        assert_eq!(say(&valkey, "CONFIG SET requirepass secret").await, "+OK\r\n");
+        assert_eq!(say(valkey.port(), "CONFIG SET requirepass secret").await.expect("a reply"), "+OK\r\n");
         assert_eq!(check(&with(":secret")).await, Ok(()));
         let error = check(&valkey.url()).await.expect_err("a password is wanted").to_string();
         assert!(error.contains(" says NOAUTH Authentication required"), "{error}");

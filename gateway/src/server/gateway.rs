@@ -120,8 +120,8 @@ impl Gateway {
         drop(self.shutdown);
         let _ = tokio::time::timeout(STOP_TIMEOUT, self.serving.wait()).await;
         self.lambda.stop().await;
-        if let Some(RunningStore::Own(mut valkey)) = self.store {
-            valkey.stop().await;
+        if let Some(RunningStore::Own(store)) = self.store {
+            store.stop().await;
         }
     }
 }

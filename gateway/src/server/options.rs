@@ -40,9 +40,11 @@ pub struct Options {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Store {
     Url(String),
-    /// A private one whose data stays in the project's `.local/store`.
+    /// A private one whose data stays in the project's `.local`.
     #[default]
     Kept,
+    /// A private one whose data stays in this folder.
+    KeptIn(PathBuf),
     /// A private one whose data goes with it.
     Ephemeral,
 }

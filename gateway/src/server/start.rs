@@ -79,12 +79,12 @@ impl Gateway {
             None => executables::build(&project, &folder).await?,
         };
         let store = match settings.needs_store() {
-            true => Some(RunningStore::open(options.store, &folder).await?),
+            true => Some(RunningStore::open(options.store, &folder, settings.store_layout).await?),
             false => None,
         };
         let endpoint = format!("http://127.0.0.1:{port}");
         let store_url = store.as_ref().map(RunningStore::url);
-        let mut environment = settings.environment(&endpoint, store_url.as_deref());
+        let mut environment = settings.environment(&endpoint, store_url);
         environment.extend(options.environment);
         let lambda = Lambda::start(lambda::Options {
             functions: project.functions.clone(),

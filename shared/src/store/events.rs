@@ -159,6 +159,10 @@ local function latest(one, other)
 end
 local function keep(seconds, oldest, indexes, log)
   if seconds == '' then return end
+  -- The newest stays, as its number is counted on from.
+  while redis.call('LLEN', log) > 1 and string.match(redis.call('LINDEX', log, 0), '[^ ]+$') < oldest do
+    redis.call('LPOP', log)
+  end
   for _, index in ipairs(indexes) do
     redis.call('ZREMRANGEBYLEX', index, '-', '(' .. oldest)
     redis.call('EXPIRE', index, seconds)

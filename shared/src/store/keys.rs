@@ -12,7 +12,7 @@
 //! | `u:{u}:sent:<client_id>` | string: claimed id, hash of what was sent, whether it is complete | create | 24 h |
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
 //! | `u:{u}:left:<connection>` | string: the time (ms) of the request by which the connection left the user | register as somebody else | register, 10 min |
-//! | `all` | sorted set of all ids; open mode only | create | delete |
+//! | `all` | sorted set of all ids; open mode only | create | delete, retention |
 //! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |

@@ -230,8 +230,11 @@ impl Store {
         Ok(Sent { message, present, replayed: true, feeds })
     }
 
-    /// What is stored under an id: one round trip.
+    /// What is stored under an id: one round trip. A message past its retention may be stored still, and is not there.
     pub async fn message(&self, id: MessageId) -> Result<Option<Stored>, Error> {
+        if self.oldest().is_some_and(|oldest| id < oldest) {
+            return Ok(None);
+        }
         self.get(id).await?.map(parse).transpose()
     }
 
@@ -435,12 +438,19 @@ impl Store {
         let entering = self.enter(&entries, claim);
         let everything = async {
             if self.open {
-                self.redis.run::<()>(&Cmd::zadd(keys::ALL, id.short(), 0)).await?;
+                let adding = Cmd::zadd(keys::ALL, id.short(), 0);
+                try_join(self.redis.run::<()>(&adding), self.clear_all()).await?;
             }
             Ok(())
         };
         let (feeds, ()) = try_join(entering, everything).await?;
         Ok(feeds)
+    }
+
+    /// Clears the index of all messages of those past their retention.
+    async fn clear_all(&self) -> Result<(), Error> {
+        let Some(oldest) = self.oldest() else { return Ok(()) };
+        self.redis.run(&Cmd::zrembylex(keys::ALL, "-", format!("({}", oldest.short()))).await
     }
 
     async fn leave_out_message(&self, id: MessageId, tombstone: &Tombstone) -> Result<Vec<Feed>, Error> {

@@ -1,5 +1,6 @@
 //! How a gateway of a test's own differs from others.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gateway::http_api::Authorizers;
@@ -36,6 +37,13 @@ impl AppBuilder {
             Some(pem) => self.parameter("RedisTlsCa", pem),
             None => self,
         }
+    }
+
+    /// On a private store of the gateway's own that keeps its data in this folder.
+    pub fn with_private_store(mut self, folder: &Path) -> Self {
+        self.options.store = Store::KeptIn(folder.to_owned());
+        self.has_store = true;
+        self
     }
 
     /// Asks for tokens of the [`Issuer`].
