@@ -206,6 +206,16 @@ pub fn user_key(request: &Request, name: &str) -> Result<Option<UserKey>, Error>
     key.map_err(|_| Error::invalid_user_key(name))
 }
 
+/// The `{peer}` of the path; where that is `-`, the parameter `peer` may take its place, for keys that no path carries.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] for a text that is no user key.
+pub fn peer(request: &Request) -> Result<UserKey, Error> {
+    let path = request.path_parameters_ref().and_then(|path| path.first("peer")).unwrap_or_default();
+    let named = parameter(request, "peer").filter(|_| path == "-");
+    UserKey::try_from(named.unwrap_or(path).to_owned()).map_err(|_| Error::invalid_user_key("peer"))
+}
+
 /// The `limit` of a page.
 ///
 /// # Errors

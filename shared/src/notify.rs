@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ConnectionId, MessageId, UserKey};
 use crate::management::{Management, PostError};
-use crate::protocol::server::{DeletedMessage, Notification, to_json};
-use crate::store::{Feed, Store};
+use crate::protocol::server::{DeletedMessage, Notification, Read, ReadData, to_json};
+use crate::store::{Connection, Feed, Store};
 
 /// How long all pushes of one operation may take together.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -92,25 +92,42 @@ impl Notifier {
         self.notify(feeds, frame).await;
     }
 
+    /// Tells both users of a conversation how far one of them has read.
+    pub async fn read(
+        &self,
+        reader: &UserKey,
+        with: &UserKey,
+        marker: MessageId,
+        connections: Vec<(UserKey, Vec<Connection>)>,
+    ) {
+        let message_id = &marker.to_string();
+        let frame = to_json(&Read { data: ReadData { reader, with, message_id } });
+        let told = connections.into_iter().map(|(user, connections)| (user, connections, frame.clone()));
+        self.tell(told.collect()).await;
+    }
+
     async fn notify(&self, feeds: Vec<Feed>, frame: impl Fn(&str) -> String) {
+        let told = feeds.into_iter().map(|feed| (feed.user, feed.connections, frame(&feed.event_id)));
+        self.tell(told.collect()).await;
+    }
+
+    /// Pushes to each user's connections, and closes those that missed it and want to read what they missed.
+    async fn tell(&self, told: Vec<(UserKey, Vec<Connection>, String)>) {
         let (mut pushes, mut recovering) = (Vec::new(), Vec::new());
-        for feed in feeds {
-            let frame = frame(&feed.event_id);
-            for connection in feed.connections {
-                recovering.push(connection.recovers);
+        for (user, connections, frame) in told {
+            for connection in connections {
+                recovering.push(connection.recovers.then(|| connection.id.clone()));
                 pushes.push(Push {
-                    user: feed.user.clone(),
+                    user: user.clone(),
                     connection: connection.id,
                     frames: vec![frame.clone()],
                 });
             }
         }
-        let told: Vec<_> = pushes.iter().map(|push| push.connection.clone()).collect();
         let deliveries = self.push_all(pushes, Deadline::start()).await;
-        // Its client comes back and reads what it missed.
-        let missed = told.into_iter().zip(deliveries).zip(recovering);
-        let missed = missed.filter(|((_, delivery), recovers)| *recovers && *delivery == Delivery::Failed);
-        let missed: Vec<_> = missed.map(|((connection, _), _)| connection).collect();
+        let missed = recovering.into_iter().zip(deliveries);
+        let missed = missed.filter(|(_, delivery)| *delivery == Delivery::Failed);
+        let missed: Vec<_> = missed.filter_map(|(connection, _)| connection).collect();
         self.close_all(&missed, Deadline::for_closing()).await;
     }
 

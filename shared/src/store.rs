@@ -5,6 +5,7 @@
 
 mod calls;
 mod connections;
+mod conversations;
 mod events;
 mod iam;
 mod keys;
@@ -19,6 +20,7 @@ use chrono::TimeDelta;
 
 pub use calls::{Candidates, Description};
 pub use connections::{Connection, Registration, Speaker};
+pub use conversations::{Conversation, Conversations, Marked};
 pub use events::{Change, Event, EventId, Events, Feed, Follow};
 pub use keys::LAYOUT;
 pub use messages::{Deletion, Page, Paging, Sent};

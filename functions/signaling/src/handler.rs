@@ -30,6 +30,7 @@ pub(crate) async fn handle(
         SignalType::Candidate => relay.candidate(&user, target, relayed).await,
         SignalType::EndCall if echo => Ok(()),
         SignalType::EndCall => relay.end_call(&user, target, relayed).await,
+        SignalType::Typing => relay.typing(target, relayed).await,
     }
 }
 
@@ -75,6 +76,13 @@ impl Relay<'_> {
             self.app.store.expect_echoes(&connections).await?;
             self.deliver(target, &connections, vec![frame]).await;
         }
+        Ok(())
+    }
+
+    /// Tell the target's connections; of those that miss it, none needs it.
+    async fn typing(&self, target: &UserKey, frame: String) -> Result<(), FrameError> {
+        let connections = self.app.store.connections(target, self.me).await?;
+        self.deliver(target, &connections, vec![frame]).await;
         Ok(())
     }
 

@@ -57,6 +57,25 @@ pub struct DeletedMessage<'a> {
     pub id: &'a str,
 }
 
+/// Tells both users of a conversation that one of them has read.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "read")]
+pub struct Read<'a> {
+    /// Who read, and up to where.
+    pub data: ReadData<'a>,
+}
+
+/// How far a conversation has been read.
+#[derive(Debug, Serialize)]
+pub struct ReadData<'a> {
+    /// Who read.
+    pub reader: &'a UserKey,
+    /// The other user.
+    pub with: &'a UserKey,
+    /// The message up to which everything is read.
+    pub message_id: &'a str,
+}
+
 /// Answers a frame that was not carried out.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "error")]
@@ -123,6 +142,15 @@ mod tests {
         assert_eq!(
             to_json(&Notification::DeleteMessage { data: DeletedMessage { id: "1" }, event_id: "3-5" }),
             r#"{"type":"delete_message","data":{"id":"1"},"event_id":"3-5"}"#
+        );
+    }
+
+    #[test]
+    fn read_tells_who_read_and_how_far() {
+        let [reader, with] = ["a", "b"].map(|key| UserKey::try_from(key.to_owned()).expect("a valid key"));
+        assert_eq!(
+            to_json(&Read { data: ReadData { reader: &reader, with: &with, message_id: "1" } }),
+            r#"{"type":"read","data":{"reader":"a","with":"b","message_id":"1"}}"#
         );
     }
 

@@ -6,7 +6,7 @@ use super::connections::Connection;
 use super::messages::Part;
 use super::script::{Call, Script};
 use super::{Store, keys};
-use crate::access::MayFollow;
+use crate::access::Own;
 use crate::clock;
 use crate::error::Error;
 use crate::ids::{MessageId, UserKey};
@@ -298,12 +298,7 @@ impl Store {
 
     /// What changed for a user since a position: two round trips, one where nothing did. Without a position, only the
     /// present one.
-    pub async fn follow(
-        &self,
-        permit: &MayFollow,
-        since: Option<&EventId>,
-        limit: usize,
-    ) -> Result<Follow, Error> {
+    pub async fn follow(&self, permit: &Own, since: Option<&EventId>, limit: usize) -> Result<Follow, Error> {
         let mut call = FOLLOW.call(&[keys::user_events(permit.user())]);
         if let Some(since) = since {
             call = call.arg(since.number).arg(&since.tag);

@@ -7,6 +7,7 @@
 //! | `u:{u}:to:<peer>` | likewise, those sent to one peer | create | delete, retention |
 //! | `u:{u}:from:<peer>` | likewise, those received from one | create | delete, retention |
 //! | `u:{u}:conversations` | sorted set, all scores 0: `<last id><peer>` | create, delete | delete of the last message, retention |
+//! | `u:{u}:read`, `u:{u}:read-by` | hashes by peer: the user's markers, the peers' markers | mark-read | retention |
 //! | `u:{u}:events` | list of the newest 1,000 `<n>-<tag> <change> <id>` | create, update, delete | trimming, retention |
 //! | `u:{u}:gone` | sorted set of ids by the time (ms) their delete was told here | delete | 10 min |
 //! | `u:{u}:sent:<client_id>` | string: claimed id, hash of what was sent, whether it is complete | create | 24 h |
@@ -62,6 +63,14 @@ pub(super) fn received_from(user: &UserKey, peer: &UserKey) -> String {
 
 pub(super) fn user_conversations(user: &UserKey) -> String {
     of_user(user, "conversations")
+}
+
+pub(super) fn user_read(user: &UserKey) -> String {
+    of_user(user, "read")
+}
+
+pub(super) fn user_read_by(user: &UserKey) -> String {
+    of_user(user, "read-by")
 }
 
 pub(super) fn user_events(user: &UserKey) -> String {
@@ -147,6 +156,8 @@ mod tests {
             sent_to(&alice, &bob),
             received_from(&alice, &bob),
             user_conversations(&alice),
+            user_read(&alice),
+            user_read_by(&alice),
             user_events(&alice),
             user_gone(&alice),
             claim(&alice, &client_id("}{")),

@@ -393,7 +393,7 @@ impl Store {
     }
 
     /// The lowest id of a message that is not past its retention.
-    fn oldest(&self) -> Option<MessageId> {
+    pub(super) fn oldest(&self) -> Option<MessageId> {
         self.retention.map(|retention| MessageId::lowest_at(self.clock.now() - retention))
     }
 
