@@ -9,6 +9,7 @@ mod conversations;
 mod events;
 mod iam;
 mod keys;
+mod limits;
 mod messages;
 mod redis;
 mod script;
@@ -28,7 +29,7 @@ pub use tickets::TICKET_SECONDS;
 
 use self::redis::Redis;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 
 /// The store; cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,6 +40,7 @@ pub struct Store {
     connection_lifetime: Duration,
     /// How long messages are kept; without it for ever.
     retention: Option<TimeDelta>,
+    limits: Limits,
     clock: Clock,
 }
 
@@ -55,6 +57,7 @@ impl Store {
             open: config.allow_anonymous,
             connection_lifetime: config.connection_lifetime,
             retention: config.retention,
+            limits: config.limits,
             clock: Clock::default(),
         })
     }

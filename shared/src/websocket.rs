@@ -142,7 +142,9 @@ async fn refusal(
 }
 
 fn error_frame(error: &FrameError, echo: &Echo) -> String {
-    if let FrameError::Failed(cause) = error {
+    if let FrameError::Failed(cause) = error
+        && cause.cause().is_some()
+    {
         tracing::error!(error = %cause, "a frame failed");
     }
     to_json(&ErrorFrame::new(error, echo))

@@ -19,6 +19,7 @@ pub(crate) async fn handle(
     // Only an end_call that does not name its call may be an echo.
     let Speaker { user, echo } = match signal.kind {
         SignalType::EndCall if !signal.names_call => app.store.speaker_ending(connection).await?,
+        SignalType::EndCall => app.store.speaker_uncounted(connection).await?,
         _ => app.store.speaker(connection).await?,
     };
     let user = access::speaker(user, signal.claimed.clone(), app.config.allow_anonymous)?;

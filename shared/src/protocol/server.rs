@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::client::Echo;
-use crate::error::FrameError;
+use crate::error::{Error, FrameError};
 use crate::ids::UserKey;
 
 /// Answers `register`.
@@ -82,6 +82,9 @@ pub struct ReadData<'a> {
 pub struct ErrorFrame<'a> {
     error: Cow<'static, str>,
     code: &'static str,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +102,10 @@ impl<'a> ErrorFrame<'a> {
         Self {
             error: sentence,
             code,
+            retry_after: match error {
+                FrameError::Failed(Error::RateLimited { seconds }) => Some(*seconds),
+                _ => None,
+            },
             request_type: echo.request_type.as_deref(),
             target: echo.target.as_ref(),
             call_id: echo.call_id.as_deref(),

@@ -11,10 +11,11 @@
 //! | `u:{u}:events` | list of the newest 1,000 `<n>-<tag> <change> <id>` | create, update, delete | trimming, retention |
 //! | `u:{u}:gone` | sorted set of ids by the time (ms) their delete was told here | delete | 10 min |
 //! | `u:{u}:sent:<client_id>` | string: claimed id, hash of what was sent, whether it is complete | create | 24 h |
+//! | `u:{u}:limits` | hash: token buckets | create, update, delete, create-ticket, register | when they are full again |
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
 //! | `u:{u}:left:<connection>` | string: the time (ms) of the request by which the connection left the user | register as somebody else | register, 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete |
-//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
@@ -83,6 +84,10 @@ pub(super) fn user_gone(user: &UserKey) -> String {
 
 pub(super) fn claim(user: &UserKey, client_id: &ClientId) -> String {
     of_user(user, &format!("sent:{}", encode(client_id.as_str())))
+}
+
+pub(super) fn user_limits(user: &UserKey) -> String {
+    of_user(user, "limits")
 }
 
 pub(super) fn user_connections(user: &UserKey) -> String {
@@ -160,6 +165,7 @@ mod tests {
             user_read_by(&alice),
             user_events(&alice),
             user_gone(&alice),
+            user_limits(&alice),
             claim(&alice, &client_id("}{")),
             user_connections(&alice),
             left(&alice, &ConnectionId::from_platform("x}=")),
