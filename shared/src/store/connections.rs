@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{join, try_join, try_join_all};
 use redis::Cmd;
 
 use super::limits::{limited, of_buckets, taken};
@@ -94,15 +94,15 @@ return {0, event, 0, oldest}
 "
 ));
 
-/// Makes a connection speak for a user, unless a later request made it speak for another; returns whether it does, and
-/// whom it has left and may still be entered for. That is kept until it has been dealt with, so that it is not
-/// forgotten when this answer is lost.
+/// Makes a connection speak for a user, unless it has no token for its frame, or a later request made it speak for
+/// another; returns whether it does, and whom it has left and may still be entered for. That is kept until it has been
+/// dealt with, so that it is not forgotten when this answer is lost.
 static SPEAK: Script = Script::new(of_buckets!(
     "
 local connection, user, at, seconds = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local wait = take(connection, 'frames', ARGV[4], ARGV[5])
-if wait > 0 then return {wait, 0, false} end
 local before = redis.call('HMGET', connection, 'user', 'at')
+if wait > 0 then return {wait, before[1] == user and 1 or 0, false} end
 local former, latest = before[1] or user, tonumber(before[2] or 0)
 if former ~= user then
   if latest > at then return {0, 0, false} end
@@ -175,7 +175,9 @@ return {known[1], tonumber(known[2] or 0) >= now and 1 or 0}
 
 impl Store {
     /// Makes a connection speak for a user by a request that reached the platform at this time, in milliseconds since
-    /// 1970: one round trip, one more to leave another user. Of registers that cross, the later request counts.
+    /// 1970: one round trip, one more to leave another user. Of registers that cross, the later request counts. It needs
+    /// a token of the user's and one of the connection's; where only the former is missing, the connection speaks for
+    /// the user, and a repetition enters it.
     pub async fn register(
         &self,
         connection: &ConnectionId,
@@ -188,12 +190,18 @@ impl Store {
             .arg(user.as_str())
             .arg(at_ms)
             .arg(self.connection_seconds());
-        let ((speaks, left), (event_id, refused, oldest)): ((bool, Option<String>), _) =
-            try_join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms))
-                .await?;
+        let speak = limited(speak, self.limits.frames);
+        let (spoke, entered) =
+            join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms)).await;
+        let (wait, speaks, left): (u64, bool, Option<String>) = spoke?;
         if !speaks {
-            // A later request made it speak for another user, and may have been too early to take this entry out.
+            // It speaks for another user, or for none: by a later request, which may have been too early to take this
+            // entry out, or because it has no token for this one.
             self.redis.run::<()>(&remove(connection, user)).await?;
+        }
+        taken(wait)?;
+        let (event_id, refused, oldest) = entered?;
+        if !speaks {
             return Ok(Registration { event_id, oldest });
         }
         let left = left.and_then(|left| UserKey::try_from(left).ok()).filter(|left| left != user);

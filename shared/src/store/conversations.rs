@@ -4,7 +4,7 @@ use futures_util::future::{try_join, try_join_all};
 
 use super::connections::Connection;
 use super::messages::{Paging, Part};
-use super::script::{Call, Script};
+use super::script::{Call, Script, of_ids};
 use super::{Store, keys};
 use crate::access::{MayList, Own};
 use crate::error::Error;
@@ -60,11 +60,12 @@ struct Markers {
 macro_rules! of_markers {
     ($script:literal) => {
         concat!(
+            of_ids!(),
             "
 local function unread(index, marker, oldest)
   local above = '-'
   if oldest ~= '' then above = '[' .. oldest end
-  if marker and marker >= oldest then above = '(' .. marker end
+  if marker and not below(marker, oldest) then above = '(' .. marker end
   return redis.call('ZLEXCOUNT', index, above, '+')
 end
 ",
@@ -93,13 +94,9 @@ static MARK: Script = Script::new(of_markers!(
 local markers, to, from, connections = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, peer, seconds, oldest = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local marker = redis.call('HGET', markers, peer)
-local newest = ''
-for _, index in ipairs({to, from}) do
-  local last = redis.call('ZRANGE', index, '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
-  if last and last > newest then newest = last end
-end
-if id > newest then id = newest end
-local moved = id > (marker or '')
+local newest = latest(to, from) or ''
+if below(newest, id) then id = newest end
+local moved = below(marker or '', id)
 if moved then
   redis.call('HSET', markers, peer, id)
   if seconds ~= '' then redis.call('EXPIRE', markers, seconds) end

@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::ids::UserKey;
 
 /// What scripts that take a token begin with. `take` returns 0, or how long to wait for a token, in microseconds; an
-/// interval of 0 means that there is no limit.
+/// interval of 0 means that there is no limit. No bucket is more than empty, which one would seem to be whose time was
+/// told by a primary with a clock ahead of its successor's.
 macro_rules! of_buckets {
     ($script:literal) => {
         concat!(
@@ -20,13 +21,13 @@ local function take(key, bucket, interval, burst)
   if interval == 0 then return 0 end
   local time = redis.call('TIME')
   local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-  local full = math.max(tonumber(redis.call('HGET', key, bucket) or 0), now)
-  local wait = full + interval - burst * interval - now
+  local full = tonumber(redis.call('HGET', key, bucket) or 0)
+  full = math.min(math.max(full, now), now + burst * interval) + interval
+  local wait = full - burst * interval - now
   if wait > 0 then return wait end
-  redis.call('HSET', key, bucket, string.format('%.0f', full + interval))
-  if redis.call('PTTL', key) < 0 then
-    redis.call('PEXPIRE', key, math.ceil(burst * interval / 1000) + 1000)
-  end
+  redis.call('HSET', key, bucket, string.format('%.0f', full))
+  local needed = math.ceil((full - now) / 1000)
+  if redis.call('PTTL', key) < needed then redis.call('PEXPIRE', key, needed) end
   return 0
 end
 ",

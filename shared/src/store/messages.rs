@@ -153,24 +153,18 @@ return read
 ",
 );
 
-/// Ids from one or two indexes that are in the order of ids, in that order or against it.
+/// Ids from one or two indexes that are in the order of ids, in that order or against it, one index after the other.
 static RANGE: Script = Script::new(
     "
 local from, to, reverse, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local function range(index)
-  if reverse == '1' then return redis.call('ZRANGE', index, from, to, 'BYLEX', 'REV', 'LIMIT', 0, count) end
-  return redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', 0, count)
+local found = {}
+for _, index in ipairs(KEYS) do
+  local ids
+  if reverse == '1' then ids = redis.call('ZRANGE', index, from, to, 'BYLEX', 'REV', 'LIMIT', 0, count)
+  else ids = redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', 0, count) end
+  for _, id in ipairs(ids) do found[#found + 1] = id end
 end
-local one = range(KEYS[1])
-if not KEYS[2] then return one end
-local other = range(KEYS[2])
-local merged, i, j = {}, 1, 1
-while #merged < count and (one[i] or other[j]) do
-  local first = one[i] and (not other[j] or (one[i] < other[j]) == (reverse ~= '1'))
-  if first then merged[#merged + 1] = one[i]; i = i + 1
-  else merged[#merged + 1] = other[j]; j = j + 1 end
-end
-return merged
+return found
 ",
 );
 
@@ -351,7 +345,7 @@ impl Store {
             let wanted = &ids[read.len()..ids.len().min(read.len() + next)];
             for stored in self.read_wave(wanted).await? {
                 // What did not fit is asked for again, with fewer others.
-                let Some(stored) = stored else { break };
+                let Some(stored) = stored.filter(|_| bytes <= PAGE_BYTES) else { break };
                 bytes += stored.as_deref().map_or(0, |json| escaped_bytes(json) + 1);
                 read.push(stored);
             }
@@ -408,7 +402,14 @@ impl Store {
         };
         let range = RANGE.call(&indexes).arg(from).arg(to).arg(reverse).arg(count);
         let ids: Vec<String> = self.redis.run(&range).await?;
-        Ok(ids.iter().filter_map(|id| MessageId::parse_short(id)).collect())
+        let mut ids: Vec<_> = ids.iter().filter_map(|id| MessageId::parse_short(id)).collect();
+        // Merged here, since a server may compare texts by its locale.
+        ids.sort_unstable();
+        if reverse {
+            ids.reverse();
+        }
+        ids.truncate(count);
+        Ok(ids)
     }
 
     /// The lowest id of a message that is not past its retention.
