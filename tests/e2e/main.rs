@@ -6,6 +6,7 @@
 
 mod authorization;
 mod closed_mode;
+mod conversations;
 mod create_message;
 mod cross_origin;
 mod delete_message;
@@ -17,6 +18,7 @@ mod freeze;
 mod generated_frames;
 mod generated_requests;
 mod get_message;
+mod limits;
 mod list_messages;
 mod lost_connections;
 mod notifications;
@@ -30,5 +32,6 @@ mod signaling;
 mod template;
 mod tickets;
 mod tokens;
+mod typing;
 mod update_message;
 mod user_keys;
