@@ -20,9 +20,9 @@ pub struct MaySend {
 #[derive(Debug)]
 pub struct MayChange(MessageId, Stored);
 
-/// The right to follow a user's events.
+/// The right to what is a user's own: events, conversations.
 #[derive(Debug, Eq, PartialEq)]
-pub struct MayFollow(UserKey);
+pub struct Own(UserKey);
 
 /// The right to list messages: one user's, one conversation's, or all.
 #[derive(Debug, Eq, PartialEq)]
@@ -47,8 +47,9 @@ impl MayChange {
     }
 }
 
-impl MayFollow {
-    pub(crate) fn user(&self) -> &UserKey {
+impl Own {
+    /// The user.
+    pub fn user(&self) -> &UserKey {
         &self.0
     }
 }
@@ -118,12 +119,12 @@ pub fn may_list(
     }
 }
 
-/// May the principal follow this user's events? Without one, their own; in open mode one must be named.
-pub fn may_follow(principal: &Principal, user: Option<UserKey>) -> Result<MayFollow, Error> {
+/// May the principal have what is this user's own? Without one, it is theirs; in open mode one must be named.
+pub fn own(principal: &Principal, user: Option<UserKey>) -> Result<Own, Error> {
     match (principal.user(), user) {
-        (Some(own), Some(user)) if *own != user => Err(Error::Forbidden("Only one's own events can be read")),
-        (Some(own), _) => Ok(MayFollow(own.clone())),
-        (None, Some(user)) => Ok(MayFollow(user)),
+        (Some(own), Some(user)) if *own != user => Err(Error::Forbidden("That is another user's own")),
+        (Some(own), _) => Ok(Own(own.clone())),
+        (None, Some(user)) => Ok(Own(user)),
         (None, None) => Err(Error::invalid("user is required")),
     }
 }
@@ -244,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn one_follows_ones_own_events() {
+    fn what_is_ones_own_is_ones_own() {
         let follow = |who: &Principal, of: Option<&str>| {
-            may_follow(who, of.map(user)).map(|permit| permit.0).map_err(|error| error.answer().0)
+            own(who, of.map(user)).map(|permit| permit.0).map_err(|error| error.answer().0)
         };
         assert_eq!(follow(&principal("alice"), None), Ok(user("alice")));
         assert_eq!(follow(&principal("alice"), Some("alice")), Ok(user("alice")));

@@ -33,6 +33,28 @@ pub struct Config {
     pub connection_lifetime: Duration,
     /// `RETENTION_DAYS`: how long messages are kept. Without it, or with 0, for ever.
     pub retention: Option<TimeDelta>,
+    /// How often users may do things.
+    pub limits: Limits,
+}
+
+/// How often users may do things; `None` as often as they like, which is the default in open mode.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// `MESSAGES_PER_SECOND`: a user's sends, edits and deletes together, four seconds' worth at once. Default 5.
+    pub messages: Option<Limit>,
+    /// `REGISTERS_PER_MINUTE`: a user's registers and tickets, a minute's worth at once. Default 30.
+    pub registers: Option<Limit>,
+    /// `FRAMES_PER_SECOND`: a connection's frames that need the store, ten seconds' worth at once. Default 20.
+    pub frames: Option<Limit>,
+}
+
+/// A token bucket: one token an interval, and at most so many at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limit {
+    /// The time between two tokens.
+    pub interval: Duration,
+    /// Tokens of a full bucket.
+    pub burst: u32,
 }
 
 /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
@@ -101,6 +123,7 @@ impl Config {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = &|name: &str| get(name).filter(|value| !value.is_empty());
         let need = |name: &'static str| get(name).ok_or(ConfigError { name, problem: "is not set" });
+        let allow_anonymous = parse(get, "ALLOW_ANONYMOUS", "must be true or false")?.unwrap_or(false);
         Ok(Self {
             redis_url: Secret(need("REDIS_URL")?),
             redis_tls_ca: get("REDIS_TLS_CA"),
@@ -111,7 +134,7 @@ impl Config {
                 secret_access_key: Secret(need("AWS_SECRET_ACCESS_KEY")?),
                 session_token: get("AWS_SESSION_TOKEN").map(Secret),
             },
-            allow_anonymous: parse(get, "ALLOW_ANONYMOUS", "must be true or false")?.unwrap_or(false),
+            allow_anonymous,
             user_claim: get("USER_CLAIM").unwrap_or_else(|| "sub".to_owned()),
             connection_lifetime: Duration::from_secs(
                 parse(get, "CONNECTION_LIFETIME", "must be a number of seconds")?.unwrap_or(7200),
@@ -119,6 +142,24 @@ impl Config {
             retention: parse::<u16>(get, "RETENTION_DAYS", "must be a number of days")?
                 .filter(|days| *days > 0)
                 .map(|days| TimeDelta::days(days.into())),
+            limits: Limits::read(get, allow_anonymous)?,
+        })
+    }
+}
+
+impl Limits {
+    fn read(get: impl Fn(&str) -> Option<String>, allow_anonymous: bool) -> Result<Self, ConfigError> {
+        let limit = |name, period: Duration, default: u32, periods: u32| {
+            let default = if allow_anonymous { 0 } else { default };
+            let number = parse(&get, name, "must be a number, 0 for no limit")?.unwrap_or(default);
+            let limit = || Limit { interval: period / number, burst: number.saturating_mul(periods) };
+            Ok((number > 0).then(limit))
+        };
+        const SECOND: Duration = Duration::from_secs(1);
+        Ok(Self {
+            messages: limit("MESSAGES_PER_SECOND", SECOND, 5, 4)?,
+            registers: limit("REGISTERS_PER_MINUTE", 60 * SECOND, 30, 1)?,
+            frames: limit("FRAMES_PER_SECOND", SECOND, 20, 10)?,
         })
     }
 }
@@ -164,6 +205,20 @@ mod tests {
         assert_eq!(Config::read(bad).expect_err("bad").to_string(), "ALLOW_ANONYMOUS must be true or false");
         let missing = |name: &str| complete(name).filter(|_| name != "REDIS_URL");
         assert_eq!(Config::read(missing).expect_err("missing").to_string(), "REDIS_URL is not set");
+    }
+
+    #[test]
+    fn limits_are_off_in_open_mode_unless_asked_for() {
+        let read = |extra: &'static [(&str, &str)]| {
+            let given =
+                |name: &str| extra.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
+            Config::read(|name| given(name).or_else(|| complete(name))).expect("complete").limits.messages
+        };
+        let five = Limit { interval: Duration::from_millis(200), burst: 20 };
+        assert_eq!(read(&[]), Some(five));
+        assert_eq!(read(&[("MESSAGES_PER_SECOND", "0")]), None);
+        assert_eq!(read(&[("ALLOW_ANONYMOUS", "true")]), None);
+        assert_eq!(read(&[("ALLOW_ANONYMOUS", "true"), ("MESSAGES_PER_SECOND", "5")]), Some(five));
     }
 
     #[test]

@@ -24,13 +24,21 @@ pub enum Error {
     Resync(String),
     /// Larger than the limit that the sentence names.
     TooLarge(Cow<'static, str>),
+    /// More than the limits allow; when to try again.
+    RateLimited {
+        /// Seconds, at least 1.
+        seconds: u64,
+    },
     /// The store cannot be reached just now.
     Unavailable(Cause),
     /// Our fault.
     Internal(Cause),
 }
 
+/// When to ask a store again that was away, in seconds.
+const UNAVAILABLE_SECONDS: u64 = 1;
 const UNAVAILABLE: &str = "The store is unavailable, try again";
+const RATE_LIMITED: &str = "Too many requests, try again later";
 const INTERNAL: &str = "Internal server error";
 
 /// What went wrong inside.
@@ -57,8 +65,18 @@ impl Error {
             Self::Resync(_) => (410, "resync", "Events since then are not known, list the messages again"),
             Self::TooLarge(sentence) => (413, "too_large", sentence),
             Self::KeyReused => (422, "key_reused", "This client_id was used for another message"),
+            Self::RateLimited { .. } => (429, "rate_limited", RATE_LIMITED),
             Self::Unavailable(_) => (503, "unavailable", UNAVAILABLE),
             Self::Internal(_) => (500, "internal", INTERNAL),
+        }
+    }
+
+    /// When to try again, in seconds, where that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { seconds } => Some(*seconds),
+            Self::Unavailable(_) => Some(UNAVAILABLE_SECONDS),
+            _ => None,
         }
     }
 
@@ -122,6 +140,7 @@ impl FrameError {
             Self::Forbidden => ("forbidden", "This connection may not speak for that user"),
             Self::PeerUnavailable => ("peer_unavailable", "The target has no open connection"),
             Self::TooLarge => ("too_large", "The frame does not fit 128 KB with its sender added"),
+            Self::Failed(Error::RateLimited { .. }) => ("rate_limited", RATE_LIMITED),
             Self::Failed(Error::Unavailable(_)) => ("unavailable", UNAVAILABLE),
             Self::Failed(_) => ("internal", INTERNAL),
         };

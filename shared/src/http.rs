@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER as RETRY_AFTER_HEADER};
+use lambda_http::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -34,9 +34,6 @@ struct Failure<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<&'a str>,
 }
-
-/// When to try again where the store was away, in seconds.
-const RETRY_AFTER: &str = "1";
 
 impl Answer {
     /// `200` with this JSON.
@@ -100,14 +97,18 @@ pub fn respond(result: Result<Answer, Error>) -> Response<Body> {
                 tracing::error!(%error, "request failed");
             }
             let (status, code, sentence) = error.answer();
-            let (event_id, headers) = match &error {
-                Error::Resync(position) => (Some(position.as_str()), Vec::new()),
-                Error::Unavailable(_) => (None, vec![(RETRY_AFTER_HEADER, RETRY_AFTER.to_owned())]),
-                _ => (None, Vec::new()),
+            let event_id = match &error {
+                Error::Resync(position) => Some(position.as_str()),
+                _ => None,
             };
+            let headers = error.retry_after().map(|seconds| (RETRY_AFTER, seconds.to_string()));
             let body =
                 serde_json::to_string(&Failure { error: sentence, code, event_id }).unwrap_or_default();
-            (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body, headers)
+            (
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                body,
+                headers.into_iter().collect(),
+            )
         }
     };
     let mut response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
@@ -204,6 +205,16 @@ pub fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 pub fn user_key(request: &Request, name: &str) -> Result<Option<UserKey>, Error> {
     let key = parameter(request, name).map(|key| UserKey::try_from(key.to_owned())).transpose();
     key.map_err(|_| Error::invalid_user_key(name))
+}
+
+/// The `{peer}` of the path; where that is `-`, the parameter `peer` may take its place, for keys that no path carries.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] for a text that is no user key.
+pub fn peer(request: &Request) -> Result<UserKey, Error> {
+    let path = request.path_parameters_ref().and_then(|path| path.first("peer")).unwrap_or_default();
+    let named = parameter(request, "peer").filter(|_| path == "-");
+    UserKey::try_from(named.unwrap_or(path).to_owned()).map_err(|_| Error::invalid_user_key("peer"))
 }
 
 /// The `limit` of a page.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ConnectionId, MessageId, UserKey};
 use crate::management::{Management, PostError};
-use crate::protocol::server::{DeletedMessage, Notification, to_json};
+use crate::protocol::server::{DeletedMessage, Notification, Read, ReadData, to_json};
 use crate::store::{Connection, Feed, Store};
 
 /// How long all pushes of one operation may take together.
@@ -92,14 +92,35 @@ impl Notifier {
         self.notify(feeds, frame).await;
     }
 
+    /// Tells both users of a conversation how far one of them has read.
+    pub async fn read(
+        &self,
+        reader: &UserKey,
+        with: &UserKey,
+        marker: MessageId,
+        connections: Vec<(UserKey, Vec<Connection>)>,
+    ) {
+        let message_id = &marker.to_string();
+        let frame = to_json(&Read { data: ReadData { reader, with, message_id } });
+        let told = connections.into_iter().map(|(user, connections)| (user, connections, frame.clone()));
+        self.tell(told).await;
+    }
+
     async fn notify(&self, feeds: Vec<Feed>, frame: impl Fn(&str) -> String) {
-        let mut pushes = Vec::new();
-        for Feed { user, event_id, connections } in feeds {
+        let told = feeds.into_iter().map(|Feed { user, event_id, connections }| {
             let frame = frame(&event_id);
-            let push = |connection| Push { user: user.clone(), connection, frames: vec![frame.clone()] };
-            pushes.extend(connections.into_iter().map(push));
-        }
-        self.push_all(pushes, Deadline::start()).await;
+            (user, connections, frame)
+        });
+        self.tell(told).await;
+    }
+
+    /// Pushes a frame to each user's connections.
+    async fn tell(&self, told: impl Iterator<Item = (UserKey, Vec<Connection>, String)>) {
+        let pushes = told.flat_map(|(user, connections, frame)| {
+            let push = move |connection| Push { user: user.clone(), connection, frames: vec![frame.clone()] };
+            connections.into_iter().map(push)
+        });
+        self.push_all(pushes.collect(), Deadline::start()).await;
     }
 
     /// Pushes to all at once, forgets the connections that are gone, and closes those that missed a frame and recover:

@@ -5,10 +5,12 @@
 
 mod calls;
 mod connections;
+mod conversations;
 mod events;
 mod failure;
 mod iam;
 mod keys;
+mod limits;
 mod messages;
 mod node;
 mod redis;
@@ -22,6 +24,7 @@ use chrono::TimeDelta;
 
 pub use calls::{Candidates, Description};
 pub use connections::{Connection, Registration, Speaker};
+pub use conversations::{Conversation, Conversations, Marked};
 pub use events::{Change, Event, EventId, Events, Feed, Follow};
 pub use keys::LAYOUT;
 pub use messages::{Deletion, Page, Paging, Sent};
@@ -29,7 +32,7 @@ pub use tickets::TICKET_SECONDS;
 
 use self::redis::Redis;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 
 /// The store; cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,6 +43,7 @@ pub struct Store {
     connection_lifetime: Duration,
     /// How long messages are kept; without it for ever.
     retention: Option<TimeDelta>,
+    limits: Limits,
     clock: Clock,
 }
 
@@ -56,6 +60,7 @@ impl Store {
             open: config.allow_anonymous,
             connection_lifetime: config.connection_lifetime,
             retention: config.retention,
+            limits: config.limits,
             clock: Clock::default(),
         })
     }

@@ -153,7 +153,9 @@ async fn handle_frame(
 
 impl Refused {
     fn new(error: FrameError, echo: &Echo) -> Self {
-        if let FrameError::Failed(cause) = &error {
+        if let FrameError::Failed(cause) = &error
+            && cause.cause().is_some()
+        {
             tracing::error!(error = %cause, "a frame failed");
         }
         Self { frame: to_json(&ErrorFrame::new(&error, echo)), error }

@@ -32,7 +32,7 @@ impl People {
 fn request(route: &str, message: &Message, sender: Option<&User>) -> (Method, String, Option<Value>) {
     let (method, path) = route.split_once(' ').expect("a method and a path");
     let method: Method = method.parse().expect("a method");
-    let path = path.replace("{id}", message["id"].as_str().expect("an id"));
+    let path = path.replace("{id}", message["id"].as_str().expect("an id")).replace("{peer}", "somebody");
     let body = match method.as_str() {
         "POST" if path == "/messages" => {
             let mut draft = json!({ "receiver_id": message["receiver_id"], "content": "new" });
@@ -41,6 +41,7 @@ fn request(route: &str, message: &Message, sender: Option<&User>) -> (Method, St
             }
             Some(draft)
         }
+        "PUT" if path.ends_with("/read") => Some(json!({ "message_id": message["id"] })),
         "PUT" => Some(json!({ "content": "edited" })),
         _ => None,
     };
@@ -52,6 +53,10 @@ fn routes(app: &App) -> Vec<String> {
     let api = app.gateway().project().http_api.as_ref().expect("an HTTP API");
     api.routes.iter().map(|route| route.route_key.clone()).collect()
 }
+
+/// Routes whose query may name a user.
+const OF_A_USER: [&str; 4] =
+    ["GET /messages", "GET /events", "GET /conversations", "PUT /conversations/{peer}/read"];
 
 /// Tokens that the platform must refuse.
 fn bad_tokens(user: &User) -> Vec<(&'static str, Option<String>)> {
@@ -115,8 +120,11 @@ fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static st
     };
     match route {
         "GET /messages" if said != holder => (403, Some("forbidden")),
-        "GET /messages" | "GET /events" if said == holder => (200, None),
-        "GET /events" => (403, Some("forbidden")),
+        "GET /messages" => (200, None),
+        "GET /events" | "GET /conversations" | "PUT /conversations/{peer}/read" if said != holder => {
+            (403, Some("forbidden"))
+        }
+        "GET /events" | "GET /conversations" | "PUT /conversations/{peer}/read" => (200, None),
         "GET /messages/{id}" if holder == 2 => (404, Some("not_found")),
         "GET /messages/{id}" => (200, None),
         "POST /messages" if said != holder => (403, Some("forbidden")),
@@ -137,7 +145,7 @@ async fn a_good_token_does_what_its_user_may_on_any_route() {
             for (holder, client) in people.clients.iter().enumerate() {
                 let message = people.exchange_message().await;
                 let (method, mut path, body) = request(&route, &message, Some(user));
-                if ["GET /messages", "GET /events"].contains(&route.as_str()) {
+                if OF_A_USER.contains(&route.as_str()) {
                     path = format!("{path}?user={}", encoded(&user.key));
                 }
                 let reply = client.send(method, &path, body).await;

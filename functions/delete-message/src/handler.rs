@@ -11,7 +11,7 @@ pub(crate) async fn handle(app: &PushingApp, request: Request) -> Result<Answer,
     let principal = Principal::from_request(&request, &app.config)?;
     let id = http::message_id(&request)?;
 
-    let stored = app.store.message(id).await?.ok_or(Error::NotFound)?;
+    let stored = app.store.message_to_change(id, principal.user()).await?.ok_or(Error::NotFound)?;
     let permit = access::may_change(&principal, id, stored)?;
     let deletion = app.store.delete(permit).await?;
     app.notifier.deleted(id, deletion.feeds).await;

@@ -28,7 +28,7 @@ pub(crate) async fn handle(app: &App, request: Request) -> Result<Answer, Error>
     let since = since.map(|text| EventId::parse(text).ok_or(Error::invalid(INVALID_POSITION))).transpose()?;
     let limit = http::limit(&request, MOST)?.unwrap_or(DEFAULT);
 
-    let permit = access::may_follow(&principal, http::user_key(&request, "user")?)?;
+    let permit = access::own(&principal, http::user_key(&request, "user")?)?;
     match app.store.follow(&permit, since.as_ref(), limit).await? {
         Follow::Resync(position) => Err(Error::Resync(position)),
         Follow::Events(Events { events, position, more }) => {

@@ -18,7 +18,7 @@ pub(crate) async fn handle(
     let PushingApp { config, store, notifier } = app;
     let connection = &arrival.connection;
     // Only in open mode may the word of the client be taken without asking the store.
-    let bound = if config.allow_anonymous { None } else { store.speaker(connection).await?.user };
+    let bound = if config.allow_anonymous { None } else { store.speaker_uncounted(connection).await?.user };
     let user = access::may_register(bound, frame.user, config.allow_anonymous)?;
     let registration = store.register(connection, &user, frame.recover, arrival.at_ms).await?;
 

@@ -19,6 +19,7 @@ pub(crate) async fn handle(
     // Only an end_call that does not name its call may be an echo.
     let Speaker { user, echo } = match signal.kind {
         SignalType::EndCall if !signal.names_call => app.store.speaker_ending(connection).await?,
+        SignalType::EndCall => app.store.speaker_uncounted(connection).await?,
         _ => app.store.speaker(connection).await?,
     };
     let user = access::speaker(user, signal.claimed.clone(), app.config.allow_anonymous)?;
@@ -30,6 +31,7 @@ pub(crate) async fn handle(
         SignalType::Candidate => relay.candidate(&user, target, relayed).await,
         SignalType::EndCall if echo => Ok(()),
         SignalType::EndCall => relay.end_call(&user, target, relayed).await,
+        SignalType::Typing => relay.typing(target, relayed).await,
     }
 }
 
@@ -75,6 +77,13 @@ impl Relay<'_> {
             self.app.store.expect_echoes(&connections).await?;
             self.deliver(target, &connections, vec![frame]).await;
         }
+        Ok(())
+    }
+
+    /// Tell the target's connections; of those that miss it, none needs it.
+    async fn typing(&self, target: &UserKey, frame: String) -> Result<(), FrameError> {
+        let connections = self.app.store.connections(target, self.me).await?;
+        self.deliver(target, &connections, vec![frame]).await;
         Ok(())
     }
 

@@ -21,7 +21,7 @@ pub(crate) async fn handle(app: &PushingApp, request: Request) -> Result<Answer,
     };
     let id = http::message_id(&request)?;
 
-    let stored = app.store.message(id).await?.ok_or(Error::NotFound)?;
+    let stored = app.store.message_to_change(id, principal.user()).await?.ok_or(Error::NotFound)?;
     let permit = access::may_change(&principal, id, stored)?;
     let (message, feeds) = app.store.update(permit, content, metadata).await?.ok_or(Error::NotFound)?;
     app.notifier.updated(&message.to_json(), feeds).await;

@@ -22,6 +22,7 @@ enum FrameType {
     Answer,
     Candidate,
     EndCall,
+    Typing,
     NewMessage,
     UpdateMessage,
     DeleteMessage,
@@ -80,6 +81,8 @@ pub enum SignalType {
     Candidate,
     /// The end of a call.
     EndCall,
+    /// Its sender is writing a message. Kept nowhere, and never answered.
+    Typing,
 }
 
 /// What an error frame repeats of the frame it answers, as far as it may be echoed.
@@ -130,6 +133,7 @@ fn read<'a>(object: Object<'a>, echo: &Echo) -> Result<ClientFrame<'a>, FrameErr
         FrameType::Answer => SignalType::Answer,
         FrameType::Candidate => SignalType::Candidate,
         FrameType::EndCall => SignalType::EndCall,
+        FrameType::Typing => SignalType::Typing,
         FrameType::NewMessage | FrameType::UpdateMessage | FrameType::DeleteMessage | FrameType::Ping => {
             return Ok(ClientFrame::Ignored);
         }
@@ -172,6 +176,7 @@ mod tests {
                 "answer",
                 "candidate",
                 "end_call",
+                "typing",
                 "new_message",
                 "update_message",
                 "delete_message",

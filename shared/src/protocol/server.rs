@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::client::Echo;
-use crate::error::FrameError;
+use crate::error::{Error, FrameError};
 use crate::ids::UserKey;
 
 /// Answers `register`.
@@ -57,12 +57,34 @@ pub struct DeletedMessage<'a> {
     pub id: &'a str,
 }
 
+/// Tells both users of a conversation that one of them has read.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "read")]
+pub struct Read<'a> {
+    /// Who read, and up to where.
+    pub data: ReadData<'a>,
+}
+
+/// How far a conversation has been read.
+#[derive(Debug, Serialize)]
+pub struct ReadData<'a> {
+    /// Who read.
+    pub reader: &'a UserKey,
+    /// The other user.
+    pub with: &'a UserKey,
+    /// The message up to which everything is read.
+    pub message_id: &'a str,
+}
+
 /// Answers a frame that was not carried out.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "error")]
 pub struct ErrorFrame<'a> {
     error: Cow<'static, str>,
     code: &'static str,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +102,10 @@ impl<'a> ErrorFrame<'a> {
         Self {
             error: sentence,
             code,
+            retry_after: match error {
+                FrameError::Failed(Error::RateLimited { seconds }) => Some(*seconds),
+                _ => None,
+            },
             request_type: echo.request_type.as_deref(),
             target: echo.target.as_ref(),
             call_id: echo.call_id.as_deref(),
@@ -123,6 +149,15 @@ mod tests {
         assert_eq!(
             to_json(&Notification::DeleteMessage { data: DeletedMessage { id: "1" }, event_id: "3-5" }),
             r#"{"type":"delete_message","data":{"id":"1"},"event_id":"3-5"}"#
+        );
+    }
+
+    #[test]
+    fn read_tells_who_read_and_how_far() {
+        let [reader, with] = ["a", "b"].map(|key| UserKey::try_from(key.to_owned()).expect("a valid key"));
+        assert_eq!(
+            to_json(&Read { data: ReadData { reader: &reader, with: &with, message_id: "1" } }),
+            r#"{"type":"read","data":{"reader":"a","with":"b","message_id":"1"}}"#
         );
     }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{join, try_join, try_join_all};
 use redis::Cmd;
 
+use super::limits::{limited, of_buckets, taken};
 use super::script::Script;
 use super::{Store, keys};
 use crate::error::Error;
@@ -64,14 +65,16 @@ impl Connection {
 
 /// Enters a connection, unless it left this user by a later request; reads the latest event after that, so that no
 /// event falls in between. What grows comes first, so that a full store refuses all of it.
-static ENTER: Script = Script::new(
+static ENTER: Script = Script::new(of_buckets!(
     "
-local connections, events, left = KEYS[1], KEYS[2], KEYS[3]
+local connections, events, left, limits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local member, other, at = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lifetime, seconds, most = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local wait = at >= 0 and take(limits, ARGV[7], ARGV[8], ARGV[9]) or 0
+if wait > 0 then return {wait, '', 0, {}} end
 local last = redis.call('LINDEX', events, -1)
 local event = last and string.match(last, '^[^ ]+') or '0-0'
-if at >= 0 and tonumber(redis.call('GET', left) or -1) >= at then return {event, 1, {}} end
+if at >= 0 and tonumber(redis.call('GET', left) or -1) >= at then return {0, event, 1, {}} end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local expiry = redis.call('ZSCORE', connections, member) or redis.call('ZSCORE', connections, other)
@@ -87,27 +90,39 @@ if over > 0 then
   oldest = redis.call('ZRANGE', connections, 0, over - 1)
   redis.call('ZREM', connections, unpack(oldest))
 end
-return {event, 0, oldest}
-",
-);
+return {0, event, 0, oldest}
+"
+));
 
-/// Makes a connection speak for a user, unless a later request made it speak for another; returns whether it does, and
-/// whom it has left and may still be entered for. That is kept until it has been dealt with, so that it is not
-/// forgotten when this answer is lost.
-static SPEAK: Script = Script::new(
+/// Makes a connection speak for a user, unless it has no token for its frame, or a later request made it speak for
+/// another; returns whether it does, and whom it has left and may still be entered for. That is kept until it has been
+/// dealt with, so that it is not forgotten when this answer is lost.
+static SPEAK: Script = Script::new(of_buckets!(
     "
 local connection, user, at, seconds = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local wait = take(connection, 'frames', ARGV[4], ARGV[5])
 local before = redis.call('HMGET', connection, 'user', 'at')
+if wait > 0 then return {wait, before[1] == user and 1 or 0, false} end
 local former, latest = before[1] or user, tonumber(before[2] or 0)
 if former ~= user then
-  if latest > at then return {0, false} end
+  if latest > at then return {0, 0, false} end
   redis.call('HSET', connection, 'left', former)
 end
 redis.call('HSET', connection, 'user', user, 'at', string.format('%.0f', math.max(at, latest)))
 redis.call('EXPIRE', connection, seconds)
-return {1, redis.call('HGET', connection, 'left')}
-",
-);
+return {0, 1, redis.call('HGET', connection, 'left')}
+"
+));
+
+/// Reads whom a connection speaks for, and takes a token for its frame. One that is not known has none to take, but in
+/// open mode, where it may name itself.
+static SPEAKER: Script = Script::new(of_buckets!(
+    "
+local user = redis.call('HGET', KEYS[1], 'user')
+if not user and ARGV[1] == '0' then return {0, false} end
+return {take(KEYS[1], 'frames', ARGV[2], ARGV[3]), user}
+"
+));
 
 /// Takes a connection out that left by a request of this time; one that is still to be entered by an earlier request
 /// will not be.
@@ -161,7 +176,9 @@ return {known[1], tonumber(known[2] or 0) >= now and 1 or 0}
 
 impl Store {
     /// Makes a connection speak for a user by a request that reached the platform at this time, in milliseconds since
-    /// 1970: one round trip, one more to leave another user. Of registers that cross, the later request counts.
+    /// 1970: one round trip, one more to leave another user. Of registers that cross, the later request counts. It needs
+    /// a token of the user's and one of the connection's; where only the former is missing, the connection speaks for
+    /// the user, and a repetition enters it.
     pub async fn register(
         &self,
         connection: &ConnectionId,
@@ -174,12 +191,18 @@ impl Store {
             .arg(user.as_str())
             .arg(at_ms)
             .arg(self.connection_seconds());
-        let ((speaks, left), (event_id, refused, oldest)): ((bool, Option<String>), _) =
-            try_join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms))
-                .await?;
+        let speak = limited(speak, self.limits.frames);
+        let (spoke, entered) =
+            join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms)).await;
+        let (wait, speaks, left): (u64, bool, Option<String>) = spoke?;
         if !speaks {
-            // A later request made it speak for another user, and may have been too early to take this entry out.
+            // It speaks for another user, or for none: by a later request, which may have been too early to take this
+            // entry out, or because it has no token for this one.
             self.redis.run::<()>(&remove(connection, user)).await?;
+        }
+        taken(wait)?;
+        let (event_id, refused, oldest) = entered?;
+        if !speaks {
             return Ok(Registration { event_id, oldest });
         }
         let left = left.and_then(|left| UserKey::try_from(left).ok()).filter(|left| left != user);
@@ -217,18 +240,33 @@ impl Store {
             std::mem::swap(&mut member, &mut other);
         }
         let enter = ENTER
-            .call(&[keys::user_connections(user), keys::user_events(user), keys::left(user, connection)])
+            .call(&[
+                keys::user_connections(user),
+                keys::user_events(user),
+                keys::left(user, connection),
+                keys::user_limits(user),
+            ])
             .arg(&[member, other])
             .arg(at_ms)
             .arg(millis(lifetime))
             .arg(self.connection_seconds())
             .arg(CONNECTIONS_PER_USER);
-        let (event_id, refused, oldest): (String, bool, Vec<String>) = self.redis.run(&enter).await?;
+        let (wait, event_id, refused, oldest): (u64, String, bool, Vec<String>) =
+            self.redis.run(&self.for_register(enter)).await?;
+        taken(wait)?;
         Ok((event_id, refused, oldest.iter().map(|member| Connection::of_member(member).id).collect()))
     }
 
-    /// Whom a connection speaks for: one round trip.
+    /// Whom a connection speaks for, which must have a token for its frame: one round trip.
     pub async fn speaker(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
+        let call = SPEAKER.call(&[keys::connection(connection)]).arg(self.open);
+        let (wait, user): (u64, Option<String>) = self.redis.run(&limited(call, self.limits.frames)).await?;
+        taken(wait)?;
+        Ok(Speaker { user: user.and_then(|user| UserKey::try_from(user).ok()), echo: false })
+    }
+
+    /// The same for a frame that is never refused.
+    pub async fn speaker_uncounted(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
         let user: Option<String> = self.redis.run(&Cmd::hget(keys::connection(connection), "user")).await?;
         Ok(Speaker { user: user.and_then(|user| UserKey::try_from(user).ok()), echo: false })
     }
@@ -269,7 +307,7 @@ impl Store {
 
     /// Forgets a closed connection: two round trips, one if it never registered.
     pub async fn disconnect(&self, connection: &ConnectionId) -> Result<(), Error> {
-        match self.speaker(connection).await?.user {
+        match self.speaker_uncounted(connection).await?.user {
             Some(user) => self.forget(&[(user, connection.clone())]).await,
             None => Ok(()),
         }

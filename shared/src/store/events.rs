@@ -4,9 +4,9 @@ use futures_util::future::try_join_all;
 
 use super::connections::Connection;
 use super::messages::Part;
-use super::script::{Call, Script};
+use super::script::{Call, Script, of_ids};
 use super::{Store, keys};
-use crate::access::MayFollow;
+use crate::access::Own;
 use crate::clock;
 use crate::error::Error;
 use crate::ids::{MessageId, UserKey};
@@ -133,6 +133,7 @@ impl Kind {
 macro_rules! of_a_user {
     ($script:literal) => {
         concat!(
+            of_ids!(),
             "
 local function now()
   local time = redis.call('TIME')
@@ -150,12 +151,6 @@ local function append(events, tag, change, id, length)
   redis.call('RPUSH', events, event .. ' ' .. change .. ' ' .. id)
   redis.call('LTRIM', events, -length, -1)
   return event
-end
-local function latest(one, other)
-  local function last(index) return redis.call('ZRANGE', index, '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1] end
-  local first, second = last(one), last(other)
-  if first and second then return first > second and first or second end
-  return first or second
 end
 local function keep(seconds, oldest, indexes, log)
   if seconds == '' then return end
@@ -191,7 +186,7 @@ if not redis.call('ZSCORE', gone, id) then
   if redis.call('ZADD', all, 0, id) == 1 then
     local before = latest(mine, other)
     redis.call('ZADD', mine, 0, id)
-    if not before or before < id then
+    if not before or below(before, id) then
       if before then redis.call('ZREM', conversations, before .. peer) end
       redis.call('ZADD', conversations, 0, id .. peer)
     end
@@ -302,12 +297,7 @@ impl Store {
 
     /// What changed for a user since a position: two round trips, one where nothing did. Without a position, only the
     /// present one.
-    pub async fn follow(
-        &self,
-        permit: &MayFollow,
-        since: Option<&EventId>,
-        limit: usize,
-    ) -> Result<Follow, Error> {
+    pub async fn follow(&self, permit: &Own, since: Option<&EventId>, limit: usize) -> Result<Follow, Error> {
         let mut call = FOLLOW.call(&[keys::user_events(permit.user())]);
         if let Some(since) = since {
             call = call.arg(since.number).arg(&since.tag);

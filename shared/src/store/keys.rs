@@ -7,13 +7,15 @@
 //! | `u:{u}:to:<peer>` | likewise, those sent to one peer | create | delete, retention |
 //! | `u:{u}:from:<peer>` | likewise, those received from one | create | delete, retention |
 //! | `u:{u}:conversations` | sorted set, all scores 0: `<last id><peer>` | create, delete | delete of the last message, retention |
+//! | `u:{u}:read`, `u:{u}:read-by` | hashes by peer: the user's markers, the peers' markers | mark-read | retention |
 //! | `u:{u}:events` | list of the newest 1,000 `<n>-<tag> <change> <id>` | create, update, delete | trimming, retention |
 //! | `u:{u}:gone` | sorted set of ids by the time (ms) their delete was told here | delete | 10 min |
 //! | `u:{u}:sent:<client_id>` | string: claimed id, hash of what was sent, whether it is complete | create | 24 h |
+//! | `u:{u}:limits` | hash: token buckets | create, update, delete, create-ticket, register | when they are full again |
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
 //! | `u:{u}:left:<connection>` | string: the time (ms) of the request by which the connection left the user | register as somebody else | register, 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete, retention |
-//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo` | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
@@ -64,6 +66,14 @@ pub(super) fn user_conversations(user: &UserKey) -> String {
     of_user(user, "conversations")
 }
 
+pub(super) fn user_read(user: &UserKey) -> String {
+    of_user(user, "read")
+}
+
+pub(super) fn user_read_by(user: &UserKey) -> String {
+    of_user(user, "read-by")
+}
+
 pub(super) fn user_events(user: &UserKey) -> String {
     of_user(user, "events")
 }
@@ -74,6 +84,10 @@ pub(super) fn user_gone(user: &UserKey) -> String {
 
 pub(super) fn claim(user: &UserKey, client_id: &ClientId) -> String {
     of_user(user, &format!("sent:{}", encode(client_id.as_str())))
+}
+
+pub(super) fn user_limits(user: &UserKey) -> String {
+    of_user(user, "limits")
 }
 
 pub(super) fn user_connections(user: &UserKey) -> String {
@@ -147,8 +161,11 @@ mod tests {
             sent_to(&alice, &bob),
             received_from(&alice, &bob),
             user_conversations(&alice),
+            user_read(&alice),
+            user_read_by(&alice),
             user_events(&alice),
             user_gone(&alice),
+            user_limits(&alice),
             claim(&alice, &client_id("}{")),
             user_connections(&alice),
             left(&alice, &ConnectionId::from_platform("x}=")),

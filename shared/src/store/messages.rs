@@ -7,6 +7,7 @@ use redis::Cmd;
 use sha2::{Digest as _, Sha256};
 
 use super::events::{Entry, Feed, GONE_MS};
+use super::limits::{of_buckets, taken};
 use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::access::{MayChange, MayList, MaySend};
@@ -95,15 +96,17 @@ struct Claim {
     completed: bool,
 }
 
-/// Claims a sender's name for a message, or says what it was claimed for.
-static CLAIM: Script = Script::new(
+/// Takes a token for a send, and claims the sender's name for the message or says what it was claimed for.
+static CLAIM: Script = Script::new(of_buckets!(
     "
-local claimed = redis.call('GET', KEYS[1])
-if claimed then return claimed end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return false
-",
-);
+local limits, claim = KEYS[1], KEYS[2]
+local wait = take(limits, ARGV[1], ARGV[2], ARGV[3])
+if wait > 0 or not claim then return {wait, false} end
+local claimed = redis.call('GET', claim)
+if not claimed then redis.call('SET', claim, ARGV[4], 'EX', ARGV[5]) end
+return {0, claimed}
+"
+));
 
 /// Stores a message unless something is stored under its id; says what.
 static KEEP: Script = Script::new(
@@ -153,24 +156,18 @@ return read
 ",
 );
 
-/// Ids from one or two indexes that are in the order of ids, in that order or against it.
+/// Ids from one or two indexes that are in the order of ids, in that order or against it, one index after the other.
 static RANGE: Script = Script::new(
     "
 local from, to, reverse, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local function range(index)
-  if reverse == '1' then return redis.call('ZRANGE', index, from, to, 'BYLEX', 'REV', 'LIMIT', 0, count) end
-  return redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', 0, count)
+local found = {}
+for _, index in ipairs(KEYS) do
+  local ids
+  if reverse == '1' then ids = redis.call('ZRANGE', index, from, to, 'BYLEX', 'REV', 'LIMIT', 0, count)
+  else ids = redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', 0, count) end
+  for _, id in ipairs(ids) do found[#found + 1] = id end
 end
-local one = range(KEYS[1])
-if not KEYS[2] then return one end
-local other = range(KEYS[2])
-local merged, i, j = {}, 1, 1
-while #merged < count and (one[i] or other[j]) do
-  local first = one[i] and (not other[j] or (one[i] < other[j]) == (reverse ~= '1'))
-  if first then merged[#merged + 1] = one[i]; i = i + 1
-  else merged[#merged + 1] = other[j]; j = j + 1 end
-end
-return merged
+return found
 ",
 );
 
@@ -186,9 +183,15 @@ impl Store {
         let json = message.to_json();
         // Nobody can name the message yet, so it may be stored before the claim is known to be good.
         let (claim, stored) = join(self.claim(id, &message), self.keep(id, &json)).await;
-        // After an error the claim may be good all the same, and a repetition may be under way: nothing is undone.
-        if let Some(claim) = claim? {
-            return self.repeat(id, message, claim).await;
+        match claim {
+            Ok(None) => {}
+            Ok(Some(claim)) => return self.repeat(id, message, claim).await,
+            Err(error @ Error::RateLimited { .. }) => {
+                self.redis.run::<()>(&Cmd::del(keys::message(id))).await?;
+                return Err(error);
+            }
+            // The claim may be good all the same, and a repetition may be under way: nothing is undone.
+            Err(error) => return Err(error),
         }
         stored?;
         let feeds = self.enter_message(id, &message).await?;
@@ -238,7 +241,17 @@ impl Store {
         self.get(id).await?.map(parse).transpose()
     }
 
-    /// Replaces a message's content: two round trips after [`Store::message`], one more per edit that came
+    /// The same for an edit or a delete, which its user must have a token for.
+    pub async fn message_to_change(
+        &self,
+        id: MessageId,
+        by: Option<&UserKey>,
+    ) -> Result<Option<Stored>, Error> {
+        let (stored, ()) = try_join(self.message(id), self.take_change(by)).await?;
+        Ok(stored)
+    }
+
+    /// Replaces a message's content: two round trips after [`Store::message_to_change`], one more per edit that came
     /// between. `None` if the message was deleted meanwhile.
     pub async fn update(
         &self,
@@ -263,7 +276,7 @@ impl Store {
         Err(Error::Unavailable("the message is edited too often".into()))
     }
 
-    /// Swaps a message for its tombstone: two round trips after [`Store::message`], one more per edit that
+    /// Swaps a message for its tombstone: two round trips after [`Store::message_to_change`], one more per edit that
     /// came between. A repeated delete does what an earlier one left undone, if that is not long ago, in as many.
     pub async fn delete(&self, permit: MayChange) -> Result<Deletion, Error> {
         let (id, mut read) = permit.into_parts();
@@ -337,7 +350,7 @@ impl Store {
             let wanted = &ids[read.len()..ids.len().min(read.len() + next)];
             for stored in self.read_wave(wanted).await? {
                 // What did not fit is asked for again, with fewer others.
-                let Some(stored) = stored else { break };
+                let Some(stored) = stored.filter(|_| bytes <= PAGE_BYTES) else { break };
                 bytes += stored.as_deref().map_or(0, |json| escaped_bytes(json) + 1);
                 if bytes > PAGE_BYTES && !read.is_empty() {
                     return Ok(Part { read, full: true });
@@ -397,11 +410,18 @@ impl Store {
         };
         let range = RANGE.call(&indexes).arg(from).arg(to).arg(reverse).arg(count);
         let ids: Vec<String> = self.redis.run(&range).await?;
-        Ok(ids.iter().filter_map(|id| MessageId::parse_short(id)).collect())
+        let mut ids: Vec<_> = ids.iter().filter_map(|id| MessageId::parse_short(id)).collect();
+        // Merged here, since a server may compare texts by its locale.
+        ids.sort_unstable();
+        if reverse {
+            ids.reverse();
+        }
+        ids.truncate(count);
+        Ok(ids)
     }
 
     /// The lowest id of a message that is not past its retention.
-    fn oldest(&self) -> Option<MessageId> {
+    pub(super) fn oldest(&self) -> Option<MessageId> {
         self.retention.map(|retention| MessageId::lowest_at(self.clock.now() - retention))
     }
 
@@ -411,11 +431,17 @@ impl Store {
         call.arg(seconds.unwrap_or_default()).arg(self.oldest().map(MessageId::short).unwrap_or_default())
     }
 
+    /// Takes a token and claims the sender's name for a message: one round trip, none where there is neither.
     async fn claim(&self, id: MessageId, message: &Message) -> Result<Option<Claim>, Error> {
-        let Some(client_id) = &message.client_id else { return Ok(None) };
-        let value = claim_value(id, message, false);
-        let claim = CLAIM.call(&[keys::claim(&message.sender_id, client_id)]).arg(value).arg(CLAIM_SECONDS);
-        let claimed: Option<String> = self.redis.run(&claim).await?;
+        if message.client_id.is_none() && self.limits.messages.is_none() {
+            return Ok(None);
+        }
+        let mut keys = vec![keys::user_limits(&message.sender_id)];
+        keys.extend(message.client_id.as_ref().map(|client_id| keys::claim(&message.sender_id, client_id)));
+        let call = self.for_message(CLAIM.call(&keys));
+        let call = call.arg(claim_value(id, message, false)).arg(CLAIM_SECONDS);
+        let (wait, claimed): (u64, Option<String>) = self.redis.run(&call).await?;
+        taken(wait)?;
         let claim = claimed.map(|value| {
             Claim::parse(&value).ok_or_else(|| Error::Internal("a claim cannot be read".into()))
         });

@@ -4,6 +4,29 @@ use std::sync::OnceLock;
 
 use redis::{Arg, Cmd, ToRedisArgs};
 
+/// What scripts that compare ids begin with. Lua's own `<` goes by the locale of the server, in whose English `a` comes
+/// before `B`.
+macro_rules! of_ids {
+    () => {
+        "
+local function below(one, other)
+  for place = 1, math.min(#one, #other) do
+    local first, second = string.byte(one, place), string.byte(other, place)
+    if first ~= second then return first < second end
+  end
+  return #one < #other
+end
+local function latest(one, other)
+  local function last(index) return redis.call('ZRANGE', index, '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1] end
+  local first, second = last(one), last(other)
+  if first and second then return below(second, first) and first or second end
+  return first or second
+end
+"
+    };
+}
+pub(super) use of_ids;
+
 /// A script that the server runs as one step.
 #[derive(Debug)]
 pub(super) struct Script {

@@ -1,5 +1,6 @@
 //! Tickets: what a browser, which cannot set headers on a WebSocket, shows instead of its token.
 
+use futures_util::future::try_join;
 use redis::Cmd;
 
 use super::script::Script;
@@ -33,7 +34,8 @@ impl Store {
         let ticket: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut set = redis::cmd("SET");
         set.arg(keys::ticket(&ticket)).arg(user.as_str()).arg("EX").arg(TICKET_SECONDS);
-        self.redis.run::<()>(&set).await?;
+        // One that is refused is told to nobody, and expires.
+        try_join(self.redis.run::<()>(&set), self.take_ticket(user)).await?;
         Ok(ticket)
     }
 

@@ -46,10 +46,14 @@ impl AppBuilder {
         self
     }
 
-    /// Asks for tokens of the [`Issuer`].
+    /// Asks for tokens of the [`Issuer`]. Without limits, which a test that wants them sets by their parameters.
     pub fn guarded(mut self) -> Self {
         self.options.authorizers = Authorizers::Enforced;
-        self.parameter("JwtIssuer", &Issuer::shared().url).parameter("JwtAudience", AUDIENCE)
+        self.parameter("JwtIssuer", &Issuer::shared().url)
+            .parameter("JwtAudience", AUDIENCE)
+            .parameter("MessagesPerSecond", "0")
+            .parameter("RegistersPerMinute", "0")
+            .parameter("FramesPerSecond", "0")
     }
 
     /// Asks for tokens of the gateway's own development issuer.

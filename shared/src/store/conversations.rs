@@ -1,0 +1,238 @@
+//! Conversations: each user's list of them, and how far both sides have read.
+
+use futures_util::future::{try_join, try_join_all};
+
+use super::connections::Connection;
+use super::messages::{Paging, Part};
+use super::script::{Call, Script, of_ids};
+use super::{Store, keys};
+use crate::access::{MayList, Own};
+use crate::error::Error;
+use crate::ids::{MessageId, UserKey};
+use crate::message::Stored;
+
+/// Length of an id in an entry of the list; the rest is the peer.
+const ID_LENGTH: usize = 22;
+
+/// A conversation as one of its users sees it.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Conversation {
+    /// The other user.
+    pub with: UserKey,
+    /// The latest message's JSON.
+    pub last_message: String,
+    /// Messages of the other user above the own marker.
+    pub unread: u64,
+    /// The message up to which the user has read.
+    pub read: Option<MessageId>,
+    /// The message up to which the other user has read.
+    pub read_by_peer: Option<MessageId>,
+}
+
+/// Part of a list of conversations.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Conversations {
+    /// The latest first.
+    pub conversations: Vec<Conversation>,
+    /// The last message to go on below, where there are more.
+    pub more: Option<MessageId>,
+}
+
+/// What marking as read did.
+#[derive(Debug)]
+pub struct Marked {
+    /// Messages of the other user above the marker.
+    pub unread: u64,
+    /// The marker, if it moved.
+    pub moved: Option<MessageId>,
+    /// The open connections of both users.
+    pub connections: Vec<(UserKey, Vec<Connection>)>,
+}
+
+/// What is known of a conversation besides its messages.
+struct Markers {
+    unread: u64,
+    read: Option<MessageId>,
+    read_by_peer: Option<MessageId>,
+}
+
+/// What the scripts of markers share: messages above a marker, and not below the oldest that are kept.
+macro_rules! of_markers {
+    ($script:literal) => {
+        concat!(
+            of_ids!(),
+            "
+local function unread(index, marker, oldest)
+  local above = '-'
+  if oldest ~= '' then above = '[' .. oldest end
+  if marker and not below(marker, oldest) then above = '(' .. marker end
+  return redis.call('ZLEXCOUNT', index, above, '+')
+end
+",
+            $script
+        )
+    };
+}
+
+/// The markers of several conversations, and what is unread above them.
+static MARKERS: Script = Script::new(of_markers!(
+    "
+local read, read_by, oldest = KEYS[1], KEYS[2], ARGV[1]
+local found = {}
+for place = 3, #KEYS do
+  local peer = ARGV[place - 1]
+  local marker = redis.call('HGET', read, peer)
+  found[place - 2] = {unread(KEYS[place], marker, oldest), marker, redis.call('HGET', read_by, peer)}
+end
+return found
+"
+));
+
+/// Moves a marker forward, not above the conversation's newest message.
+static MARK: Script = Script::new(of_markers!(
+    "
+local markers, to, from, connections = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local id, peer, seconds, oldest = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local marker = redis.call('HGET', markers, peer)
+local newest = latest(to, from) or ''
+if below(newest, id) then id = newest end
+local moved = below(marker or '', id)
+if moved then
+  redis.call('HSET', markers, peer, id)
+  if seconds ~= '' then redis.call('EXPIRE', markers, seconds) end
+  marker = id
+end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local open = redis.call('ZRANGEBYSCORE', connections, now, '+inf')
+return {moved and 1 or 0, marker, unread(from, marker, oldest), open}
+"
+));
+
+impl Store {
+    /// A user's conversations, the latest first: two round trips, more only where a delete that died left the latest
+    /// message of one in the list.
+    pub async fn conversations(
+        &self,
+        permit: &Own,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Conversations, Error> {
+        let user = permit.user();
+        let (mut conversations, mut place) = (Vec::new(), before);
+        loop {
+            let wanted = limit - conversations.len();
+            let mut heads = self.heads(user, place, wanted + 1).await?;
+            let rest = heads.len() > wanted;
+            heads.truncate(wanted);
+            let ids: Vec<_> = heads.iter().map(|(id, _)| *id).collect();
+            let (Part { read, full }, markers) =
+                try_join(self.read(&ids), self.markers(user, &heads)).await?;
+            place = ids[..read.len()].last().copied().or(place);
+            let found = heads.into_iter().zip(read).zip(markers);
+            let found =
+                found.map(|(((_, with), stored), markers)| self.conversation(user, with, stored, markers));
+            conversations.extend(try_join_all(found).await?.into_iter().flatten());
+            if full || !rest || conversations.len() == limit {
+                return Ok(Conversations { conversations, more: place.filter(|_| rest || full) });
+            }
+        }
+    }
+
+    /// Marks everything up to a message as read, for both users: one round trip.
+    pub async fn mark_read(&self, permit: &Own, with: &UserKey, id: MessageId) -> Result<Marked, Error> {
+        let user = permit.user();
+        let own = self.mark(keys::user_read(user), user, with, id);
+        if user == with {
+            let (moved, marker, unread, open): Mark = self.redis.run(&own).await?;
+            let connections = vec![(user.clone(), members(&open))];
+            return Ok(Marked { unread, moved: moved_to(moved, marker), connections });
+        }
+        let theirs = self.mark(keys::user_read_by(with), with, user, id);
+        let ((moved, marker, unread, open), (told, _, _, theirs)): (Mark, Mark) =
+            try_join(self.redis.run(&own), self.redis.run(&theirs)).await?;
+        let connections = vec![(user.clone(), members(&open)), (with.clone(), members(&theirs))];
+        // A mark whose other half was lost is told by its repetition.
+        Ok(Marked { unread, moved: moved_to(moved || told, marker), connections })
+    }
+
+    /// The latest message and the peer of each conversation, the latest first.
+    async fn heads(
+        &self,
+        user: &UserKey,
+        before: Option<MessageId>,
+        count: usize,
+    ) -> Result<Vec<(MessageId, UserKey)>, Error> {
+        let from = before.map_or("+".to_owned(), |id| format!("({}", id.short()));
+        let to = self.oldest().map_or("-".to_owned(), |oldest| format!("[{}", oldest.short()));
+        let mut range = redis::cmd("ZRANGE");
+        range
+            .arg(keys::user_conversations(user))
+            .arg(from)
+            .arg(to)
+            .arg(&["BYLEX", "REV", "LIMIT", "0"])
+            .arg(count);
+        let entries: Vec<String> = self.redis.run(&range).await?;
+        Ok(entries.iter().filter_map(|entry| head(entry)).collect())
+    }
+
+    async fn markers(&self, user: &UserKey, heads: &[(MessageId, UserKey)]) -> Result<Vec<Markers>, Error> {
+        let mut keys = vec![keys::user_read(user), keys::user_read_by(user)];
+        keys.extend(heads.iter().map(|(_, peer)| keys::received_from(user, peer)));
+        let peers: Vec<_> = heads.iter().map(|(_, peer)| peer.as_str()).collect();
+        let call =
+            MARKERS.call(&keys).arg(self.oldest().map(MessageId::short).unwrap_or_default()).arg(peers);
+        let found: Vec<(u64, Option<String>, Option<String>)> = self.redis.run(&call).await?;
+        let id = |text: Option<String>| text.and_then(|text| MessageId::parse_short(&text));
+        Ok(found
+            .into_iter()
+            .map(|(unread, read, read_by)| Markers { unread, read: id(read), read_by_peer: id(read_by) })
+            .collect())
+    }
+
+    /// A conversation whose latest message is this; `None` if it has none left.
+    async fn conversation(
+        &self,
+        user: &UserKey,
+        with: UserKey,
+        stored: Option<String>,
+        markers: Markers,
+    ) -> Result<Option<Conversation>, Error> {
+        let last_message = match stored.filter(|stored| !Stored::is_tombstone(stored)) {
+            Some(stored) => Some(stored),
+            // A delete that died left it at the head; the one before is the latest.
+            None => {
+                let permit = MayList::Conversation(user.clone(), with.clone());
+                self.list(&permit, Paging::Before(None), 1).await?.messages.pop()
+            }
+        };
+        let Markers { unread, read, read_by_peer } = markers;
+        Ok(last_message.map(|last_message| Conversation { with, last_message, unread, read, read_by_peer }))
+    }
+
+    fn mark(&self, markers: String, user: &UserKey, peer: &UserKey, id: MessageId) -> Call {
+        let keys = [
+            markers,
+            keys::sent_to(user, peer),
+            keys::received_from(user, peer),
+            keys::user_connections(user),
+        ];
+        self.retained(MARK.call(&keys).arg(id.short()).arg(peer.as_str()))
+    }
+}
+
+/// Whether a marker moved, where it is, what is unread above it, and the user's open connections.
+type Mark = (bool, Option<String>, u64, Vec<String>);
+
+fn moved_to(moved: bool, marker: Option<String>) -> Option<MessageId> {
+    marker.filter(|_| moved).and_then(|marker| MessageId::parse_short(&marker))
+}
+
+fn members(members: &[String]) -> Vec<Connection> {
+    members.iter().map(|member| Connection::of_member(member)).collect()
+}
+
+fn head(entry: &str) -> Option<(MessageId, UserKey)> {
+    let (id, peer) = entry.split_at_checked(ID_LENGTH)?;
+    Some((MessageId::parse_short(id)?, UserKey::try_from(peer.to_owned()).ok()?))
+}
