@@ -19,6 +19,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::aws;
 use crate::project::WebSocketApi;
 
 /// How long a reordered frame is held back.
@@ -173,7 +174,7 @@ impl Fault {
     fn check_route(&self, api: Option<&WebSocketApi>) -> Result<(), String> {
         let Self::FramesDelay(Some(route_key), _) = self else { return Ok(()) };
         let routes = api.into_iter().flat_map(|api| api.routes.keys().map(String::as_str));
-        let routes: Vec<_> = routes.filter(|key| !matches!(*key, "$connect" | "$disconnect")).collect();
+        let routes: Vec<_> = routes.filter(|key| !matches!(*key, aws::CONNECT | aws::DISCONNECT)).collect();
         if routes.contains(&route_key.as_str()) {
             return Ok(());
         }

@@ -283,6 +283,9 @@ async fn check_one(url: &str) -> Result<(), ValkeyError> {
             format!("{address} did not answer in TLS within {} s", ANSWER_TIMEOUT.as_secs())
         }
         (None, None) if tls && ended(&error) => format!("what listens on {address} speaks no TLS"),
+        (None, None) if tls && error.kind() == ErrorKind::Parse => {
+            format!("what listens on {address} is no Redis")
+        }
         (None, None) if error.kind() == ErrorKind::Parse || ended(&error) => {
             format!("what listens on {address} is no Redis, or one that wants TLS: rediss://")
         }

@@ -47,7 +47,7 @@ impl PushingApp {
     /// A setting that is missing or malformed.
     pub async fn from_env() -> Result<Self, Cause> {
         let config = Config::from_env()?;
-        let management = Management::new(&config);
+        let management = Management::new(&config)?;
         let (store, ()) = join(Store::open(&config), management.warm()).await;
         let store = store?;
         let notifier = Notifier::new(management, store.clone());

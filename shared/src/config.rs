@@ -18,6 +18,8 @@ pub struct Config {
     pub redis_url: Secret,
     /// `REDIS_TLS_CA`: the certificate authority to trust instead of the web's, as PEM text.
     pub redis_tls_ca: Option<String>,
+    /// `MANAGEMENT_TLS_CA`: the certificate authority to trust there instead of the web's, as PEM text.
+    pub management_tls_ca: Option<String>,
     /// `MANAGEMENT_ENDPOINT`: the WebSocket API's callback URL, without `/@connections`.
     pub management_endpoint: String,
     /// `AWS_REGION`, which Lambda sets; requests to the callback URL are signed for it.
@@ -127,6 +129,7 @@ impl Config {
         Ok(Self {
             redis_url: Secret(need("REDIS_URL")?),
             redis_tls_ca: get("REDIS_TLS_CA"),
+            management_tls_ca: get("MANAGEMENT_TLS_CA"),
             management_endpoint: need("MANAGEMENT_ENDPOINT")?,
             region: need("AWS_REGION")?,
             credentials: Credentials {

@@ -13,6 +13,7 @@
 //! | [`access`] | what they may do |
 //! | `signer` | signing requests to AWS |
 //! | [`store`] | Redis: keys, scripts, round trips |
+//! | `https` | the HTTP client to the management API, and whom it trusts |
 //! | `idle` | how long an idle network connection is trusted |
 //! | `management` | the API Gateway management API: posts, closing |
 //! | [`notify`] | pushing frames to connections, forgetting the gone ones |
@@ -27,6 +28,7 @@ mod clock;
 pub mod config;
 pub mod error;
 pub mod http;
+mod https;
 pub mod identity;
 mod idle;
 pub mod ids;

@@ -8,11 +8,7 @@ use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
 use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, SdkError};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
@@ -20,7 +16,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 
 use crate::config::Config;
 use crate::error::Cause;
-use crate::idle;
+use crate::https::HttpsClient;
 use crate::ids::ConnectionId;
 use crate::signer::Signer;
 use crate::uri::encode;
@@ -64,15 +60,13 @@ pub(crate) enum PostError {
 }
 
 impl Management {
-    pub(crate) fn new(config: &Config) -> Self {
-        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-        let connector = SharedHttpConnector::new(
-            Connector::builder()
-                .connector_settings(settings)
-                .pool_idle_timeout(idle::TRUSTED)
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .build(),
-        );
+    /// A client of the API that the settings name.
+    ///
+    /// # Errors
+    /// `MANAGEMENT_TLS_CA` without a certificate.
+    pub(crate) fn new(config: &Config) -> Result<Self, Cause> {
+        let client = HttpsClient::new(config.management_tls_ca.as_deref(), CONNECT_TIMEOUT)?;
+        let connector = SharedHttpConnector::new(client);
         let shared = connector.clone();
         let credentials = config.credentials.for_aws();
         let sdk = aws_sdk_apigatewaymanagement::Config::builder()
@@ -85,12 +79,12 @@ impl Management {
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Self {
+        Ok(Self {
             endpoint: config.management_endpoint.trim_end_matches('/').to_owned(),
             signer: Signer::new(&config.region, credentials),
             connector,
             sdk: Client::from_conf(sdk),
-        }
+        })
     }
 
     /// Opens a connection ahead of the first post, best effort.
@@ -210,7 +204,7 @@ mod tests {
                 };
                 Some(value.to_owned())
             });
-            let management = Management::new(&config.expect("complete"));
+            let management = Management::new(&config.expect("complete")).expect("no authority of its own");
             let url = management.url(&ConnectionId::from_platform("L0SM9cOFvHcCIhw="));
             assert_eq!(url, format!("{endpoint}/@connections/L0SM9cOFvHcCIhw%3D"));
             // 2026-01-02T03:04:05Z

@@ -151,13 +151,11 @@ impl Scene {
         let clock = Clock::start()?;
         let certificates = Certificates::issue();
         let management_proxy = TlsProxy::start(0, &certificates);
-        let trusted = format!("{}/authority-{}.pem", env!("CARGO_TARGET_TMPDIR"), uuid::Uuid::now_v7());
-        std::fs::write(&trusted, certificates.authority()).expect("a writable folder");
         let app = App::builder()
             .on_store(&store)
             .clock(&clock)
             .one_instance()
-            .environment("SSL_CERT_FILE", &trusted)
+            .environment("MANAGEMENT_TLS_CA", certificates.authority())
             .environment("MANAGEMENT_ENDPOINT", &format!("https://localhost:{}", management_proxy.port()))
             .start()
             .await;

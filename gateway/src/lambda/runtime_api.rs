@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::error::{InvokeError, ReportedError};
 use super::pool::{Answer, Invocation, Slot};
 use crate::aws;
+use crate::aws::answers;
 use crate::aws::limits::PAYLOAD;
 use crate::project::Function;
 
@@ -279,12 +280,12 @@ async fn read(body: Body) -> Result<Bytes, ReadError> {
 }
 
 fn accepted() -> Response {
-    (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], r#"{"status":"OK"}"#).into_response()
+    answers::json(StatusCode::ACCEPTED, r#"{"status":"OK"}"#)
 }
 
 fn refuse(status: StatusCode, error_type: &str) -> Response {
     let body = format!(r#"{{"errorType":"{error_type}","errorMessage":"{error_type}"}}"#);
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    answers::json(status, body)
 }
 
 fn millis(duration: Duration) -> String {
