@@ -456,8 +456,8 @@ pub(crate) mod keys {
         format!("u:{{{}}}:sent:{client_id}", user.as_str())
     }
 
-    pub(crate) fn left(user: &UserKey, id: &ConnectionId) -> String {
-        format!("u:{{{}}}:left:{}", user.as_str(), id.as_str())
+    pub(crate) fn moved(user: &UserKey, id: &ConnectionId) -> String {
+        format!("u:{{{}}}:moved:{}", user.as_str(), id.as_str())
     }
 
     /// A connection's entries among a user's: a plain one, and one that recovers.

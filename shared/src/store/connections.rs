@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::{try_join, try_join_all};
 use redis::Cmd;
 
-use super::script::Script;
+use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
@@ -16,8 +16,8 @@ const CONNECTIONS_PER_USER: usize = 20;
 /// Entries outlive their connection's longest life by this, so that none ends early.
 const LIFETIME_MARGIN: Duration = Duration::from_secs(600);
 
-/// How long it is remembered that a connection left a user: longer than any function may run.
-const LEFT_SECONDS: u64 = 600;
+/// How long a connection's move to or from a user is remembered: longer than any function may run.
+const MOVED_SECONDS: u64 = 600;
 
 /// After an `end_call` was pushed to a connection, its next one within this time is the echo of it.
 const ECHO: Duration = Duration::from_secs(5);
@@ -62,23 +62,25 @@ impl Connection {
     }
 }
 
-/// Enters a connection, unless it left this user by a later request; reads the latest event after that, so that no
-/// event falls in between. What grows comes first, so that a full store refuses all of it.
+/// Enters a connection, unless it left this user by a request that is no earlier or, where it is known which of its moves
+/// this is, by a later one; reads the latest event after that, so that no event falls in between. What grows comes
+/// first, so that a full store refuses all of it.
 static ENTER: Script = Script::new(
     "
-local connections, events, left = KEYS[1], KEYS[2], KEYS[3]
-local member, other, at = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local lifetime, seconds, most = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local connections, events, moved = KEYS[1], KEYS[2], KEYS[3]
+local member, other, at, move = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local lifetime, seconds, most, remembered = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local last = redis.call('LINDEX', events, -1)
 local event = last and string.match(last, '^[^ ]+') or '0-0'
-if at >= 0 and tonumber(redis.call('GET', left) or -1) >= at then return {event, 1, {}} end
+local latest, left_at = string.match(redis.call('GET', moved) or '0 -1', '^(%S+) (%S+)$')
+if move and tonumber(latest) > move or not move and tonumber(left_at) >= at then return {event, 1, {}} end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local expiry = redis.call('ZSCORE', connections, member) or redis.call('ZSCORE', connections, other)
 if not expiry or tonumber(expiry) <= now then expiry = now + lifetime end
 redis.call('ZADD', connections, expiry, member)
 redis.call('ZREM', connections, other)
-redis.call('DEL', left)
+if move then redis.call('SET', moved, string.format('%.0f -1', move), 'EX', remembered) end
 redis.call('ZREMRANGEBYSCORE', connections, '-inf', now)
 redis.call('EXPIRE', connections, seconds)
 local oldest = {}
@@ -91,30 +93,35 @@ return {event, 0, oldest}
 ",
 );
 
-/// Makes a connection speak for a user, unless a later request made it speak for another; returns whether it does, and
-/// whom it has left and may still be entered for. That is kept until it has been dealt with, so that it is not
-/// forgotten when this answer is lost.
+/// Makes a connection speak for a user, unless a later request made it speak for another; returns whether it does, how
+/// often it has moved, and whom it has left and may still be entered for. That is kept until it has been dealt with, so
+/// that it is not forgotten when this answer is lost.
 static SPEAK: Script = Script::new(
     "
 local connection, user, at, seconds = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local before = redis.call('HMGET', connection, 'user', 'at')
-local former, latest = before[1] or user, tonumber(before[2] or 0)
+local before = redis.call('HMGET', connection, 'user', 'at', 'moves')
+local former, latest, moves = before[1] or user, tonumber(before[2] or 0), tonumber(before[3] or 0)
 if former ~= user then
-  if latest > at then return {0, false} end
-  redis.call('HSET', connection, 'left', former)
+  if latest > at then return {0, moves, false} end
+  moves = moves + 1
+  redis.call('HSET', connection, 'left', former, 'moves', moves)
 end
 redis.call('HSET', connection, 'user', user, 'at', string.format('%.0f', math.max(at, latest)))
 redis.call('EXPIRE', connection, seconds)
-return {1, redis.call('HGET', connection, 'left')}
+return {1, moves, redis.call('HGET', connection, 'left')}
 ",
 );
 
-/// Takes a connection out that left by a request of this time; one that is still to be entered by an earlier request
-/// will not be.
+/// Takes a connection out that left by a request of this time, unless a later move brought it back; one that is still
+/// to be entered by a request that is no later will not be.
 static LEAVE: Script = Script::new(
     "
-redis.call('ZREM', KEYS[1], ARGV[1], ARGV[2])
-redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
+local connections, moved = KEYS[1], KEYS[2]
+local member, other, at, move, remembered = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local latest, left_at = string.match(redis.call('GET', moved) or '0 -1', '^(%S+) (%S+)$')
+if tonumber(latest) > move then return false end
+redis.call('ZREM', connections, member, other)
+redis.call('SET', moved, string.format('%.0f %.0f', move, math.max(at, tonumber(left_at))), 'EX', remembered)
 return false
 ",
 );
@@ -173,33 +180,31 @@ impl Store {
             .arg(user.as_str())
             .arg(at_ms)
             .arg(self.connection_seconds());
-        let ((speaks, left), (event_id, refused, oldest)): ((bool, Option<String>), _) =
-            try_join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms))
+        let ((speaks, moves, left), (event_id, refused, mut oldest)): ((bool, u64, Option<String>), _) =
+            try_join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms, None))
                 .await?;
         if !speaks {
             // A later request made it speak for another user, and may have been too early to take this entry out.
-            self.redis.run::<()>(&remove(connection, user)).await?;
+            self.redis.run::<()>(&leave(connection, user, at_ms, moves)).await?;
             return Ok(Registration { event_id, oldest });
         }
         let left = left.and_then(|left| UserKey::try_from(left).ok()).filter(|left| left != user);
         let leaving = async {
             let Some(left) = &left else { return Ok(()) };
-            let leave = LEAVE
-                .call(&[keys::user_connections(left), keys::left(left, connection)])
-                .arg(members(connection).as_slice())
-                .arg(at_ms)
-                .arg(LEFT_SECONDS);
+            let leave = leave(connection, left, at_ms, moves);
             let noted = LEFT.call(&[keys::connection(connection)]).arg(left.as_str());
             try_join(self.redis.run::<()>(&leave), self.redis.run::<()>(&noted)).await.map(|_| ())
         };
         let entering = async {
-            if !refused {
-                return Ok(oldest);
+            // Of moves that cross, some at the same time, only their number tells which was the last.
+            if left.is_none() && !refused {
+                return Ok(Vec::new());
             }
-            // It speaks for this user after all, so this request is no earlier than the one it left by.
-            self.enter_connection(connection, user, recovers, ANY_TIME).await.map(|(_, _, oldest)| oldest)
+            let entered = self.enter_connection(connection, user, recovers, at_ms, Some(moves)).await;
+            entered.map(|(_, _, oldest)| oldest)
         };
-        let ((), oldest) = try_join(leaving, entering).await?;
+        let ((), others) = try_join(leaving, entering).await?;
+        oldest.extend(others);
         Ok(Registration { event_id, oldest })
     }
 
@@ -209,6 +214,7 @@ impl Store {
         user: &UserKey,
         recovers: bool,
         at_ms: i64,
+        moves: Option<u64>,
     ) -> Result<(String, bool, Vec<ConnectionId>), Error> {
         let lifetime = self.connection_lifetime + LIFETIME_MARGIN;
         let [mut member, mut other] = members(connection);
@@ -216,12 +222,14 @@ impl Store {
             std::mem::swap(&mut member, &mut other);
         }
         let enter = ENTER
-            .call(&[keys::user_connections(user), keys::user_events(user), keys::left(user, connection)])
+            .call(&[keys::user_connections(user), keys::user_events(user), keys::moved(user, connection)])
             .arg(&[member, other])
             .arg(at_ms)
+            .arg(moves.map_or_else(String::new, |moves| moves.to_string()))
             .arg(millis(lifetime))
             .arg(self.connection_seconds())
-            .arg(CONNECTIONS_PER_USER);
+            .arg(CONNECTIONS_PER_USER)
+            .arg(MOVED_SECONDS);
         let (event_id, refused, oldest): (String, bool, Vec<String>) = self.redis.run(&enter).await?;
         Ok((event_id, refused, oldest.iter().map(|member| Connection::of_member(member).id).collect()))
     }
@@ -280,12 +288,18 @@ impl Store {
     }
 }
 
-/// A request that is earlier than none.
-const ANY_TIME: i64 = -1;
-
 /// Both ways in which a connection may be entered: the plain one first.
 fn members(connection: &ConnectionId) -> [String; 2] {
     [PLAIN, RECOVERS].map(|kind| format!("{kind}{}", connection.as_str()))
+}
+
+fn leave(connection: &ConnectionId, user: &UserKey, at_ms: i64, moves: u64) -> Call {
+    LEAVE
+        .call(&[keys::user_connections(user), keys::moved(user, connection)])
+        .arg(members(connection).as_slice())
+        .arg(at_ms)
+        .arg(moves)
+        .arg(MOVED_SECONDS)
 }
 
 fn remove(connection: &ConnectionId, user: &UserKey) -> Cmd {
