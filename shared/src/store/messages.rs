@@ -82,6 +82,8 @@ pub struct Deletion {
 /// What was read of the first of some messages: `None` for one that does not exist.
 pub(super) struct Part {
     pub(super) read: Vec<Option<String>>,
+    /// The next one does not fit an answer.
+    full: bool,
 }
 
 /// An earlier send under the same name.
@@ -295,8 +297,8 @@ impl Store {
             let ids = self.range(permit, place, limit + 1 - messages.len()).await?;
             let wanted = &ids[..ids.len().min(limit - messages.len())];
             let mut rest = ids.len() > wanted.len();
-            let Part { read } = self.read(wanted).await?;
-            rest |= read.len() < wanted.len();
+            let Part { read, full } = self.read(wanted).await?;
+            rest |= full;
             let mut last = None;
             for (id, json) in wanted.iter().zip(read) {
                 if let Some(json) = json.filter(|json| !Stored::is_tombstone(json)) {
@@ -310,7 +312,7 @@ impl Store {
                 last = Some(*id);
             }
             more = last.or(more).filter(|_| rest);
-            let full = bytes > PAGE_BYTES;
+            let full = full || bytes > PAGE_BYTES;
             let (true, Some(last), false) = (rest, last, full) else { break };
             place = match place {
                 Paging::Before(_) => Paging::Before(Some(last)),
@@ -323,22 +325,25 @@ impl Store {
         Ok(Page { messages, more })
     }
 
-    /// Reads messages in order, as many as one answer holds and at least one: one round trip, more only where they
+    /// Reads messages in order, as many as one answer holds: one round trip, more only where they
     /// have much more than that.
     pub(super) async fn read(&self, ids: &[MessageId]) -> Result<Part, Error> {
         let mut read: Vec<Option<String>> = Vec::with_capacity(ids.len());
         let (mut next, mut bytes) = (ids.len(), 0);
-        while read.len() < ids.len() && bytes <= PAGE_BYTES {
+        while read.len() < ids.len() {
             let wanted = &ids[read.len()..ids.len().min(read.len() + next)];
             for stored in self.read_wave(wanted).await? {
                 // What did not fit is asked for again, with fewer others.
                 let Some(stored) = stored else { break };
                 bytes += stored.as_deref().map_or(0, |json| escaped_bytes(json) + 1);
+                if bytes > PAGE_BYTES {
+                    return Ok(Part { read, full: true });
+                }
                 read.push(stored);
             }
             next = NEXT_MESSAGES;
         }
-        Ok(Part { read })
+        Ok(Part { read, full: false })
     }
 
     /// Reads what fits [`WAVE_BYTES`], with one command per conversation on a cluster and one in all elsewhere. The
