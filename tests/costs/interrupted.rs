@@ -40,7 +40,8 @@ impl Scene {
                 for commands in first..COMMANDS {
                     let trial = Trial { commands, order, what };
                     let nothing_happened = Cell::new(false);
-                    run(&Interrupted { meter: &self.meter, function, trial, unharmed: &nothing_happened }).await;
+                    run(&Interrupted { meter: &self.meter, function, trial, unharmed: &nothing_happened })
+                        .await;
                     self.meter.idle().await;
                     unharmed = nothing_happened.get();
                     if unharmed {
@@ -104,7 +105,8 @@ impl Interrupted<'_> {
         assert_eq!(alice.list_conversation(bob).await, expected, "{trial:?}");
         assert_eq!(bob.list_conversation(alice).await, expected, "{trial:?}");
         let mut everything = self.meter.app.list("").await;
-        everything.retain(|message| [&message["sender_id"], &message["receiver_id"]].contains(&&json!(alice.key)));
+        everything
+            .retain(|message| [&message["sender_id"], &message["receiver_id"]].contains(&&json!(alice.key)));
         assert_eq!(everything, expected, "{trial:?}");
     }
 
@@ -112,8 +114,10 @@ impl Interrupted<'_> {
     async fn assert_events(&self, user: &User, since: &str, expected: &[(&str, Value)]) -> String {
         let page = self.follow(user, since).await;
         let events = page["events"].as_array().expect("a list");
-        let told: Vec<_> =
-            events.iter().map(|event| (event["type"].as_str().expect("a type"), event["data"].clone())).collect();
+        let told: Vec<_> = events
+            .iter()
+            .map(|event| (event["type"].as_str().expect("a type"), event["data"].clone()))
+            .collect();
         assert_eq!(told, expected, "{:?}", self.trial);
         assert_eq!(page["more"], false);
         page["event_id"].as_str().expect("a position").to_owned()
@@ -132,7 +136,8 @@ fn number(position: &str) -> u64 {
 }
 
 fn draft(alice: &User, bob: &User) -> String {
-    json!({ "sender_id": alice.key, "receiver_id": bob.key, "content": "hello", "client_id": "name" }).to_string()
+    json!({ "sender_id": alice.key, "receiver_id": bob.key, "content": "hello", "client_id": "name" })
+        .to_string()
 }
 
 #[tokio::test]
@@ -220,7 +225,8 @@ async fn a_delete_is_complete_once_it_is_repeated() {
             alice.read_message(&message).await.assert_not_found();
             interrupted.assert_messages([&alice, &bob], std::slice::from_ref(&kept)).await;
             for user in [&alice, &bob] {
-                let told = [("new_message", kept.clone()), ("delete_message", json!({ "id": message["id"] }))];
+                let told =
+                    [("new_message", kept.clone()), ("delete_message", json!({ "id": message["id"] }))];
                 let position = interrupted.assert_events(user, "0-0", &told).await;
                 assert_eq!(number(&position), 3, "{:?}", interrupted.trial);
             }

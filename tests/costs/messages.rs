@@ -100,7 +100,8 @@ async fn a_send_under_a_name_costs_no_more_and_its_repetition_little() {
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
     let mut devices = meter.connect(&bob, 2).await;
     let draft = |content: &str| {
-        json!({ "sender_id": alice.key, "receiver_id": bob.key, "content": content, "client_id": "name" }).to_string()
+        json!({ "sender_id": alice.key, "receiver_id": bob.key, "content": content, "client_id": "name" })
+            .to_string()
     };
     let (first, bill) = meter.measure(meter.app.post("/messages", draft("hello"))).await;
     assert_eq!((first.status, first.header("idempotent-replayed")), (201, ""));

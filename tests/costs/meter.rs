@@ -112,8 +112,7 @@ pub(crate) struct ClusterMeter {
 impl ClusterMeter {
     pub(crate) async fn start() -> Self {
         let (store, proxies) = TestStore::start_counted_cluster().await;
-        // Other instances would have to find out for themselves.
-        let app = App::builder().on_store(&store).one_instance().start().await;
+        let app = App::builder().on_store(&store).start().await;
         Self { app, proxies, _store: store }
     }
 
