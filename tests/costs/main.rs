@@ -2,7 +2,9 @@
 //! gateway and a real server.
 
 mod calls;
+mod commands;
 mod connections;
+mod interrupted;
 mod lost_replies;
 mod messages;
 mod meter;

@@ -1,6 +1,7 @@
 //! What messages cost.
 
 use hyper::Method;
+use serde_json::json;
 
 use crate::meter::{DEVICES, Meter, assert_pushed};
 
@@ -71,7 +72,7 @@ async fn what_is_refused_costs_little() {
     // The delete before might not have told everybody.
     let (reply, bill) = meter.measure(alice.try_delete_message(&message)).await;
     reply.assert_not_found();
-    bill.assert(2);
+    bill.assert(3);
 
     let unknown = format!("/messages/{}", uuid::Uuid::now_v7());
     for (method, body) in [(Method::GET, ""), (Method::PUT, r#"{"content":"x"}"#), (Method::DELETE, "")] {
@@ -91,6 +92,62 @@ async fn what_is_refused_costs_little() {
         bill.assert(0);
     }
     assert_pushed(&mut devices, &[]).await;
+}
+
+#[tokio::test]
+async fn a_send_under_a_name_costs_no_more_and_its_repetition_little() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let mut devices = meter.connect(&bob, 2).await;
+    let draft = |content: &str| {
+        json!({ "sender_id": alice.key, "receiver_id": bob.key, "content": content, "client_id": "name" })
+            .to_string()
+    };
+    let (first, bill) = meter.measure(meter.app.post("/messages", draft("hello"))).await;
+    assert_eq!((first.status, first.header("idempotent-replayed")), (201, ""));
+    bill.assert(2);
+    assert_pushed(&mut devices, &["new_message"]).await;
+
+    let (again, bill) = meter.measure(meter.app.post("/messages", draft("hello"))).await;
+    assert_eq!((again.text(), again.header("idempotent-replayed")), (first.text(), "true"));
+    bill.assert(3);
+    let (other, bill) = meter.measure(meter.app.post("/messages", draft("bye"))).await;
+    assert_eq!(other.status, 422);
+    bill.assert(2);
+
+    alice.delete_message(&first.data()).await;
+    let (late, bill) = meter.measure(meter.app.post("/messages", draft("hello"))).await;
+    assert_eq!(late.text(), first.text());
+    bill.assert(2);
+    assert_pushed(&mut devices, &["delete_message"]).await;
+}
+
+#[tokio::test]
+async fn reading_events_costs_two_round_trips_however_many_there_are() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    let follow = async |query: &str| {
+        let path = format!("/events?user={}{query}", bob.key);
+        let (reply, bill) = meter.measure(meter.app.get(&path)).await;
+        (reply.json(), bill)
+    };
+    follow("").await.1.assert(1);
+    follow("&since=0-0").await.1.assert(1);
+    let mut messages = Vec::new();
+    for turn in 0..20 {
+        messages.push(alice.post_message(&bob, &turn.to_string()).await);
+    }
+    alice.edit_message(&messages[3], "bye").await;
+    alice.delete_message(&messages[5]).await;
+    let (all, bill) = follow("&since=0-0").await;
+    assert_eq!(all["events"].as_array().map(Vec::len), Some(20));
+    bill.assert(2);
+    follow("&since=0-0&limit=5").await.1.assert(2);
+    let position = all["event_id"].as_str().expect("a position");
+    follow(&format!("&since={position}")).await.1.assert(1);
+    let (resync, bill) = follow("&since=7-7").await;
+    assert_eq!(resync["code"], "resync");
+    bill.assert(1);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use support::StoreKind::Single;
-use support::proxy::{CountingProxy, Wave};
-use support::{App, Device, TestStore, User, in_time, wait_until};
+use support::proxy::{CountingProxy, Interruption, Order, Wave};
+use support::{App, AppBuilder, Device, TestStore, User, in_time, wait_until};
 
 /// Every number of devices per user that costs are measured with.
 pub(crate) const DEVICES: [usize; 3] = [1, 2, 3];
@@ -17,11 +17,38 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) async fn start() -> Self {
+        Self::start_with(App::builder()).await
+    }
+
+    /// The same with a gateway of this kind.
+    pub(crate) async fn start_with(gateway: AppBuilder) -> Self {
         let store = TestStore::start(Single).await;
         let proxy = CountingProxy::start(store.port());
         // The gateway itself, which checks its store at the start, does not go through the proxy.
-        let app = App::builder().on_store(&store).environment("REDIS_URL", &proxy.url()).start().await;
+        let app = gateway.on_store(&store).environment("REDIS_URL", &proxy.url()).start().await;
         Self { app, proxy, store }
+    }
+
+    /// Interrupts a function before the command after so many more, or, to cut it off, after the last of these.
+    pub(crate) fn interrupt_after(&self, commands: usize, order: Order, what: Interruption) {
+        self.proxy.interrupt_after(commands, order, what);
+    }
+
+    /// Whether a function waits for a command that is held.
+    pub(crate) fn is_held(&self) -> bool {
+        self.proxy.held() > 0
+    }
+
+    /// Whether an interruption is still to come, which then will not.
+    pub(crate) fn take_interruption(&self) -> bool {
+        let pending = self.proxy.is_interruption_pending();
+        self.proxy.resume();
+        pending
+    }
+
+    /// Lets everything pass again.
+    pub(crate) fn resume(&self) {
+        self.proxy.resume();
     }
 
     /// Makes a fault happen from now on.
@@ -53,12 +80,7 @@ impl Meter {
 
     /// Awaits that no function is working on anything.
     pub(crate) async fn idle(&self) {
-        let gateway = self.app.gateway();
-        let is_busy = |function| gateway.lambda().busy(function) > 0;
-        wait_until("the end of the functions' work", async || {
-            !gateway.project().functions.keys().any(|function| is_busy(function))
-        })
-        .await;
+        idle(&self.app).await;
     }
 
     /// The round trips of an operation whose end is seen by the client that asked for it.
@@ -79,6 +101,41 @@ impl Meter {
     }
 }
 
+/// The same before a cluster of three primaries, for counting commands. On a cluster, a function finds out for each
+/// primary by itself whether that knows a script; so what is measured should have been done before.
+pub(crate) struct ClusterMeter {
+    pub(crate) app: App,
+    proxies: Vec<CountingProxy>,
+    _store: TestStore,
+}
+
+impl ClusterMeter {
+    pub(crate) async fn start() -> Self {
+        let (store, proxies) = TestStore::start_counted_cluster().await;
+        let app = App::builder().on_store(&store).start().await;
+        Self { app, proxies, _store: store }
+    }
+
+    /// The commands of an operation whose end is seen by the client that asked for it.
+    pub(crate) async fn measure<T>(&self, operation: impl Future<Output = T>) -> (T, Wave) {
+        idle(&self.app).await;
+        let before: Vec<_> = self.proxies.iter().map(CountingProxy::count).collect();
+        let outcome = operation.await;
+        idle(&self.app).await;
+        let waves = self.proxies.iter().zip(before).flat_map(|(proxy, before)| proxy.waves_after(before));
+        (outcome, waves.flatten().collect())
+    }
+}
+
+async fn idle(app: &App) {
+    let gateway = app.gateway();
+    let is_busy = |function| gateway.lambda().busy(function) > 0;
+    wait_until("the end of the functions' work", async || {
+        !gateway.project().functions.keys().any(|function| is_busy(function))
+    })
+    .await;
+}
+
 /// The round trips of one operation.
 #[derive(Debug)]
 pub(crate) struct Bill(Vec<Wave>);
@@ -87,6 +144,11 @@ impl Bill {
     #[track_caller]
     pub(crate) fn assert(&self, round_trips: usize) {
         assert_eq!(self.0.len(), round_trips, "the waves were {:?}", self.0);
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_at_most(&self, round_trips: usize) {
+        assert!(self.0.len() <= round_trips, "the waves were {:?}", self.0);
     }
 
     /// How often this command was sent in each round trip.

@@ -1,25 +1,15 @@
-//! Each user's event log.
+//! Each user's event log, as changes write it.
 
 use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::join_all;
 use redis::Cmd;
 use rstest::rstest;
-use shared::ids::UserKey;
 use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::world::{World, connection, ids, keys, send_with, user};
+use crate::world::{World, connection, id, id_at, ids, keys, now_ms, register_with, send_with, user};
 
-type Entry = (String, Vec<(String, String)>);
-
-async fn log(world: &World, user: &UserKey) -> Vec<Entry> {
-    world.raw(&Cmd::xrange_all(keys::events(user))).await
-}
-
-fn split(event_id: &str) -> (u64, u64) {
-    let (number, tag) = event_id.split_once('-').expect("<n>-<tag>");
-    (number.parse().expect("a number"), tag.parse().expect("a number"))
-}
+const LOG_LENGTH: usize = 1000;
 
 #[rstest]
 #[tokio::test]
@@ -32,12 +22,13 @@ async fn events_count_up_by_one_and_carry_a_random_tag(#[values(Single, SecureCl
         let feed = feeds.into_iter().find(|feed| feed.user == bob).expect("bob is told of it");
         told.push(feed.event_id);
     }
-    let logged: Vec<_> = log(&world, &bob).await.into_iter().map(|(id, _)| id).collect();
-    assert_eq!(logged, told);
-    let (numbers, tags): (Vec<_>, HashSet<_>) = told.iter().map(|id| split(id)).unzip();
-    assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+    let log = world.log(&bob).await;
+    assert_eq!(log.iter().map(|logged| logged.event_id.clone()).collect::<Vec<_>>(), told);
+    assert_eq!(log.iter().map(|logged| logged.number).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
+    let tags: HashSet<_> = log.into_iter().map(|logged| logged.tag).collect();
     assert_eq!(tags.len(), 20);
-    let others: HashSet<_> = log(&world, &alice).await.iter().map(|(id, _)| split(id).1).collect();
+    assert!(tags.iter().all(|tag| tag.len() >= 8), "{tags:?}");
+    let others: HashSet<_> = world.log(&alice).await.into_iter().map(|logged| logged.tag).collect();
     assert!(others.is_disjoint(&tags));
 }
 
@@ -50,11 +41,8 @@ async fn an_event_holds_its_kind_and_the_message_id_only(#[values(Single, Secure
     world.edit(&message, "bye").await.expect("it exists");
     world.delete(&message).await;
     for reader in [&alice, &bob] {
-        let fields: Vec<_> = log(&world, reader).await.into_iter().map(|(_, fields)| fields).collect();
-        let expected = ["created", "updated", "deleted"].map(|change| {
-            vec![("change".to_owned(), change.to_owned()), ("id".to_owned(), message.id.clone())]
-        });
-        assert_eq!(fields, expected);
+        assert_eq!(world.changes(reader).await, "cud");
+        assert!(world.log(reader).await.iter().all(|logged| logged.message == id(&message)));
     }
 }
 
@@ -70,35 +58,36 @@ async fn concurrent_events_leave_no_gap() {
         .iter()
         .flat_map(|(_, feeds)| feeds)
         .filter(|feed| feed.user == bob)
-        .map(|feed| split(&feed.event_id).0)
+        .map(|feed| feed.event_id.clone())
         .collect();
-    assert_eq!(told, (1..=60).collect());
-    assert_eq!(log(&world, &bob).await.len(), 60);
+    let log = world.log(&bob).await;
+    assert_eq!(log.iter().map(|logged| logged.number).collect::<Vec<_>>(), (1..=60).collect::<Vec<_>>());
+    assert_eq!(log.into_iter().map(|logged| logged.event_id).collect::<BTreeSet<_>>(), told);
 }
 
 #[tokio::test]
-async fn the_log_is_kept_near_a_thousand_entries() {
+async fn the_log_keeps_the_newest_thousand() {
     let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
-    let mut fill = redis::cmd("EVAL");
-    fill.arg("for n = 1, ARGV[1] do redis.call('XADD', KEYS[1], n .. '-7', 'type', 'x', 'id', 'x') end");
-    let _: () = world.raw(fill.arg(1).arg(keys::events(&bob)).arg(1500)).await;
+    let old = id_at(&alice, &bob, now_ms()).short();
+    let entries: Vec<_> = (1..=1500).map(|number| format!("{number}-7 c {old}")).collect();
+    let _: () = world.raw(&Cmd::rpush(keys::events(&bob), entries)).await;
     world.send(&alice, &bob, "hello").await;
-    let kept = log(&world, &bob).await;
-    assert!((1000..=1200).contains(&kept.len()), "{}", kept.len());
-    assert_eq!(kept.last().map(|(id, _)| split(id).0), Some(1501));
+    let kept: Vec<_> = world.log(&bob).await.into_iter().map(|logged| logged.number).collect();
+    assert_eq!(kept.len(), LOG_LENGTH);
+    assert_eq!(kept, (502..=1501).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn large_numbers_stay_exact() {
     let world = World::open(SecureCluster).await;
     let (alice, bob) = (user("alice"), user("bob"));
-    let _: () = world
-        .raw(&Cmd::xadd(keys::events(&bob), "900719925474099-18446744073709551615", &[("type", "x")]))
-        .await;
+    let old = id_at(&alice, &bob, now_ms()).short();
+    let _: () =
+        world.raw(&Cmd::rpush(keys::events(&bob), format!("9007199254740990-ffffffffff c {old}"))).await;
     let (_, feeds) = world.send_and_tell(&alice, &bob, "hello").await;
     let feed = feeds.iter().find(|feed| feed.user == bob).expect("bob is told of it");
-    assert_eq!(split(&feed.event_id).0, 900_719_925_474_100);
+    assert!(feed.event_id.starts_with("9007199254740991-"), "{}", feed.event_id);
 }
 
 #[rstest]
@@ -110,11 +99,37 @@ async fn a_feed_names_the_connections_of_its_user(#[values(Single, SecureCluster
     for (device, owner) in [(&phone, &bob), (&laptop, &bob), (&hers, &alice)] {
         world.register(device, owner).await;
     }
-    let (_, feeds) = world.send_and_tell(&alice, &bob, "hello").await;
-    for feed in &feeds {
-        let found: HashSet<_> = ids(&feed.connections).into_iter().collect();
-        let expected: HashSet<_> = if feed.user == bob { [&phone, &laptop].into() } else { [&hers].into() };
-        assert_eq!(found, expected.into_iter().map(|id| id.as_str().to_owned()).collect());
+    let message = world.send(&alice, &bob, "hello").await;
+    let (_, edits) = world.edit(&message, "bye").await.expect("it exists");
+    let (_, deletes) = world.delete(&message).await;
+    for feeds in [edits, deletes, world.send_and_tell(&bob, &alice, "hello").await.1] {
+        for feed in &feeds {
+            let found: HashSet<_> = ids(&feed.connections).into_iter().collect();
+            let expected: HashSet<_> =
+                if feed.user == bob { [&phone, &laptop].into() } else { [&hers].into() };
+            assert_eq!(found, expected.into_iter().map(|id| id.as_str().to_owned()).collect());
+        }
+        assert_eq!(feeds.len(), 2);
     }
-    assert_eq!(feeds.len(), 2);
+}
+
+/// Both write before they read, in the same slot.
+#[tokio::test]
+async fn a_connection_that_registers_meanwhile_is_told_or_reads_the_event_itself() {
+    let world = World::open(SecureCluster).await;
+    let other = world.another_store().await;
+    let anybody = world.anybody();
+    for _ in 0..100 {
+        let (alice, phone) = (user("alice"), connection("phone"));
+        let sending = send_with(&other, &anybody, &alice, &alice, "hello");
+        let registering = world.store.register(&phone, &alice, false, now_ms());
+        let ((_, feeds), registration) = futures_util::future::join(sending, registering).await;
+        let event_id = registration.expect("the store answers").event_id;
+        let told = !feeds[0].connections.is_empty();
+        assert!(told || event_id == feeds[0].event_id, "told: {told}, registered at {event_id}");
+    }
+    // Nor does a sender wait for it.
+    let (alice, phone) = (user("alice"), connection("phone"));
+    register_with(&world.store, &phone, &alice).await;
+    assert_eq!(world.send_and_tell(&alice, &alice, "hello").await.1[0].connections.len(), 1);
 }

@@ -4,15 +4,18 @@ use futures_util::future::join_all;
 use redis::Cmd;
 use rstest::rstest;
 use shared::access::{self, MayList};
-use shared::ids::MessageId;
+use shared::ids::{MessageId, UserKey};
 use shared::message::{CONTENT_BYTES, Message};
 use shared::store::{Page, Paging};
-use support::StoreKind::{self, SecureCluster, Single};
+use support::StoreKind::{self, Cluster, SecureCluster, Single};
 
-use crate::world::{World, id, keys, send_with, user, vouched_for};
+use crate::world::{World, draft, id, id_at, keys, now_ms, send_with, user, user_called, vouched_for};
 
 /// Most bytes of a page, as escaped into a function's answer.
 const PAGE_BYTES: usize = 5_000_000;
+
+/// Bytes of the largest message of control characters, as escaped into an answer, at least.
+const LARGEST_ESCAPED: usize = 7 * CONTENT_BYTES;
 
 async fn send_several(world: &World, count: usize) -> (MayList, Vec<Message>) {
     let (alice, bob) = (user("alice"), user("bob"));
@@ -20,15 +23,48 @@ async fn send_several(world: &World, count: usize) -> (MayList, Vec<Message>) {
     for turn in 0..count {
         sent.push(world.send(&alice, &bob, &turn.to_string()).await);
     }
+    sent.sort_by(|one, other| one.id.cmp(&other.id));
     (MayList::User(alice), sent)
 }
 
+/// In the order of ids, which within a millisecond is any.
 fn json(messages: &[Message]) -> Vec<String> {
-    messages.iter().map(Message::to_json).collect()
+    let mut messages: Vec<_> = messages.iter().collect();
+    messages.sort_by(|one, other| one.id.cmp(&other.id));
+    messages.into_iter().map(Message::to_json).collect()
 }
 
-fn cursor(page: &Page) -> Option<MessageId> {
-    page.more.as_deref().map(|id| MessageId::parse(id).expect("a message's id"))
+/// The whole listing, read in pages of so many from the newest on; also returns the pages' sizes.
+async fn backward(world: &World, permit: &MayList, limit: usize) -> (Vec<String>, Vec<usize>) {
+    let (mut read, mut sizes, mut paging) = (Vec::new(), Vec::new(), Paging::Before(None));
+    loop {
+        let page = world.page(permit, paging, limit).await;
+        sizes.push(page.messages.len());
+        read.splice(..0, page.messages);
+        let Some(id) = page.more else { return (read, sizes) };
+        paging = Paging::Before(Some(id));
+    }
+}
+
+/// The same from an id on.
+async fn forward(
+    world: &World,
+    permit: &MayList,
+    mut after: MessageId,
+    limit: usize,
+) -> (Vec<String>, Vec<usize>) {
+    let (mut read, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let page = world.page(permit, Paging::After(after), limit).await;
+        sizes.push(page.messages.len());
+        read.extend(page.messages);
+        let Some(id) = page.more else { return (read, sizes) };
+        after = id;
+    }
+}
+
+fn lowest() -> MessageId {
+    MessageId::parse("00000000-0000-0000-0000-000000000000").expect("a UUID")
 }
 
 #[rstest]
@@ -38,7 +74,7 @@ async fn the_newest_come_in_ascending_order(#[values(Single, SecureCluster)] sto
     let (hers, sent) = send_several(&world, 7).await;
     assert_eq!(world.list(&hers).await, json(&sent));
     let page = world.page(&hers, Paging::Before(None), 3).await;
-    assert_eq!(page, Page { messages: json(&sent[4..]), more: Some(sent[4].id.clone()) });
+    assert_eq!(page, Page { messages: json(&sent[4..]), more: Some(id(&sent[4])) });
     for all in [7, 8, 1000] {
         let page = world.page(&hers, Paging::Before(None), all).await;
         assert_eq!(page, Page { messages: json(&sent), more: None });
@@ -52,20 +88,7 @@ async fn the_newest_come_in_ascending_order(#[values(Single, SecureCluster)] sto
 async fn pages_backward_meet_without_gap_or_overlap(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
     let (hers, sent) = send_several(&world, 7).await;
-    let mut read = Vec::new();
-    let mut sizes = Vec::new();
-    let mut paging = Paging::Before(None);
-    loop {
-        let page = world.page(&hers, paging, 3).await;
-        sizes.push(page.messages.len());
-        let next = cursor(&page);
-        read.splice(..0, page.messages);
-        match next {
-            Some(id) => paging = Paging::Before(Some(id)),
-            None => break,
-        }
-    }
-    assert_eq!((read, sizes), (json(&sent), vec![3, 3, 1]));
+    assert_eq!(backward(&world, &hers, 3).await, (json(&sent), vec![3, 3, 1]));
 }
 
 #[rstest]
@@ -73,20 +96,7 @@ async fn pages_backward_meet_without_gap_or_overlap(#[values(Single, SecureClust
 async fn pages_forward_meet_without_gap_or_overlap(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
     let (hers, sent) = send_several(&world, 8).await;
-    let mut read = Vec::new();
-    let mut sizes = Vec::new();
-    let mut after = id(&sent[0]);
-    loop {
-        let page = world.page(&hers, Paging::After(after), 3).await;
-        sizes.push(page.messages.len());
-        let next = cursor(&page);
-        read.extend(page.messages);
-        match next {
-            Some(id) => after = id,
-            None => break,
-        }
-    }
-    assert_eq!((read, sizes), (json(&sent[1..]), vec![3, 3, 1]));
+    assert_eq!(forward(&world, &hers, id(&sent[0]), 3).await, (json(&sent[1..]), vec![3, 3, 1]));
     let end = world.page(&hers, Paging::After(id(&sent[7])), 3).await;
     assert_eq!(end, Page { messages: Vec::new(), more: None });
 }
@@ -102,7 +112,7 @@ async fn a_cursor_need_not_exist(#[values(Single, SecureCluster)] store: StoreKi
     assert_eq!(before.messages, json(&sent[..2]));
     let after = world.page(&hers, Paging::After(deleted), 10).await;
     assert_eq!(after.messages, json(&sent[3..]));
-    let lowest = MessageId::parse("00000000-0000-0000-0000-000000000000").expect("a UUID");
+    let lowest = lowest();
     let highest = MessageId::parse("ffffffff-ffff-ffff-ffff-ffffffffffff").expect("a UUID");
     assert_eq!(world.page(&hers, Paging::After(lowest), 10).await.messages.len(), 4);
     assert_eq!(world.page(&hers, Paging::Before(Some(lowest)), 10).await.messages.len(), 0);
@@ -118,6 +128,7 @@ async fn a_listing_is_of_a_user_a_conversation_or_everything(
     let world = World::open(store).await;
     let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
     let one = world.send(&alice, &bob, "one").await;
+    let start = MessageId::lowest_at(id(&one).created_at().expect("a time"));
     let two = world.send(&bob, &alice, "two").await;
     let three = world.send(&carol, &alice, "three").await;
     let own = world.send(&alice, &alice, "own").await;
@@ -135,8 +146,7 @@ async fn a_listing_is_of_a_user_a_conversation_or_everything(
     assert_eq!(list(&bob, Some(&carol)).await, [] as [String; 0]);
 
     let everything = access::may_list(&world.anybody(), None, None).expect("open mode");
-    let after = Paging::After(id(&three));
-    let newer = world.page(&everything, after, 1000).await.messages;
+    let newer = world.page(&everything, Paging::After(start), 1000).await.messages;
     assert!(newer.iter().any(|json| json.contains(alice.as_str())), "{newer:?}");
     // A user that the platform has authenticated gets that user's own, whatever open mode would allow.
     let hers = access::may_list(&vouched_for(&carol), None, None).expect("one's own");
@@ -150,41 +160,71 @@ async fn everything_is_indexed_in_open_mode_only(#[values(Single, SecureCluster)
     let (alice, bob) = (user("alice"), user("bob"));
     let closed = world.closed_store().await;
     let (message, _) = send_with(&closed, &vouched_for(&alice), &alice, &bob, "hello").await;
-    assert_eq!(world.score(keys::TIMELINE, &message.id).await, None);
-    assert_eq!(world.score(&keys::timeline(&bob), &message.id).await, Some(0.0));
+    assert_eq!(world.score(keys::ALL, &id(&message).short()).await, None);
+    assert_eq!(world.score(&keys::all(&bob), &id(&message).short()).await, Some(0.0));
     let open = world.send(&alice, &bob, "hello").await;
-    assert_eq!(world.score(keys::TIMELINE, &open.id).await, Some(0.0));
+    assert_eq!(world.score(keys::ALL, &id(&open).short()).await, Some(0.0));
 }
 
-#[tokio::test]
-async fn an_index_entry_without_a_message_is_skipped() {
-    let world = World::open(SecureCluster).await;
-    let (hers, sent) = send_several(&world, 3).await;
-    let MayList::User(alice) = &hers else { unreachable!() };
-    // A send that died after its first step leaves none; a failover may.
-    let lost = MessageId::generate().to_string();
-    let _: () = world.raw(&Cmd::zadd(keys::timeline(alice), &lost, 0)).await;
-    assert_eq!(world.list(&hers).await, json(&sent));
-    // A delete that died after its first step leaves its entries.
-    let tombstone = shared::message::Tombstone::of(&sent[1], std::time::SystemTime::now().into());
-    let _: () = world.raw(&Cmd::set(keys::message(&sent[1]), tombstone.to_json())).await;
-    assert_eq!(world.list(&hers).await, json(&[sent[0].clone(), sent[2].clone()]));
-}
-
-#[tokio::test]
-async fn a_page_without_any_message_still_leads_on() {
-    let world = World::open(SecureCluster).await;
-    let (hers, sent) = send_several(&world, 2).await;
-    let MayList::User(alice) = &hers else { unreachable!() };
-    for _ in 0..3 {
-        let lost = MessageId::generate().to_string();
-        let _: () = world.raw(&Cmd::zadd(keys::timeline(alice), &lost, 0)).await;
+/// Leaves entries behind at both ends of a user's index and between its messages, `each` at every place, as deletes and
+/// sends do that died, or a failover.
+async fn leave_behind(world: &World, hers: &MayList, sent: &[Message], each: usize) {
+    let MayList::User(alice) = hers else { unreachable!() };
+    let bob = &sent[0].receiver_id;
+    let mut times: Vec<_> = sent.iter().map(|message| id(message).created_at().expect("a time")).collect();
+    times.insert(0, times[0]);
+    for (place, time) in times.iter().enumerate() {
+        for turn in 0..each {
+            let id = id_at(alice, bob, time.timestamp_millis() + i64::from(place > 0) * 2 - 1);
+            for index in [keys::all(alice), keys::to(alice, bob), keys::from(bob, alice)] {
+                let _: () = world.raw(&Cmd::zadd(index, id.short(), 0)).await;
+            }
+            if turn % 2 == 1 {
+                let tombstone = r#"{"deleted_at":"2026-01-02T03:04:05.678Z"}"#;
+                let _: () = world.raw(&Cmd::set_ex(keys::key_of(id), tombstone, 60)).await;
+            }
+        }
     }
-    let newest = world.page(&hers, Paging::Before(None), 3).await;
-    assert_eq!(newest.messages, [] as [String; 0]);
-    let older = world.page(&hers, Paging::Before(cursor(&newest)), 3).await;
-    assert!(newest.more.is_some());
-    assert_eq!(older, Page { messages: json(&sent), more: None });
+}
+
+#[rstest]
+#[tokio::test]
+async fn no_page_is_short_because_of_what_is_left_over(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut sent = Vec::new();
+    for age in (1..=7).rev() {
+        sent.push(world.send_under(&alice, &bob, id_at(&alice, &bob, now_ms() - age * 10)).await);
+    }
+    let hers = MayList::User(alice.clone());
+    leave_behind(&world, &hers, &sent, 5).await;
+    for permit in
+        [&hers, &MayList::Conversation(alice.clone(), bob.clone()), &MayList::Conversation(bob, alice)]
+    {
+        for limit in [1, 2, 3, 7, 8] {
+            for (read, sizes) in
+                [backward(&world, permit, limit).await, forward(&world, permit, lowest(), limit).await]
+            {
+                assert_eq!(read, json(&sent), "by {limit}");
+                let (last, whole) = sizes.split_last().expect("a page");
+                assert!(whole.iter().all(|size| *size == limit) && *last <= limit, "{sizes:?} by {limit}");
+            }
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_listing_of_nothing_but_what_is_left_over_is_empty(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
+    let (hers, sent) = send_several(&world, 1).await;
+    leave_behind(&world, &hers, &sent, 20).await;
+    world.delete(&sent[0]).await;
+    for paging in [Paging::Before(None), Paging::After(lowest())] {
+        assert_eq!(world.page(&hers, paging, 3).await, Page { messages: Vec::new(), more: None });
+    }
 }
 
 #[tokio::test]
@@ -208,18 +248,48 @@ async fn a_page_stays_below_five_megabytes_as_escaped() {
         |page: &Page| serde_json::to_string(&format!("[{}]", page.messages.join(","))).map(|text| text.len());
     let bytes = size(&newest).expect("a string");
     assert!((PAGE_BYTES - 200_000..=PAGE_BYTES + 4).contains(&bytes), "{bytes}");
-    let older = world.page(&hers, Paging::Before(cursor(&newest)), 1000).await;
+    let older = world.page(&hers, Paging::Before(newest.more), 1000).await;
     assert_eq!([older.messages, newest.messages].concat(), json(&sent));
     assert_eq!(older.more, None);
 
-    let oldest = world
-        .page(
-            &hers,
-            Paging::After(MessageId::parse("00000000-0000-0000-0000-000000000000").expect("a UUID")),
-            1000,
-        )
-        .await;
+    let oldest = world.page(&hers, Paging::After(lowest()), 1000).await;
     assert!(size(&oldest).expect("a string") <= PAGE_BYTES + 4);
-    let rest = world.page(&hers, Paging::After(cursor(&oldest).expect("there is more")), 1000).await;
+    let rest = world.page(&hers, Paging::After(oldest.more.expect("there is more")), 1000).await;
     assert_eq!([oldest.messages, rest.messages].concat(), json(&sent));
+}
+
+/// Fills a conversation with messages as large as can be, each from a peer of its own if it is to be many
+/// conversations, and returns them.
+async fn fill_with_the_largest(world: &World, alice: &UserKey, count: usize, peers: bool) -> Vec<MessageId> {
+    let text = "\u{1}".repeat(CONTENT_BYTES);
+    let mut ids = Vec::new();
+    for turn in 0..count {
+        let bob = if peers { user(&format!("peer-{turn}")) } else { user_called("peer") };
+        let id = id_at(&bob, alice, now_ms() - i64::try_from(turn).expect("a small number"));
+        let message = Message::compose(id, bob, alice.clone(), draft(&text));
+        let _: () = world.raw(&Cmd::set_ex(keys::key_of(id), message.to_json(), 60)).await;
+        ids.push(id);
+    }
+    let members: Vec<_> = ids.iter().map(|id| (0, id.short())).collect();
+    let _: () = world.raw(&Cmd::zadd_multiple(keys::all(alice), &members)).await;
+    ids.sort();
+    ids
+}
+
+/// A victim's inbox of a thousand messages of 98 KB: all of it must not be fetched for the few that fit a page.
+#[rstest]
+#[tokio::test]
+async fn the_worst_page_is_read_in_parts(
+    #[values(Single, Cluster)] kind: StoreKind,
+    #[values(false, true)] peers: bool,
+) {
+    let (world, servers) = World::apart(kind).await;
+    let alice = user("alice");
+    let ids = fill_with_the_largest(&world, &alice, 300, peers).await;
+    let before = servers.sent_bytes().await;
+    let page = world.page(&MayList::User(alice), Paging::Before(None), 1000).await;
+    let bytes = servers.sent_bytes().await - before;
+    assert_eq!(page.messages.len(), PAGE_BYTES / LARGEST_ESCAPED);
+    assert_eq!(page.more, Some(ids[ids.len() - page.messages.len()]));
+    assert!(bytes < 17_000_000, "{bytes}");
 }

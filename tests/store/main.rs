@@ -4,11 +4,15 @@
 //! where one script decides in one slot: bounds, times, concurrent writers.
 
 mod calls;
+mod claims;
+mod conversations;
 mod events;
+mod following;
 mod listing;
 mod lost_connections;
 mod messages;
 mod registry;
+mod retention;
 mod scripts;
 mod secure;
 mod tickets;

@@ -1,25 +1,31 @@
 //! The connection registry: who is entered for how long, and whom a connection speaks for.
 
-use std::time::{Duration, Instant};
-
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use redis::Cmd;
 use rstest::rstest;
 use shared::ids::{ConnectionId, UserKey};
-use shared::store::Registration;
+use shared::store::{Connection, Registration};
 use support::StoreKind::{self, SecureCluster, Single};
+use support::proxy::{CountingProxy, Interruption, Order};
+use support::{TestStore, wait_until};
 
-use crate::world::{LIFETIME, MARGIN, World, connection, ids, keys, now_ms, register_with, user};
+use crate::secure::open;
+use crate::world::{
+    LIFETIME, MARGIN, World, connection, ids, keys, now_ms, register_at, register_with, user,
+};
 
 /// Most connections of one user.
 const MOST: usize = 20;
 
-/// How long an entry lasts that nobody confirmed, and how long an echo is expected, in milliseconds.
-const GREETING: i64 = 10_000;
+/// How long an echo is expected, in milliseconds.
 const ECHO: i64 = 5_000;
 
-async fn enter(world: &World, id: &ConnectionId, user: &UserKey) -> Registration {
-    world.store.register(id, user).await.expect("the store answers")
+/// How long a move is remembered, in seconds.
+const MOVED: i64 = 600;
+
+/// Registers by a request of this time.
+async fn enter(world: &World, id: &ConnectionId, user: &UserKey, at_ms: i64) -> Registration {
+    register_at(&world.store, id, user, at_ms).await
 }
 
 #[rstest]
@@ -32,24 +38,13 @@ async fn a_registration_lasts_as_long_as_a_connection_may_live(
     let before = now_ms();
     assert_eq!(world.register(&phone, &alice).await, []);
     let after = now_ms();
-    let expiry = world.score(&keys::connections(&alice), phone.as_str()).await.expect("it is entered") as i64;
+    let expiry = expiry(&world, &phone, &alice).await.expect("it is entered");
     let life = (LIFETIME + MARGIN) * 1000;
     assert!((before + life..=after + life).contains(&expiry), "{expiry}");
     let left = world.seconds_left(&keys::connection(&phone)).await;
     assert!((LIFETIME + MARGIN - 60..=LIFETIME + MARGIN).contains(&left), "{left}");
     assert_eq!(world.connections(&alice).await, [phone.as_str()]);
     assert_eq!(world.speaker(&phone).await, Some(alice));
-}
-
-#[tokio::test]
-async fn an_unconfirmed_entry_ends_by_itself() {
-    let world = World::open(SecureCluster).await;
-    let (alice, phone) = (user("alice"), connection("phone"));
-    let before = now_ms();
-    let registration = enter(&world, &phone, &alice).await;
-    assert!(!registration.known);
-    let expiry = world.score(&keys::connections(&alice), phone.as_str()).await.expect("it is entered") as i64;
-    assert!((before + GREETING..=now_ms() + GREETING).contains(&expiry), "{expiry}");
 }
 
 #[rstest]
@@ -59,25 +54,68 @@ async fn an_expired_entry_is_never_returned_and_goes_with_the_next_register(
 ) {
     let world = World::open(store).await;
     let (alice, phone, old) = (user("alice"), connection("phone"), connection("old"));
-    let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), old.as_str(), now_ms() - 1)).await;
+    let [entry, _] = keys::members(&old);
+    let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), entry, now_ms() - 1)).await;
     assert_eq!(world.connections(&alice).await, [] as [String; 0]);
     let (_, feeds) = world.send_and_tell(&alice, &alice, "hello").await;
     assert_eq!(feeds[0].connections, []);
     world.register(&phone, &alice).await;
-    assert_eq!(world.score(&keys::connections(&alice), old.as_str()).await, None);
+    assert_eq!(expiry(&world, &old, &alice).await, None);
     assert_eq!(world.connections(&alice).await, [phone.as_str()]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn registering_again_is_known_and_changes_nothing(#[values(Single, SecureCluster)] store: StoreKind) {
+async fn registering_again_changes_nothing(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
     let (alice, phone) = (user("alice"), connection("phone"));
     world.register(&phone, &alice).await;
-    let expiry = world.score(&keys::connections(&alice), phone.as_str()).await;
-    let again = enter(&world, &phone, &alice).await;
-    assert_eq!(again, Registration { moved_from: None, event_id: "0-0".into(), known: true });
-    assert_eq!(world.score(&keys::connections(&alice), phone.as_str()).await, expiry);
+    let before = world.score(&keys::connections(&alice), &keys::members(&phone)[0]).await;
+    assert!(before.is_some());
+    let again = enter(&world, &phone, &alice, now_ms()).await;
+    assert_eq!(again, Registration { event_id: "0-0".into(), oldest: Vec::new() });
+    assert_eq!(world.score(&keys::connections(&alice), &keys::members(&phone)[0]).await, before);
+    assert_eq!(world.connections(&alice).await, [phone.as_str()]);
+}
+
+/// Or the connection would be pushed to for longer than it may live.
+#[rstest]
+#[tokio::test]
+async fn an_entry_that_is_past_begins_anew(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
+    let (alice, phone) = (user("alice"), connection("phone"));
+    let [entry, _] = keys::members(&phone);
+    let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), entry, now_ms() - 1)).await;
+    let before = now_ms();
+    world.register(&phone, &alice).await;
+    let expiry = expiry(&world, &phone, &alice).await.expect("it is entered");
+    assert!(expiry >= before + LIFETIME * 1000, "{expiry}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn whether_a_connection_recovers_is_kept_in_its_entry(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let world = World::open(store).await;
+    let (alice, phone) = (user("alice"), connection("phone"));
+    let mut first = None;
+    for recovers in [false, true, true, false] {
+        world.store.register(&phone, &alice, recovers, now_ms()).await.expect("the store answers");
+        let expected = [Connection { id: phone.clone(), recovers }];
+        let found = world.store.connections(&alice, &connection("nobody")).await.expect("the store answers");
+        assert_eq!(found, expected);
+        let (_, feeds) = world.send_and_tell(&alice, &alice, "hello").await;
+        assert_eq!(feeds[0].connections, expected);
+        // The other entry has taken over its time.
+        let expiry = expiry(&world, &phone, &alice).await;
+        assert_eq!(expiry, *first.get_or_insert(expiry));
+    }
+    for recovers in [true, false] {
+        world.store.register(&phone, &alice, recovers, now_ms()).await.expect("the store answers");
+        world.store.disconnect(&phone).await.expect("the store answers");
+        assert_eq!(world.connections(&alice).await, [] as [String; 0]);
+    }
 }
 
 #[rstest]
@@ -85,86 +123,12 @@ async fn registering_again_is_known_and_changes_nothing(#[values(Single, SecureC
 async fn a_registration_knows_the_latest_event(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
-    assert_eq!(enter(&world, &connection("phone"), &bob).await.event_id, "0-0");
+    assert_eq!(enter(&world, &connection("phone"), &bob, now_ms()).await.event_id, "0-0");
     for turn in 0..3 {
         let (_, feeds) = world.send_and_tell(&alice, &alice, &turn.to_string()).await;
-        assert_eq!(enter(&world, &connection("phone"), &alice).await.event_id, feeds[0].event_id);
+        let registration = enter(&world, &connection("phone"), &alice, now_ms()).await;
+        assert_eq!(registration.event_id, feeds[0].event_id);
     }
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_reader_of_connections_waits_for_the_greeting(#[values(Single, SecureCluster)] store: StoreKind) {
-    let world = World::open(store).await;
-    let (alice, phone) = (user("alice"), connection("phone"));
-    let registration = enter(&world, &phone, &alice).await;
-    let nobody = connection("nobody");
-    let mut reading = std::pin::pin!(world.store.connections(&alice, &nobody));
-    // Asks first, so what it finds is not confirmed yet.
-    tokio::select! {
-        biased;
-        found = &mut reading => panic!("it did not wait: {found:?}"),
-        confirmed = world.store.confirm(&phone, &alice, &registration) => {
-            assert_eq!(confirmed.expect("the store answers"), []);
-        }
-    }
-    assert_eq!(ids(&reading.await.expect("the store answers")), [phone.as_str()]);
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_sender_waits_for_the_greeting(#[values(Single, SecureCluster)] store: StoreKind) {
-    let world = World::open(store).await;
-    let (alice, phone) = (user("alice"), connection("phone"));
-    let registration = enter(&world, &phone, &alice).await;
-    let logged = async {
-        // The event is logged before the sender waits.
-        while world.raw::<u64>(&Cmd::xlen(keys::events(&alice))).await == 0 {}
-    };
-    let mut sending = std::pin::pin!(world.send_and_tell(&alice, &alice, "hello"));
-    tokio::select! {
-        (_, feeds) = &mut sending => panic!("it did not wait: {feeds:?}"),
-        () = logged => {}
-    }
-    world.store.confirm(&phone, &alice, &registration).await.expect("the store answers");
-    let (_, feeds) = sending.await;
-    assert_eq!(ids(&feeds[0].connections), [phone.as_str()]);
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_connection_entered_meanwhile_is_not_waited_for(#[values(Single, SecureCluster)] store: StoreKind) {
-    let world = World::open(store).await;
-    let (alice, phone, late) = (user("alice"), connection("phone"), connection("late"));
-    let registration = enter(&world, &phone, &alice).await;
-    let nobody = connection("nobody");
-    let reading = async { ids(&world.store.connections(&alice, &nobody).await.expect("the store answers")) };
-    let mut reading = std::pin::pin!(reading);
-    let meanwhile = async {
-        enter(&world, &late, &alice).await;
-        world.store.confirm(&phone, &alice, &registration).await.expect("the store answers");
-    };
-    // Asks first, so it finds the one only.
-    tokio::select! {
-        biased;
-        found = &mut reading => panic!("it did not wait: {found:?}"),
-        () = meanwhile => {}
-    }
-    assert_eq!(reading.await, [phone.as_str()]);
-}
-
-#[tokio::test]
-async fn the_wait_for_a_greeting_is_bounded() {
-    let world = World::open(SecureCluster).await;
-    let (alice, phone) = (user("alice"), connection("phone"));
-    enter(&world, &phone, &alice).await;
-    // By a clock that runs ahead.
-    let ahead = now_ms() + GREETING + 30_000;
-    let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), phone.as_str(), ahead)).await;
-    let started = Instant::now();
-    assert_eq!(world.connections(&alice).await, [phone.as_str()]);
-    let waited = started.elapsed();
-    assert!((Duration::from_secs(2)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
 }
 
 #[tokio::test]
@@ -176,7 +140,9 @@ async fn the_oldest_beyond_twenty_are_returned_and_left_out() {
     for age in 0..MOST + 1 {
         let id = connection(&format!("{}", 9 - age % 10));
         let expiry = now + 600_000 + i64::try_from(MOST - age).expect("a small number");
-        let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), id.as_str(), expiry)).await;
+        // What an entry begins with must not count.
+        let entry = keys::members(&id)[age % 2].clone();
+        let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), entry, expiry)).await;
         older.push(id);
     }
     older.reverse();
@@ -188,19 +154,19 @@ async fn the_oldest_beyond_twenty_are_returned_and_left_out() {
 }
 
 #[tokio::test]
-async fn an_entry_under_way_pushes_nobody_out() {
+async fn twenty_registers_at_once_all_stay_and_one_more_closes_one() {
     let world = World::open(SecureCluster).await;
     let alice = user("alice");
-    for _ in 0..MOST {
-        assert_eq!(world.register(&connection("phone"), &alice).await, []);
-    }
-    let (late, last) = (connection("late"), connection("last"));
-    let registration = enter(&world, &late, &alice).await;
-    assert_eq!(world.raw::<usize>(&Cmd::zcard(keys::connections(&alice))).await, MOST + 1);
-    assert_eq!(world.register(&last, &alice).await.len(), 1);
-    let oldest = world.store.confirm(&late, &alice, &registration).await.expect("the store answers");
-    assert_eq!(oldest.len(), 1);
-    assert_eq!(world.connections(&alice).await.len(), MOST);
+    let devices: Vec<_> = (0..=MOST).map(|_| connection("phone")).collect();
+    let closed = join_all(devices.iter().map(|device| register_with(&world.store, device, &alice))).await;
+    let closed: Vec<_> = closed.into_iter().flatten().collect();
+    assert_eq!(closed.len(), 1);
+    let mut left = world.connections(&alice).await;
+    left.sort();
+    let mut expected: Vec<_> =
+        devices.iter().filter(|device| !closed.contains(device)).map(|id| id.as_str().to_owned()).collect();
+    expected.sort();
+    assert_eq!(left, expected);
 }
 
 #[rstest]
@@ -208,44 +174,109 @@ async fn an_entry_under_way_pushes_nobody_out() {
 async fn a_connection_moves_to_another_user(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
     let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
-    world.register(&phone, &alice).await;
-    let registration = enter(&world, &phone, &bob).await;
-    assert_eq!(registration.moved_from, Some(alice.clone()));
-    // Before `registered` is pushed: nothing of hers may follow that.
-    assert_eq!(world.score(&keys::connections(&alice), phone.as_str()).await, None);
-    world.store.confirm(&phone, &bob, &registration).await.expect("the store answers");
+    let now = now_ms();
+    enter(&world, &phone, &alice, now).await;
+    enter(&world, &phone, &bob, now + 1).await;
     assert_speaks_for(&world, &phone, &bob, &[&alice]).await;
-    world.register(&phone, &alice).await;
+    for user in [&alice, &bob] {
+        let left = world.seconds_left(&keys::moved(user, &phone)).await;
+        assert!((MOVED - 60..=MOVED).contains(&left), "{left}");
+    }
+    // There and back.
+    enter(&world, &phone, &alice, now + 2).await;
     assert_speaks_for(&world, &phone, &alice, &[&bob]).await;
+    enter(&world, &phone, &bob, now + 3).await;
+    assert_speaks_for(&world, &phone, &bob, &[&alice]).await;
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_move_is_remembered_until_it_is_confirmed(#[values(Single, SecureCluster)] store: StoreKind) {
+async fn a_connection_that_recovers_moves_too(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
     let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
-    world.register(&phone, &alice).await;
-    // The function that got this answer, or should have, died.
-    enter(&world, &phone, &bob).await;
-    let again = enter(&world, &phone, &bob).await;
-    assert_eq!(again.moved_from, Some(alice.clone()));
-    world.store.confirm(&phone, &bob, &again).await.expect("the store answers");
+    world.store.register(&phone, &alice, true, now_ms()).await.expect("the store answers");
+    enter(&world, &phone, &bob, now_ms() + 1).await;
     assert_speaks_for(&world, &phone, &bob, &[&alice]).await;
-    assert_eq!(enter(&world, &phone, &bob).await.moved_from, None);
 }
 
+/// Frames of one connection may be dealt with in any order; their request times tell which was the last.
 #[rstest]
 #[tokio::test]
-async fn a_connection_that_closed_before_its_confirmation_is_not_entered_again(
-    #[values(Single, SecureCluster)] store: StoreKind,
-) {
+async fn of_registers_that_cross_the_later_request_counts(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
-    let (alice, phone) = (user("alice"), connection("phone"));
-    let registration = enter(&world, &phone, &alice).await;
-    world.store.disconnect(&phone).await.expect("the store answers");
-    world.store.confirm(&phone, &alice, &registration).await.expect("the store answers");
-    assert_eq!(world.score(&keys::connections(&alice), phone.as_str()).await, None);
-    assert_eq!(world.speaker(&phone).await, None);
+    let (alice, bob, carol, phone) = (user("alice"), user("bob"), user("carol"), connection("phone"));
+    let now = now_ms();
+    enter(&world, &phone, &alice, now + 2).await;
+    enter(&world, &phone, &bob, now + 1).await;
+    assert_speaks_for(&world, &phone, &alice, &[&bob]).await;
+    enter(&world, &phone, &carol, now + 4).await;
+    enter(&world, &phone, &alice, now + 3).await;
+    enter(&world, &phone, &bob, now).await;
+    assert_speaks_for(&world, &phone, &carol, &[&alice, &bob]).await;
+    // A late repetition of the last one's own does not make it older.
+    enter(&world, &phone, &carol, now).await;
+    enter(&world, &phone, &bob, now + 3).await;
+    assert_speaks_for(&world, &phone, &carol, &[&alice, &bob]).await;
+    enter(&world, &phone, &bob, now + 5).await;
+    assert_speaks_for(&world, &phone, &bob, &[&alice, &carol]).await;
+}
+
+/// Equal times are no proof: the one that is dealt with last counts.
+#[rstest]
+#[tokio::test]
+async fn of_registers_of_one_time_one_counts(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
+    let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
+    let now = now_ms();
+    for (user, other) in [(&alice, &bob), (&bob, &alice), (&alice, &bob), (&bob, &alice)] {
+        enter(&world, &phone, user, now).await;
+        assert_speaks_for(&world, &phone, user, &[other]).await;
+    }
+}
+
+/// The function that was to take it out for its former user died.
+#[rstest]
+#[tokio::test]
+async fn a_move_is_remembered_until_it_is_complete(#[values(Single, SecureCluster)] store: StoreKind) {
+    let world = World::open(store).await;
+    let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
+    let now = now_ms();
+    enter(&world, &phone, &alice, now).await;
+    let record = keys::connection(&phone);
+    let fields: &[(&str, &str)] = &[("user", bob.as_str()), ("left", alice.as_str())];
+    let _: () = world.raw(&Cmd::hset_multiple(&record, fields)).await;
+    enter(&world, &phone, &bob, now + 1).await;
+    assert_speaks_for(&world, &phone, &bob, &[&alice]).await;
+    assert_eq!(world.raw::<Option<String>>(&Cmd::hget(&record, "left")).await, None);
+}
+
+/// A register was held up between its two scripts, while a later one moved the connection to another user.
+#[tokio::test]
+async fn a_register_that_was_overtaken_halfway_enters_nothing() {
+    let servers = TestStore::start(Single).await;
+    let proxy = CountingProxy::start(servers.port());
+    let (direct, held) = (open(servers.url(), None).await, open(&proxy.url(), None).await);
+    for order in [Order::Sent, Order::Reversed] {
+        for apart in [0, 1] {
+            let (alice, bob, phone) = (user("alice"), user("bob"), connection("phone"));
+            let now = now_ms();
+            proxy.interrupt_after(1, order, Interruption::Hold);
+            let registering = register_at(&held, &phone, &alice, now);
+            let overtaking = async {
+                wait_until("the interruption", async || proxy.held() == 1).await;
+                register_at(&direct, &phone, &bob, now + apart).await;
+                proxy.resume();
+            };
+            join(registering, overtaking).await;
+            let speaker = direct.speaker(&phone).await.expect("the store answers").user;
+            for user in [&alice, &bob] {
+                let found = direct.connections(user, &connection("nobody")).await.expect("the store answers");
+                let expected: &[&str] = if speaker.as_ref() == Some(user) { &[phone.as_str()] } else { &[] };
+                assert_eq!(ids(&found), expected, "{order:?}, {apart} ms apart");
+            }
+            assert!(apart == 0 || speaker == Some(bob), "the later request counts");
+        }
+    }
 }
 
 #[tokio::test]
@@ -380,11 +411,21 @@ async fn an_echo_is_not_expected_of_a_forgotten_connection(
     assert!(!world.raw::<bool>(&Cmd::exists(keys::connection(&phone))).await);
 }
 
+/// When a connection's entry among a user's ends.
+async fn expiry(world: &World, id: &ConnectionId, user: &UserKey) -> Option<i64> {
+    let mut found = Vec::new();
+    for entry in keys::members(id) {
+        found.extend(world.score(&keys::connections(user), &entry).await.map(|expiry| expiry as i64));
+    }
+    assert!(found.len() <= 1, "it is entered once");
+    found.pop()
+}
+
 async fn assert_speaks_for(world: &World, id: &ConnectionId, user: &UserKey, not: &[&UserKey]) {
     assert_eq!(world.speaker(id).await.as_ref(), Some(user));
-    assert!(world.score(&keys::connections(user), id.as_str()).await.is_some());
+    assert!(expiry(world, id, user).await.is_some());
     for other in not {
-        assert_eq!(world.score(&keys::connections(other), id.as_str()).await, None);
+        assert_eq!(expiry(world, id, other).await, None);
     }
 }
 

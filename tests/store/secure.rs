@@ -11,7 +11,7 @@ use support::TestStore;
 use support::store::access::RESTRICTED;
 use support::store::certificates::Certificates;
 
-use crate::world::{config, connection, user};
+use crate::world::{config, connection, now_ms, user};
 
 /// A client that took it for one server would be sent away by two nodes in three.
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn it_is_found_to_be_a_cluster() {
     let store = open(url, servers().authority()).await;
     join_all((0..20).map(async |_| {
         let (phone, bob) = (connection("phone"), user("bob"));
-        store.register(&phone, &bob).await.expect("the store answers");
+        store.register(&phone, &bob, false, now_ms()).await.expect("the store answers");
         assert_eq!(store.speaker(&phone).await.expect("the store answers").user, Some(bob));
     }))
     .await;

@@ -1,15 +1,17 @@
 //! A store as a function opens it, its users, and raw access to the servers behind it.
 
+use chrono::DateTime;
 use lambda_http::http::Request;
 use redis::aio::MultiplexedConnection;
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, FromRedisValue};
 use shared::access::{self, MayChange, MayList};
 use shared::config::Config;
+use shared::error::Error;
 use shared::identity::Principal;
 use shared::ids::{ConnectionId, MessageId, UserKey};
-use shared::message::{Content, Draft, Message, MetadataChange};
-use shared::store::{Connection, Feed, Page, Paging, Registration, Store};
+use shared::message::{ClientId, Content, Draft, Message, Metadata, MetadataChange};
+use shared::store::{Connection, Deletion, Feed, Page, Paging, Registration, Sent, Store};
 use support::{StoreKind, TestStore};
 use uuid::Uuid;
 
@@ -20,8 +22,9 @@ pub(crate) const MARGIN: i64 = 600;
 /// A store and a raw client of the test's own, on servers that all tests share.
 pub(crate) struct World {
     pub(crate) store: Store,
-    servers: &'static TestStore,
     config: Config,
+    /// The same without open mode.
+    closed: Config,
     raw: Raw,
 }
 
@@ -34,8 +37,22 @@ enum Raw {
 impl World {
     /// As a function is that runs in open mode.
     pub(crate) async fn open(kind: StoreKind) -> Self {
-        let servers = TestStore::shared(kind);
-        let config = config(servers.url(), servers.authority(), true);
+        Self::keeping(kind, 0).await
+    }
+
+    /// The same where messages are kept for so many days; for ever with 0.
+    pub(crate) async fn keeping(kind: StoreKind, days: u16) -> Self {
+        Self::on(TestStore::shared(kind), days).await
+    }
+
+    /// On servers of the test's own.
+    pub(crate) async fn apart(kind: StoreKind) -> (Self, TestStore) {
+        let servers = TestStore::start(kind).await;
+        (Self::on(&servers, 0).await, servers)
+    }
+
+    async fn on(servers: &TestStore, days: u16) -> Self {
+        let config = config_keeping(servers.url(), servers.authority(), true, days);
         let store = Store::open(&config).await.expect("a good URL");
         let raw = if servers.is_clustered() {
             let mut client = redis::cluster::ClusterClientBuilder::new([servers.admin_url()]);
@@ -48,7 +65,8 @@ impl World {
             let client = redis::Client::open(servers.admin_url()).expect("a good URL");
             Raw::Single(client.get_multiplexed_async_connection().await.expect("the server answers"))
         };
-        Self { store, servers, config, raw }
+        let closed = config_keeping(servers.url(), servers.authority(), false, days);
+        Self { store, config, closed, raw }
     }
 
     /// Another function's store, with a connection of its own.
@@ -58,7 +76,7 @@ impl World {
 
     /// The store of a function that is not in open mode.
     pub(crate) async fn closed_store(&self) -> Store {
-        Store::open(&config(self.servers.url(), self.servers.authority(), false)).await.expect("a good URL")
+        Store::open(&self.closed).await.expect("a good URL")
     }
 
     /// Asks the servers past the store. The command must have one key.
@@ -68,6 +86,32 @@ impl World {
             Raw::Cluster(mut connection) => command.query_async(&mut connection).await,
         };
         result.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Everything in a sorted set, in its order.
+    pub(crate) async fn members(&self, key: &str) -> Vec<String> {
+        self.raw(&Cmd::zrange(key, 0, -1)).await
+    }
+
+    /// Whether a key is there.
+    pub(crate) async fn exists(&self, key: &str) -> bool {
+        self.raw(&Cmd::exists(key)).await
+    }
+
+    /// A user's event log, the oldest first.
+    pub(crate) async fn log(&self, user: &UserKey) -> Vec<Logged> {
+        let entries: Vec<String> = self.raw(&Cmd::lrange(keys::events(user), 0, -1)).await;
+        entries.iter().map(|entry| Logged::parse(entry)).collect()
+    }
+
+    /// What a user's log says of messages: `c` for a new one, `u` for an edit, `d` for a delete.
+    pub(crate) async fn changes(&self, user: &UserKey) -> String {
+        self.log(user).await.into_iter().map(|logged| logged.change).collect()
+    }
+
+    /// What is stored under a message's id.
+    pub(crate) async fn stored(&self, message: &Message) -> Option<String> {
+        self.raw(&Cmd::get(keys::message(message))).await
     }
 
     /// The score of a sorted set's member.
@@ -100,6 +144,16 @@ impl World {
         send_with(&self.store, &self.anybody(), sender, receiver, content).await
     }
 
+    /// Sends a draft, under a name of the sender's if it has one.
+    pub(crate) async fn try_send(
+        &self,
+        sender: &UserKey,
+        receiver: &UserKey,
+        draft: Draft,
+    ) -> Result<Sent, Error> {
+        try_send_with(&self.store, &self.anybody(), sender, receiver, draft).await
+    }
+
     pub(crate) async fn permit(&self, message: &Message) -> MayChange {
         let stored = self.store.message(id(message)).await.expect("the store answers").expect("it is stored");
         access::may_change(&self.anybody(), id(message), stored).expect("open mode")
@@ -113,20 +167,37 @@ impl World {
 
     /// Deletes a message; returns whether it was gone before, and the feeds of the users to notify.
     pub(crate) async fn delete(&self, message: &Message) -> (bool, Vec<Feed>) {
-        let deletion = self.store.delete(self.permit(message).await).await.expect("the store answers");
-        (deletion.before, deletion.feeds)
+        let deletion = self.store.delete(self.permit(message).await).await;
+        let Deletion { before, feeds } = deletion.expect("the store answers");
+        (before, feeds)
+    }
+
+    /// Makes the store believe that it is asked to complete the send of a draft under this id.
+    pub(crate) async fn claim(&self, sender: &UserKey, receiver: &UserKey, draft: &Draft, id: MessageId) {
+        let client_id = draft.client_id.as_ref().expect("a name to claim");
+        let value = format!("{} {}", id.short(), hash(receiver, draft));
+        let _: () = self.raw(&Cmd::set_ex(keys::claim(sender, client_id.as_str()), value, 60)).await;
+    }
+
+    /// Sends a message under an id of the test's making.
+    pub(crate) async fn send_under(&self, sender: &UserKey, receiver: &UserKey, id: MessageId) -> Message {
+        let draft = draft_as(&Uuid::now_v7().to_string(), "hello");
+        self.claim(sender, receiver, &draft, id).await;
+        let sent = self.try_send(sender, receiver, draft).await.expect("the store answers");
+        assert!(sent.replayed && sent.message.id == id.to_string(), "{sent:?}");
+        sent.message
     }
 
     pub(crate) async fn page(&self, permit: &MayList, paging: Paging, limit: usize) -> Page {
         self.store.list(permit, paging, limit).await.expect("the store answers")
     }
 
-    /// All messages of a user, read page by page, each page's turned by `Paging::Before`.
+    /// The newest thousand messages.
     pub(crate) async fn list(&self, permit: &MayList) -> Vec<String> {
         self.page(permit, Paging::Before(None), 1000).await.messages
     }
 
-    /// Registers a connection the way the function does, `registered` included.
+    /// Registers a connection by a request of the present; returns those beyond the most that a user may have.
     pub(crate) async fn register(&self, connection: &ConnectionId, user: &UserKey) -> Vec<ConnectionId> {
         register_with(&self.store, connection, user).await
     }
@@ -149,10 +220,67 @@ pub(crate) async fn send_with(
     receiver: &UserKey,
     text: &str,
 ) -> (Message, Vec<Feed>) {
-    let draft = Draft { content: content(text), client_id: None, metadata: None };
-    let permit = access::may_send(principal, Some(sender.clone()), receiver.clone(), draft);
-    let sent = store.create(permit.expect("one's own name")).await.expect("the store answers");
+    let sent = try_send_with(store, principal, sender, receiver, draft(text)).await;
+    let sent = sent.expect("the store answers");
     (sent.message, sent.feeds)
+}
+
+pub(crate) async fn try_send_with(
+    store: &Store,
+    principal: &Principal,
+    sender: &UserKey,
+    receiver: &UserKey,
+    draft: Draft,
+) -> Result<Sent, Error> {
+    let permit = access::may_send(principal, Some(sender.clone()), receiver.clone(), draft);
+    store.create(permit.expect("one's own name")).await
+}
+
+pub(crate) fn draft(text: &str) -> Draft {
+    Draft { content: content(text), client_id: None, metadata: None }
+}
+
+/// A draft under a sender's name.
+pub(crate) fn draft_as(client_id: &str, text: &str) -> Draft {
+    Draft { client_id: Some(ClientId::parse(client_id.to_owned()).expect("a valid name")), ..draft(text) }
+}
+
+pub(crate) fn metadata(text: &str) -> Metadata {
+    let raw = serde_json::value::RawValue::from_string(text.to_owned()).expect("JSON");
+    Metadata::parse(&raw).expect("valid metadata")
+}
+
+/// What a claim notes of what was sent.
+fn hash(receiver: &UserKey, draft: &Draft) -> String {
+    let metadata = draft.metadata.as_ref().map_or("", Metadata::as_str);
+    let sent = format!("{}\0{metadata}\0{}", receiver.as_str(), draft.content.as_str());
+    let digest = ring::digest::digest(&ring::digest::SHA256, sent.as_bytes());
+    digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An entry of an event log.
+#[derive(Debug)]
+pub(crate) struct Logged {
+    pub(crate) event_id: String,
+    pub(crate) number: u64,
+    pub(crate) tag: String,
+    pub(crate) change: String,
+    pub(crate) message: MessageId,
+}
+
+impl Logged {
+    fn parse(entry: &str) -> Self {
+        let parts: Vec<_> = entry.split(' ').collect();
+        let [event_id, change, message] = parts[..] else { panic!("three words, not {entry}") };
+        let (number, tag) = event_id.split_once('-').expect("<n>-<tag>");
+        Self {
+            event_id: event_id.to_owned(),
+            number: number.parse().expect("a number"),
+            tag: tag.to_owned(),
+            change: change.to_owned(),
+            message: MessageId::parse_short(message).expect("a short id"),
+        }
+    }
 }
 
 pub(crate) async fn register_with(
@@ -191,6 +319,11 @@ pub(crate) fn vouched_for(user: &UserKey) -> Principal {
 
 /// The settings of a function whose store is here, behind a certificate of this authority.
 pub(crate) fn config(redis_url: &str, authority: Option<&str>, open: bool) -> Config {
+    config_keeping(redis_url, authority, open, 0)
+}
+
+fn config_keeping(redis_url: &str, authority: Option<&str>, open: bool, days: u16) -> Config {
+    let days = days.to_string();
     let setting = |name: &str| {
         let value = match name {
             "REDIS_URL" => redis_url,
@@ -200,6 +333,7 @@ pub(crate) fn config(redis_url: &str, authority: Option<&str>, open: bool) -> Co
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test",
             "ALLOW_ANONYMOUS" if open => "true",
             "CONNECTION_LIFETIME" => "7200",
+            "RETENTION_DAYS" => &days,
             _ => return None,
         };
         Some(value.to_owned())
@@ -226,6 +360,12 @@ pub(crate) fn content(text: &str) -> Content {
     Content::parse(Some(text.to_owned()), "required").expect("valid content")
 }
 
+/// An id of a message between two users, made at this time.
+pub(crate) fn id_at(one: &UserKey, other: &UserKey, ms: i64) -> MessageId {
+    let time = DateTime::from_timestamp_millis(ms).expect("a near time");
+    MessageId::generate(one, other, time).expect("randomness")
+}
+
 pub(crate) fn id(message: &Message) -> MessageId {
     MessageId::parse(&message.id).expect("a message's id")
 }
@@ -239,6 +379,28 @@ pub(crate) fn told_users(feeds: &[Feed]) -> Vec<&UserKey> {
     let mut users: Vec<_> = feeds.iter().map(|feed| &feed.user).collect();
     users.sort();
     users
+}
+
+/// Fails unless every index has a message, or none has.
+pub(crate) async fn assert_indexed(world: &World, message: &Message, expected: bool) {
+    let (sender, receiver) = (&message.sender_id, &message.receiver_id);
+    let indexes = [
+        keys::all(sender),
+        keys::all(receiver),
+        keys::to(sender, receiver),
+        // One's messages to oneself are among those sent.
+        if sender == receiver { keys::to(sender, receiver) } else { keys::from(receiver, sender) },
+        keys::ALL.to_owned(),
+    ];
+    for index in indexes {
+        let score = world.score(&index, &id(message).short()).await;
+        assert_eq!(score, expected.then_some(0.0), "{index}");
+    }
+}
+
+pub(crate) fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list
 }
 
 /// The present, in milliseconds since 1970.
@@ -288,6 +450,19 @@ pub(crate) mod keys {
 
     pub(crate) fn gone(user: &UserKey) -> String {
         format!("u:{{{}}}:gone", user.as_str())
+    }
+
+    pub(crate) fn claim(user: &UserKey, client_id: &str) -> String {
+        format!("u:{{{}}}:sent:{client_id}", user.as_str())
+    }
+
+    pub(crate) fn moved(user: &UserKey, id: &ConnectionId) -> String {
+        format!("u:{{{}}}:moved:{}", user.as_str(), id.as_str())
+    }
+
+    /// A connection's entries among a user's: a plain one, and one that recovers.
+    pub(crate) fn members(id: &ConnectionId) -> [String; 2] {
+        ["-", "r"].map(|kind| format!("{kind}{}", id.as_str()))
     }
 
     pub(crate) fn connections(user: &UserKey) -> String {

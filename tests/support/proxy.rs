@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::environment::runtime;
 
-pub use counting::{CountingProxy, Wave};
+pub use counting::{CountingProxy, Interruption, Order, Wave};
 pub use slow::SlowProxy;
 pub use switch::SwitchProxy;
 pub use tls::{Admission, Client, TlsProxy, admit_all};

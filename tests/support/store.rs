@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::environment::{block_on, root};
 use crate::paused_process::PausedProcess;
-use crate::proxy::{Admission, TlsProxy, admit_all};
+use crate::proxy::{Admission, CountingProxy, TlsProxy, admit_all};
 use access::{ADMIN, FUNCTIONS, Login};
 use certificates::Certificates;
 pub use version::Version;
@@ -113,6 +113,18 @@ impl TestStore {
         let folder = tempfile::tempdir().expect("a folder");
         let nodes = cluster::start_replicated(timeout, folder.path()).await;
         Self::open_to_all(StoreKind::Cluster, nodes, Some(folder))
+    }
+
+    /// A [`Cluster`](StoreKind::Cluster) of one's own whose nodes are known to clients by counting proxies only.
+    pub async fn start_counted_cluster() -> (Self, Vec<CountingProxy>) {
+        let mut proxies = Vec::new();
+        let nodes = cluster::start(async |connection, node| {
+            let proxy = CountingProxy::start(node.port());
+            cluster::announce(connection, proxy.port()).await;
+            proxies.push(proxy);
+        })
+        .await;
+        (Self::open_to_all(StoreKind::Cluster, nodes, None), proxies)
     }
 
     fn open_to_all(kind: StoreKind, nodes: Vec<Valkey>, folder: Option<TempDir>) -> Self {
@@ -241,6 +253,19 @@ impl TestStore {
         let process = info(&mut self.connect_to(&self.nodes[node]).await, "process_id").await;
         let killed = Command::new("kill").args(["-KILL", &process]).status().expect("kill runs");
         assert!(killed.success());
+    }
+
+    /// How many bytes its nodes have sent so far.
+    pub async fn sent_bytes(&self) -> u64 {
+        let mut bytes = 0;
+        for node in &self.nodes {
+            let mut connection = self.connect_to(node).await;
+            let info: String =
+                redis::cmd("INFO").arg("stats").query_async(&mut connection).await.expect("the node answers");
+            let sent = info.lines().find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+            bytes += sent.expect("a count").trim().parse::<u64>().expect("a number");
+        }
+        bytes
     }
 
     /// Closes all connections that are open. Needs a secure store.

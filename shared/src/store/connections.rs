@@ -6,7 +6,7 @@ use futures_util::future::{join, try_join, try_join_all};
 use redis::Cmd;
 
 use super::limits::{limited, of_buckets, taken};
-use super::script::Script;
+use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
@@ -17,8 +17,8 @@ const CONNECTIONS_PER_USER: usize = 20;
 /// Entries outlive their connection's longest life by this, so that none ends early.
 const LIFETIME_MARGIN: Duration = Duration::from_secs(600);
 
-/// How long it is remembered that a connection left a user: longer than any function may run.
-const LEFT_SECONDS: u64 = 600;
+/// How long a connection's move to or from a user is remembered: longer than any function may run.
+const MOVED_SECONDS: u64 = 600;
 
 /// After an `end_call` was pushed to a connection, its next one within this time is the echo of it.
 const ECHO: Duration = Duration::from_secs(5);
@@ -63,25 +63,27 @@ impl Connection {
     }
 }
 
-/// Enters a connection, unless it left this user by a later request; reads the latest event after that, so that no
-/// event falls in between. What grows comes first, so that a full store refuses all of it.
+/// Enters a connection, unless it left this user by a request that is no earlier or, where it is known which of its moves
+/// this is, by a later one; reads the latest event after that, so that no event falls in between. What grows comes
+/// first, so that a full store refuses all of it.
 static ENTER: Script = Script::new(of_buckets!(
     "
-local connections, events, left, limits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local member, other, at = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local lifetime, seconds, most = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
-local wait = at >= 0 and take(limits, ARGV[7], ARGV[8], ARGV[9]) or 0
+local connections, events, moved, limits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local member, other, at, move = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local lifetime, seconds, most, remembered = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local wait = move and 0 or take(limits, ARGV[9], ARGV[10], ARGV[11])
 if wait > 0 then return {wait, '', 0, {}} end
 local last = redis.call('LINDEX', events, -1)
 local event = last and string.match(last, '^[^ ]+') or '0-0'
-if at >= 0 and tonumber(redis.call('GET', left) or -1) >= at then return {0, event, 1, {}} end
+local latest, left_at = string.match(redis.call('GET', moved) or '0 -1', '^(%S+) (%S+)$')
+if move and tonumber(latest) > move or not move and tonumber(left_at) >= at then return {0, event, 1, {}} end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local expiry = redis.call('ZSCORE', connections, member) or redis.call('ZSCORE', connections, other)
 if not expiry or tonumber(expiry) <= now then expiry = now + lifetime end
 redis.call('ZADD', connections, expiry, member)
 redis.call('ZREM', connections, other)
-redis.call('DEL', left)
+if move then redis.call('SET', moved, string.format('%.0f -1', move), 'EX', remembered) end
 redis.call('ZREMRANGEBYSCORE', connections, '-inf', now)
 redis.call('EXPIRE', connections, seconds)
 local oldest = {}
@@ -95,22 +97,23 @@ return {0, event, 0, oldest}
 ));
 
 /// Makes a connection speak for a user, unless it has no token for its frame, or a later request made it speak for
-/// another; returns whether it does, and whom it has left and may still be entered for. That is kept until it has been
-/// dealt with, so that it is not forgotten when this answer is lost.
+/// another; returns whether it does, how often it has moved, and whom it has left and may still be entered for. That is
+/// kept until it has been dealt with, so that it is not forgotten when this answer is lost.
 static SPEAK: Script = Script::new(of_buckets!(
     "
 local connection, user, at, seconds = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local wait = take(connection, 'frames', ARGV[4], ARGV[5])
-local before = redis.call('HMGET', connection, 'user', 'at')
-if wait > 0 then return {wait, before[1] == user and 1 or 0, false} end
-local former, latest = before[1] or user, tonumber(before[2] or 0)
+local before = redis.call('HMGET', connection, 'user', 'at', 'moves')
+local former, latest, moves = before[1] or user, tonumber(before[2] or 0), tonumber(before[3] or 0)
+if wait > 0 then return {wait, before[1] == user and 1 or 0, moves, false} end
 if former ~= user then
-  if latest > at then return {0, 0, false} end
-  redis.call('HSET', connection, 'left', former)
+  if latest > at then return {0, 0, moves, false} end
+  moves = moves + 1
+  redis.call('HSET', connection, 'left', former, 'moves', moves)
 end
 redis.call('HSET', connection, 'user', user, 'at', string.format('%.0f', math.max(at, latest)))
 redis.call('EXPIRE', connection, seconds)
-return {0, 1, redis.call('HGET', connection, 'left')}
+return {0, 1, moves, redis.call('HGET', connection, 'left')}
 "
 ));
 
@@ -124,12 +127,16 @@ return {take(KEYS[1], 'frames', ARGV[2], ARGV[3]), user}
 "
 ));
 
-/// Takes a connection out that left by a request of this time; one that is still to be entered by an earlier request
-/// will not be.
+/// Takes a connection out that left by a request of this time, unless a later move brought it back; one that is still
+/// to be entered by a request that is no later will not be.
 static LEAVE: Script = Script::new(
     "
-redis.call('ZREM', KEYS[1], ARGV[1], ARGV[2])
-redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
+local connections, moved = KEYS[1], KEYS[2]
+local member, other, at, move, remembered = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local latest, left_at = string.match(redis.call('GET', moved) or '0 -1', '^(%S+) (%S+)$')
+if tonumber(latest) > move then return false end
+redis.call('ZREM', connections, member, other)
+redis.call('SET', moved, string.format('%.0f %.0f', move, math.max(at, tonumber(left_at))), 'EX', remembered)
 return false
 ",
 );
@@ -192,38 +199,36 @@ impl Store {
             .arg(at_ms)
             .arg(self.connection_seconds());
         let speak = limited(speak, self.limits.frames);
-        let (spoke, entered) =
-            join(self.redis.run(&speak), self.enter_connection(connection, user, recovers, at_ms)).await;
-        let (wait, speaks, left): (u64, bool, Option<String>) = spoke?;
+        let entering = self.enter_connection(connection, user, recovers, at_ms, None);
+        let (spoke, entered) = join(self.redis.run(&speak), entering).await;
+        let (wait, speaks, moves, left): (u64, bool, u64, Option<String>) = spoke?;
         if !speaks {
             // It speaks for another user, or for none: by a later request, which may have been too early to take this
             // entry out, or because it has no token for this one.
-            self.redis.run::<()>(&remove(connection, user)).await?;
+            self.redis.run::<()>(&leave(connection, user, at_ms, moves)).await?;
         }
         taken(wait)?;
-        let (event_id, refused, oldest) = entered?;
+        let (event_id, refused, mut oldest) = entered?;
         if !speaks {
             return Ok(Registration { event_id, oldest });
         }
         let left = left.and_then(|left| UserKey::try_from(left).ok()).filter(|left| left != user);
         let leaving = async {
             let Some(left) = &left else { return Ok(()) };
-            let leave = LEAVE
-                .call(&[keys::user_connections(left), keys::left(left, connection)])
-                .arg(members(connection).as_slice())
-                .arg(at_ms)
-                .arg(LEFT_SECONDS);
+            let leave = leave(connection, left, at_ms, moves);
             let noted = LEFT.call(&[keys::connection(connection)]).arg(left.as_str());
             try_join(self.redis.run::<()>(&leave), self.redis.run::<()>(&noted)).await.map(|_| ())
         };
         let entering = async {
-            if !refused {
-                return Ok(oldest);
+            // Of moves that cross, some at the same time, only their number tells which was the last.
+            if left.is_none() && !refused {
+                return Ok(Vec::new());
             }
-            // It speaks for this user after all, so this request is no earlier than the one it left by.
-            self.enter_connection(connection, user, recovers, ANY_TIME).await.map(|(_, _, oldest)| oldest)
+            let entered = self.enter_connection(connection, user, recovers, at_ms, Some(moves)).await;
+            entered.map(|(_, _, oldest)| oldest)
         };
-        let ((), oldest) = try_join(leaving, entering).await?;
+        let ((), others) = try_join(leaving, entering).await?;
+        oldest.extend(others);
         Ok(Registration { event_id, oldest })
     }
 
@@ -233,6 +238,7 @@ impl Store {
         user: &UserKey,
         recovers: bool,
         at_ms: i64,
+        moves: Option<u64>,
     ) -> Result<(String, bool, Vec<ConnectionId>), Error> {
         let lifetime = self.connection_lifetime + LIFETIME_MARGIN;
         let [mut member, mut other] = members(connection);
@@ -243,14 +249,16 @@ impl Store {
             .call(&[
                 keys::user_connections(user),
                 keys::user_events(user),
-                keys::left(user, connection),
+                keys::moved(user, connection),
                 keys::user_limits(user),
             ])
             .arg(&[member, other])
             .arg(at_ms)
+            .arg(moves.map_or_else(String::new, |moves| moves.to_string()))
             .arg(millis(lifetime))
             .arg(self.connection_seconds())
-            .arg(CONNECTIONS_PER_USER);
+            .arg(CONNECTIONS_PER_USER)
+            .arg(MOVED_SECONDS);
         let (wait, event_id, refused, oldest): (u64, String, bool, Vec<String>) =
             self.redis.run(&self.for_register(enter)).await?;
         taken(wait)?;
@@ -319,12 +327,18 @@ impl Store {
     }
 }
 
-/// A request that is earlier than none.
-const ANY_TIME: i64 = -1;
-
 /// Both ways in which a connection may be entered: the plain one first.
 fn members(connection: &ConnectionId) -> [String; 2] {
     [PLAIN, RECOVERS].map(|kind| format!("{kind}{}", connection.as_str()))
+}
+
+fn leave(connection: &ConnectionId, user: &UserKey, at_ms: i64, moves: u64) -> Call {
+    LEAVE
+        .call(&[keys::user_connections(user), keys::moved(user, connection)])
+        .arg(members(connection).as_slice())
+        .arg(at_ms)
+        .arg(moves)
+        .arg(MOVED_SECONDS)
 }
 
 fn remove(connection: &ConnectionId, user: &UserKey) -> Cmd {

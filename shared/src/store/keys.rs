@@ -13,9 +13,9 @@
 //! | `u:{u}:sent:<client_id>` | string: claimed id, hash of what was sent, whether it is complete | create | 24 h |
 //! | `u:{u}:limits` | hash: token buckets | create, update, delete, create-ticket, register | when they are full again |
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
-//! | `u:{u}:left:<connection>` | string: the time (ms) of the request by which the connection left the user | register as somebody else | register, 10 min |
+//! | `u:{u}:moved:<connection>` | string: `<move> <time>`, the last of the connection's moves that brought it to the user or took it away, and the time (ms) of the request by which it left, else -1 | register as somebody else | 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete, retention |
-//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
@@ -94,8 +94,8 @@ pub(super) fn user_connections(user: &UserKey) -> String {
     of_user(user, "connections")
 }
 
-pub(super) fn left(user: &UserKey, connection: &ConnectionId) -> String {
-    of_user(user, &format!("left:{}", encode(connection.as_str())))
+pub(super) fn moved(user: &UserKey, connection: &ConnectionId) -> String {
+    of_user(user, &format!("moved:{}", encode(connection.as_str())))
 }
 
 pub(super) fn connection(id: &ConnectionId) -> String {
@@ -168,7 +168,7 @@ mod tests {
             user_limits(&alice),
             claim(&alice, &client_id("}{")),
             user_connections(&alice),
-            left(&alice, &ConnectionId::from_platform("x}=")),
+            moved(&alice, &ConnectionId::from_platform("x}=")),
         ];
         assert_eq!(keys.iter().map(|key| tag(key)).collect::<HashSet<_>>().len(), 1);
         let id = ConnectionId::from_platform("x}=");

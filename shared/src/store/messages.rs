@@ -341,7 +341,7 @@ impl Store {
         Ok(Page { messages, more })
     }
 
-    /// Reads messages in order, as many as one answer holds and at least one: one round trip, more only where they
+    /// Reads messages in order, as many as one answer holds: one round trip, more only where they
     /// have much more than that.
     pub(super) async fn read(&self, ids: &[MessageId]) -> Result<Part, Error> {
         let mut read: Vec<Option<String>> = Vec::with_capacity(ids.len());
@@ -350,7 +350,7 @@ impl Store {
             let wanted = &ids[read.len()..ids.len().min(read.len() + next)];
             for stored in self.read_wave(wanted).await? {
                 // What did not fit is asked for again, with fewer others.
-                let Some(stored) = stored.filter(|_| bytes <= PAGE_BYTES) else { break };
+                let Some(stored) = stored else { break };
                 bytes += stored.as_deref().map_or(0, |json| escaped_bytes(json) + 1);
                 if bytes > PAGE_BYTES && !read.is_empty() {
                     return Ok(Part { read, full: true });

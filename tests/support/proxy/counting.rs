@@ -1,11 +1,13 @@
-//! A proxy that counts round trips to a store, and can lose the replies of one.
+//! A proxy that counts round trips to a store, and can interrupt one between any two of its commands.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::resp::{read_command, read_reply};
@@ -15,32 +17,73 @@ use super::{Proxy, connect};
 const GATHERING: Duration = Duration::from_millis(10);
 
 /// Commands of a client that has just connected, or that checks whether it still is.
-const SETTING_UP: [&str; 5] = ["AUTH", "CLIENT", "HELLO", "PING", "SELECT"];
+const SETTING_UP: [&str; 6] = ["AUTH", "CLIENT", "CLUSTER", "HELLO", "PING", "SELECT"];
 
 /// The first words of commands that were sent before any of their replies came: one round trip.
 pub type Wave = Vec<String>;
+
+/// What happens to a connection in the middle of its commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// It is closed, and the replies of what was carried out are lost.
+    Cut,
+    /// Nothing more passes on it until [`CountingProxy::resume`], nor on any other.
+    Hold,
+}
+
+/// In which order the commands of one wave, which depend on nothing among it, are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As they were sent.
+    #[default]
+    Sent,
+    /// The other way round, as may be where they go to several nodes.
+    Reversed,
+}
 
 /// A plain proxy that counts.
 #[derive(Debug)]
 pub struct CountingProxy {
     proxy: Proxy,
-    counted: Arc<Mutex<Counted>>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct Shared {
+    state: Mutex<State>,
+    resumed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
     waves: Vec<Wave>,
     /// The number of the wave whose replies get lost, together with its connection.
     lost: Option<usize>,
+    interruption: Option<Pending>,
+    /// Connections that are held.
+    held: usize,
+}
+
+/// An interruption after so many more commands.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    what: Interruption,
+    commands: usize,
+    order: Order,
 }
 
 impl CountingProxy {
     /// Before the server that listens on this port.
     pub fn start(server: u16) -> Self {
-        let counted = Arc::default();
-        let shared = Arc::clone(&counted);
-        let proxy = Proxy::start(move |client| relay(client, server, Arc::clone(&shared)));
-        Self { proxy, counted }
+        let shared = Arc::default();
+        let relayed = Arc::clone(&shared);
+        let proxy = Proxy::start(move |client| relay(client, server, Arc::clone(&relayed)));
+        Self { proxy, shared }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.proxy.port
     }
 
     /// Where a Redis client reaches the server through this proxy.
@@ -50,29 +93,89 @@ impl CountingProxy {
 
     /// How many waves there were so far.
     pub fn count(&self) -> usize {
-        lock(&self.counted).waves.len()
+        self.shared.lock().waves.len()
     }
 
     /// The waves after the first so many.
     pub fn waves_after(&self, count: usize) -> Vec<Wave> {
-        lock(&self.counted).waves[count..].to_vec()
+        self.shared.lock().waves[count..].to_vec()
     }
 
     /// Lets so many more waves pass; of the one after them the server carries out the commands, but its replies are
     /// lost and its connection is closed.
     pub fn lose_replies_after(&self, waves: usize) {
-        let mut counted = lock(&self.counted);
-        counted.lost = Some(counted.waves.len() + waves);
+        let mut state = self.shared.lock();
+        state.lost = Some(state.waves.len() + waves);
+    }
+
+    /// Interrupts the connection that sends the next command after so many more.
+    pub fn interrupt_after(&self, commands: usize, order: Order, what: Interruption) {
+        self.shared.lock().interruption = Some(Pending { what, commands, order });
+    }
+
+    /// Whether an interruption is still to come.
+    pub fn is_interruption_pending(&self) -> bool {
+        self.shared.lock().interruption.is_some()
+    }
+
+    /// Connections that are held at present.
+    pub fn held(&self) -> usize {
+        self.shared.lock().held
+    }
+
+    /// Lets everything pass from now on, what was held first.
+    pub fn resume(&self) {
+        self.shared.lock().interruption = None;
+        self.shared.resumed.notify_waiters();
     }
 }
 
-fn lock(counted: &Mutex<Counted>) -> MutexGuard<'_, Counted> {
-    counted.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which of so many commands of one wave pass, and what happens before the others or, to be cut, after the last.
+    fn pass(&self, count: usize) -> (Range<usize>, Option<Interruption>) {
+        let mut state = self.lock();
+        let Some(Pending { what, commands, order }) = &mut state.interruption else {
+            return (0..count, None);
+        };
+        let passing = count.min(*commands);
+        *commands -= passing;
+        let range = if *order == Order::Reversed { count - passing..count } else { 0..passing };
+        let interruption = match what {
+            Interruption::Cut if *commands == 0 => Some(Interruption::Cut),
+            Interruption::Hold if passing < count => Some(Interruption::Hold),
+            _ => return (range, None),
+        };
+        if interruption == Some(Interruption::Cut) {
+            state.interruption = None;
+        }
+        (range, interruption)
+    }
+
+    /// Waits until everything may pass again; an error where the client has gone meanwhile.
+    async fn hold(&self, client: &mut TcpStream) -> io::Result<()> {
+        let mut resumed = std::pin::pin!(self.resumed.notified());
+        resumed.as_mut().enable();
+        if self.lock().interruption.is_none() {
+            return Ok(());
+        }
+        self.lock().held += 1;
+        let outcome = tokio::select! {
+            () = resumed => Ok(()),
+            // A client that waits for replies sends nothing.
+            _ = client.read_u8() => Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        self.lock().held -= 1;
+        outcome
+    }
 }
 
 /// Carries one connection's waves to the server and all their replies back, in turn: a command can only be sent
 /// after a reply that it depends on, so what comes together depends on nothing among it.
-async fn relay(mut client: TcpStream, server: u16, counted: Arc<Mutex<Counted>>) -> io::Result<()> {
+async fn relay(mut client: TcpStream, server: u16, shared: Arc<Shared>) -> io::Result<()> {
     let mut server = connect(server).await?;
     let mut sent = Vec::new();
     while client.read_buf(&mut sent).await? > 0 {
@@ -81,21 +184,36 @@ async fn relay(mut client: TcpStream, server: u16, counted: Arc<Mutex<Counted>>)
                 break;
             }
         }
-        let (mut commands, mut whole) = (Vec::new(), 0);
+        let (mut words, mut commands, mut whole) = (Vec::new(), Vec::new(), 0);
         while let Some((command, length)) = read_command(&sent[whole..]) {
-            commands.push(command.into_iter().next().unwrap_or_default().to_uppercase());
+            words.push(command.into_iter().next().unwrap_or_default().to_uppercase());
+            commands.push(&sent[whole..whole + length]);
             whole += length;
         }
-        server.write_all(&sent[..whole]).await?;
-        sent.drain(..whole);
-
-        let replies = read_replies(&mut server, commands.len()).await?;
+        let is_set_up = |word: &String| SETTING_UP.contains(&word.as_str());
+        let (passing, interruption) = match words.iter().all(is_set_up) {
+            true => (0..commands.len(), None),
+            false => shared.pass(commands.len()),
+        };
+        let mut replies = ask(&mut server, &commands[passing.clone()]).await?;
+        match interruption {
+            Some(Interruption::Cut) => return Ok(()),
+            Some(Interruption::Hold) => {
+                shared.hold(&mut client).await?;
+                let mut before = ask(&mut server, &commands[..passing.start]).await?;
+                before.append(&mut replies);
+                before.append(&mut ask(&mut server, &commands[passing.end..]).await?);
+                replies = before;
+            }
+            None => {}
+        }
         // Before the function can go on, so that a client that gets its answer finds this counted.
-        commands.retain(|command| !SETTING_UP.contains(&command.as_str()));
-        if !commands.is_empty() {
-            let mut counted = lock(&counted);
-            counted.waves.push(commands);
-            if counted.lost == Some(counted.waves.len() - 1) {
+        words.retain(|word| !is_set_up(word));
+        sent.drain(..whole);
+        if !words.is_empty() {
+            let mut state = shared.lock();
+            state.waves.push(words);
+            if state.lost == Some(state.waves.len() - 1) {
                 return Ok(());
             }
         }
@@ -104,9 +222,11 @@ async fn relay(mut client: TcpStream, server: u16, counted: Arc<Mutex<Counted>>)
     Ok(())
 }
 
-async fn read_replies(server: &mut TcpStream, count: usize) -> io::Result<Vec<u8>> {
+/// Has the server carry out these commands, and reads their replies.
+async fn ask(server: &mut TcpStream, commands: &[&[u8]]) -> io::Result<Vec<u8>> {
+    server.write_all(&commands.concat()).await?;
     let (mut replies, mut whole) = (Vec::new(), 0);
-    for _ in 0..count {
+    for _ in commands {
         loop {
             if let Some(length) = read_reply(&replies[whole..]) {
                 whole += length;
