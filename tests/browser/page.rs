@@ -47,8 +47,18 @@ impl Person {
 
     /// Sends what the composer holds, which must be this.
     pub(crate) async fn send_draft(&self, text: &str) {
-        self.tab.until("document.querySelector('#draft').value === arguments[0]", vec![json!(text)]).await;
+        self.expect_draft(text).await;
         self.tab.click("#composer button").await;
+    }
+
+    /// The composer holds this.
+    pub(crate) async fn expect_draft(&self, text: &str) {
+        self.tab.until("document.querySelector('#draft').value === arguments[0]", vec![json!(text)]).await;
+    }
+
+    /// The browser says that it is online again.
+    pub(crate) async fn come_online(&self) {
+        self.tab.run("dispatchEvent(new Event('online'))", Vec::new()).await;
     }
 
     /// Edits the own message that reads like this.

@@ -14,6 +14,7 @@ use futures_util::future::{join, join_all, join3};
 use futures_util::stream::FuturesUnordered;
 use hyper::Method;
 use serde_json::{Value, json};
+use support::proxy::SlowProxy;
 use support::{ApiClient, App, Device, Generator, Message, Reply, TestStore, User, in_time};
 use tokio::sync::watch;
 
@@ -30,13 +31,20 @@ const DEVICES: usize = 2;
 /// Operations between one change of faults and the next.
 const STEP: usize = 20;
 
+const MOST_BETWEEN_KILLS: usize = 10;
+
+/// Milliseconds by which the store may answer late, so that functions are killed between two commands as well.
+const MOST_LATE: usize = 8;
+
 /// When a client tries again after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Functions that are killed.
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 10] = [
+    "CreateMessage",
     "CreateMessage",
     "UpdateMessage",
+    "DeleteMessage",
     "DeleteMessage",
     "ListEvents",
     "ListMessages",
@@ -232,8 +240,16 @@ impl Soak {
         add(&self.lost_pushes, shown.recovered);
     }
 
-    /// Sets faults, kills functions and restarts the store twice.
-    async fn make_trouble(&self, store: &mut TestStore, mut generator: Generator) {
+    /// Kills functions in the middle of their work.
+    async fn kill(&self, mut generator: Generator) {
+        while self.done() < self.operations {
+            self.reached(self.done() + 1 + generator.below(MOST_BETWEEN_KILLS)).await;
+            add(&self.kills, usize::from(self.app.try_kill(generator.pick(&FUNCTIONS))));
+        }
+    }
+
+    /// Sets faults, lets the store answer late and restarts it twice.
+    async fn make_trouble(&self, store: &mut TestStore, slow: &SlowProxy, mut generator: Generator) {
         let steps = self.operations / STEP;
         for step in 1..steps {
             self.reached(step * STEP).await;
@@ -242,9 +258,7 @@ impl Soak {
             for fault in FAULTS[generator.below(FAULTS.len())] {
                 faults.set(fault).expect("a fault");
             }
-            for _ in 0..generator.below(4) {
-                add(&self.kills, usize::from(self.app.try_kill(generator.pick(&FUNCTIONS))));
-            }
+            slow.delay(Duration::from_millis(generator.below(MOST_LATE) as u64));
             if step == steps / 3 || step == 2 * steps / 3 {
                 store.restart_node().await;
             }
@@ -283,7 +297,8 @@ fn operations() -> usize {
 async fn whatever_fails_every_device_shows_what_is_listed() {
     let mut generator = Generator::seeded();
     let mut store = TestStore::start_durable().await;
-    let app = App::builder().on_store(&store).guarded().start().await;
+    let slow = SlowProxy::start(store.port());
+    let app = App::builder().at(slow.url(), None).guarded().start().await;
     let Some(recipe) = Recipe::start(&app) else { return };
     let users = [app.user("alice"), app.user("bob")];
     let per_writer = operations().div_ceil(2 * WRITERS);
@@ -308,8 +323,8 @@ async fn whatever_fails_every_device_shows_what_is_listed() {
         (0..2 * WRITERS).map(|writer| soak.write(writer % 2, writer, per_writer, generator.fork())).collect();
     let devices: Vec<_> =
         (0..2 * DEVICES).map(|device| soak.use_device(device % 2, generator.fork())).collect();
-    let trouble = soak.make_trouble(&mut store, generator.fork());
-    let (written, shown, ()) = join3(join_all(writers), join_all(devices), trouble).await;
+    let trouble = join(soak.make_trouble(&mut store, &slow, generator.fork()), soak.kill(generator.fork()));
+    let (written, shown, _) = join3(join_all(writers), join_all(devices), trouble).await;
     soak.report(generator.seed(), started);
 
     let written: Expected = written.into_iter().flatten().collect();
@@ -323,7 +338,14 @@ async fn whatever_fails_every_device_shows_what_is_listed() {
         let found = listed.iter().map(|message| (&message["id"], &message["content"]));
         assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "what was acknowledged");
         for shown in shown.iter().skip(user).step_by(2) {
-            assert_eq!(shown.messages, listed, "a device of {key}");
+            let without = |all: &[Message], others: &[Message]| -> Vec<Message> {
+                all.iter().filter(|message| !others.contains(message)).cloned().collect()
+            };
+            let (lost, left) = (without(&listed, &shown.messages), without(&shown.messages, &listed));
+            assert!(
+                shown.messages == listed,
+                "a device of {key} does not show {lost:?}, and shows {left:?}, which is not listed"
+            );
         }
     }
 }
