@@ -220,6 +220,11 @@ impl TestStore {
         self.connect_to(&self.nodes[node]).await
     }
 
+    /// A connection to each node, past proxies and with all rights.
+    pub async fn connect_to_all(&self) -> Vec<MultiplexedConnection> {
+        join_all(self.nodes.iter().map(|node| self.connect_to(node))).await
+    }
+
     async fn connect_to(&self, node: &Valkey) -> MultiplexedConnection {
         connect(node, self.kind.is_secure().then_some(ADMIN)).await
     }
