@@ -3,6 +3,8 @@
 
 mod calls;
 mod connections;
+mod conversations;
+mod limits;
 mod lost_replies;
 mod messages;
 mod meter;

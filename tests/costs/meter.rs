@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use support::StoreKind::Single;
 use support::proxy::{CountingProxy, Wave};
-use support::{App, Device, TestStore, User, in_time, wait_until};
+use support::{App, AppBuilder, Device, TestStore, User, in_time, wait_until};
 
 /// Every number of devices per user that costs are measured with.
 pub(crate) const DEVICES: [usize; 3] = [1, 2, 3];
@@ -17,10 +17,23 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) async fn start() -> Self {
+        Self::start_with(App::builder()).await
+    }
+
+    /// The same for a gateway that asks for tokens and has these limits.
+    pub(crate) async fn guarded(limits: &[(&str, &str)]) -> Self {
+        let builder = App::builder().guarded();
+        Self::start_with(
+            limits.iter().fold(builder, |builder, (name, number)| builder.environment(name, number)),
+        )
+        .await
+    }
+
+    async fn start_with(builder: AppBuilder) -> Self {
         let store = TestStore::start(Single).await;
         let proxy = CountingProxy::start(store.port());
         // The gateway itself, which checks its store at the start, does not go through the proxy.
-        let app = App::builder().on_store(&store).environment("REDIS_URL", &proxy.url()).start().await;
+        let app = builder.on_store(&store).environment("REDIS_URL", &proxy.url()).start().await;
         Self { app, proxy, store }
     }
 

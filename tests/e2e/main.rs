@@ -7,6 +7,7 @@
 mod authorization;
 mod closed_mode;
 mod conversations;
+mod conversations_soak;
 mod create_message;
 mod cross_origin;
 mod delete_message;

@@ -80,9 +80,12 @@ pub struct Deletion {
     pub feeds: Vec<Feed>,
 }
 
-/// What was read of the first of some messages: `None` for one that does not exist.
+/// What was read of the first of some messages.
 pub(super) struct Part {
+    /// Each message's JSON; `None` for one that does not exist.
     pub(super) read: Vec<Option<String>>,
+    /// Whether no more fit one answer.
+    pub(super) full: bool,
 }
 
 /// An earlier send under the same name.
@@ -308,14 +311,14 @@ impl Store {
             let ids = self.range(permit, place, limit + 1 - messages.len()).await?;
             let wanted = &ids[..ids.len().min(limit - messages.len())];
             let mut rest = ids.len() > wanted.len();
-            let Part { read } = self.read(wanted).await?;
+            let Part { read, mut full } = self.read(wanted).await?;
             rest |= read.len() < wanted.len();
             let mut last = None;
             for (id, json) in wanted.iter().zip(read) {
                 if let Some(json) = json.filter(|json| !Stored::is_tombstone(json)) {
                     bytes += escaped_bytes(&json) + 1;
                     if bytes > PAGE_BYTES {
-                        rest = true;
+                        (rest, full) = (true, true);
                         break;
                     }
                     messages.push(json);
@@ -323,7 +326,6 @@ impl Store {
                 last = Some(*id);
             }
             more = last.or(more).filter(|_| rest);
-            let full = bytes > PAGE_BYTES;
             let (true, Some(last), false) = (rest, last, full) else { break };
             place = match place {
                 Paging::Before(_) => Paging::Before(Some(last)),
@@ -341,17 +343,20 @@ impl Store {
     pub(super) async fn read(&self, ids: &[MessageId]) -> Result<Part, Error> {
         let mut read: Vec<Option<String>> = Vec::with_capacity(ids.len());
         let (mut next, mut bytes) = (ids.len(), 0);
-        while read.len() < ids.len() && bytes <= PAGE_BYTES {
+        while read.len() < ids.len() {
             let wanted = &ids[read.len()..ids.len().min(read.len() + next)];
             for stored in self.read_wave(wanted).await? {
                 // What did not fit is asked for again, with fewer others.
-                let Some(stored) = stored.filter(|_| bytes <= PAGE_BYTES) else { break };
+                let Some(stored) = stored else { break };
                 bytes += stored.as_deref().map_or(0, |json| escaped_bytes(json) + 1);
+                if bytes > PAGE_BYTES && !read.is_empty() {
+                    return Ok(Part { read, full: true });
+                }
                 read.push(stored);
             }
             next = NEXT_MESSAGES;
         }
-        Ok(Part { read })
+        Ok(Part { read, full: false })
     }
 
     /// Reads what fits [`WAVE_BYTES`], with one command per conversation on a cluster and one in all elsewhere. The
