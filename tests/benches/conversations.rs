@@ -67,7 +67,8 @@ impl Bench {
     async fn send(&self, receiver: &UserKey, numbers: std::ops::Range<usize>, peers: usize) {
         let sending = stream::iter(numbers).for_each_concurrent(SENDERS, async |number| {
             let draft = Draft {
-                content: Content::try_from("What time shall we meet tomorrow?".to_owned()).unwrap(),
+                content: Content::parse(Some("What time shall we meet tomorrow?".to_owned()), "content")
+                    .unwrap(),
                 client_id: None,
                 metadata: None,
             };

@@ -197,6 +197,9 @@ impl Store {
     }
 
     async fn markers(&self, user: &UserKey, heads: &[(MessageId, UserKey)]) -> Result<Vec<Markers>, Error> {
+        if heads.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut keys = vec![keys::user_read(user), keys::user_read_by(user)];
         keys.extend(heads.iter().map(|(_, peer)| keys::received_from(user, peer)));
         let peers: Vec<_> = heads.iter().map(|(_, peer)| peer.as_str()).collect();
