@@ -4,7 +4,9 @@
 mod calls;
 mod commands;
 mod connections;
+mod conversations;
 mod interrupted;
+mod limits;
 mod lost_replies;
 mod messages;
 mod meter;

@@ -20,6 +20,15 @@ impl Meter {
         Self::start_with(App::builder()).await
     }
 
+    /// The same for a gateway that asks for tokens and has these limits.
+    pub(crate) async fn guarded(limits: &[(&str, &str)]) -> Self {
+        let builder = App::builder().guarded();
+        Self::start_with(
+            limits.iter().fold(builder, |builder, (name, number)| builder.environment(name, number)),
+        )
+        .await
+    }
+
     /// The same with a gateway of this kind.
     pub(crate) async fn start_with(gateway: AppBuilder) -> Self {
         let store = TestStore::start(Single).await;

@@ -165,7 +165,7 @@ async fn conversations_are_listed_the_latest_first(#[case] mode: Mode, #[case] s
             entry(&carol, &edited, 1, None, None)
         ]
     );
-    assert_eq!(bob.conversations().await, [entry(&alice, &fourth, 0, None, None)]);
+    assert_eq!(bob.conversations().await, [entry(&alice, &fourth, 1, None, None)]);
 }
 
 #[tokio::test]

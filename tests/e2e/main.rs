@@ -8,6 +8,7 @@ mod authorization;
 mod changing_cluster;
 mod closed_mode;
 mod conversations;
+mod conversations_soak;
 mod create_message;
 mod cross_origin;
 mod delete_message;

@@ -88,14 +88,14 @@ return found
 "
 ));
 
-/// Moves a marker forward, not above the conversation's newest message.
+/// Moves a marker forward, if it is asked to not above the conversation's newest message.
 static MARK: Script = Script::new(of_markers!(
     "
 local markers, to, from, connections = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local id, peer, seconds, oldest = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local id, peer, limit, seconds, oldest = unpack(ARGV)
 local marker = redis.call('HGET', markers, peer)
 local newest = latest(to, from) or ''
-if below(newest, id) then id = newest end
+if limit == 'newest' and below(newest, id) then id = newest end
 local moved = below(marker or '', id)
 if moved then
   redis.call('HSET', markers, peer, id)
@@ -139,21 +139,41 @@ impl Store {
         }
     }
 
-    /// Marks everything up to a message as read, for both users: one round trip.
+    /// Marks everything up to a message as read, for both users: one round trip, one more where their markers then
+    /// differ.
     pub async fn mark_read(&self, permit: &Own, with: &UserKey, id: MessageId) -> Result<Marked, Error> {
         let user = permit.user();
-        let own = self.mark(keys::user_read(user), user, with, id);
+        let mark_own = async |id, limit| {
+            let call = self.mark(keys::user_read(user), user, with, id, limit);
+            self.redis.run::<Mark>(&call).await
+        };
+        let mark_theirs = async |id, limit| {
+            let call = self.mark(keys::user_read_by(with), with, user, id, limit);
+            self.redis.run::<Mark>(&call).await
+        };
+        let id = id.short();
         if user == with {
-            let (moved, marker, unread, open): Mark = self.redis.run(&own).await?;
+            let (moved, marker, unread, open) = mark_own(id, TO_NEWEST).await?;
             let connections = vec![(user.clone(), members(&open))];
             return Ok(Marked { unread, moved: moved_to(moved, marker), connections });
         }
-        let theirs = self.mark(keys::user_read_by(with), with, user, id);
-        let ((moved, marker, unread, open), (told, _, _, theirs)): (Mark, Mark) =
-            try_join(self.redis.run(&own), self.redis.run(&theirs)).await?;
-        let connections = vec![(user.clone(), members(&open)), (with.clone(), members(&theirs))];
+        let (mut own, mut theirs) =
+            try_join(mark_own(id.clone(), TO_NEWEST), mark_theirs(id, TO_NEWEST)).await?;
         // A mark whose other half was lost is told by its repetition.
-        Ok(Marked { unread, moved: moved_to(moved || told, marker), connections })
+        let moved = own.0 || theirs.0;
+        // While a message is sent or deleted, one of the two has another newest message; the further marker holds.
+        match (&own.1, &theirs.1) {
+            (mine, Some(marker)) if mine.as_ref() < Some(marker) => {
+                own = mark_own(marker.clone(), ANYWHERE).await?
+            }
+            (Some(marker), other) if other.as_ref() < Some(marker) => {
+                theirs = mark_theirs(marker.clone(), ANYWHERE).await?;
+            }
+            _ => {}
+        }
+        let (_, marker, unread, open) = own;
+        let connections = vec![(user.clone(), members(&open)), (with.clone(), members(&theirs.3))];
+        Ok(Marked { unread, moved: moved_to(moved, marker), connections })
     }
 
     /// The latest message and the peer of each conversation, the latest first.
@@ -177,6 +197,9 @@ impl Store {
     }
 
     async fn markers(&self, user: &UserKey, heads: &[(MessageId, UserKey)]) -> Result<Vec<Markers>, Error> {
+        if heads.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut keys = vec![keys::user_read(user), keys::user_read_by(user)];
         keys.extend(heads.iter().map(|(_, peer)| keys::received_from(user, peer)));
         let peers: Vec<_> = heads.iter().map(|(_, peer)| peer.as_str()).collect();
@@ -210,16 +233,20 @@ impl Store {
         Ok(last_message.map(|last_message| Conversation { with, last_message, unread, read, read_by_peer }))
     }
 
-    fn mark(&self, markers: String, user: &UserKey, peer: &UserKey, id: MessageId) -> Call {
+    fn mark(&self, markers: String, user: &UserKey, peer: &UserKey, id: String, limit: &str) -> Call {
         let keys = [
             markers,
             keys::sent_to(user, peer),
             keys::received_from(user, peer),
             keys::user_connections(user),
         ];
-        self.retained(MARK.call(&keys).arg(id.short()).arg(peer.as_str()))
+        self.retained(MARK.call(&keys).arg(id).arg(peer.as_str()).arg(limit))
     }
 }
+
+/// How far a marker may be moved.
+const TO_NEWEST: &str = "newest";
+const ANYWHERE: &str = "";
 
 /// Whether a marker moved, where it is, what is unread above it, and the user's open connections.
 type Mark = (bool, Option<String>, u64, Vec<String>);

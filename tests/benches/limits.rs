@@ -1,0 +1,86 @@
+//! What one user's flood, at 50 times the limit, does to another's sends: their times with it and without.
+//!
+//! `cargo bench -p tests --bench limits`; `--seconds N` measures each round longer.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+use std::time::{Duration, Instant};
+
+use hyper::Method;
+use serde_json::json;
+use support::{ApiClient, App, User};
+use tokio::task::JoinSet;
+
+const LIMIT: u32 = 5;
+const FLOOD: u32 = 50 * LIMIT;
+const ROUNDS: usize = 3;
+/// Users who take turns, so that none reaches the limit.
+const OTHERS: usize = 200;
+
+async fn send(client: &ApiClient, to: &User) -> u16 {
+    client.send(Method::POST, "/messages", json!({ "receiver_id": to.key, "content": "hello" })).await.status
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let place = arguments.iter().position(|argument| argument == "--seconds");
+    let seconds = place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(10);
+    let app = App::builder().guarded().parameter("MessagesPerSecond", &LIMIT.to_string());
+    let app = app.parameter("RateLimit", "10000").start().await;
+    let bob = app.user("bob");
+    let flooding = app.sign_in(&app.user("flooding"));
+    let others: Vec<_> = (0..OTHERS).map(|_| app.sign_in(&app.user("other"))).collect();
+    for client in &others[..20] {
+        send(client, &bob).await;
+    }
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        measure(&others, &bob, Duration::from_secs(seconds), &mut without).await;
+        let flood = tokio::spawn(flood(flooding.clone(), bob.clone()));
+        measure(&others, &bob, Duration::from_secs(seconds), &mut with).await;
+        flood.abort();
+        let _ = flood.await;
+    }
+    let [without, with] = [without, with].map(|mut took| {
+        took.sort_unstable();
+        move |part: f64| took[(took.len() as f64 * part) as usize].as_secs_f64() * 1000.0
+    });
+    for (name, part) in [("p50", 0.5), ("p99", 0.99)] {
+        let (without, with) = (without(part), with(part));
+        println!("{name}: {without:.1} ms without, {with:.1} ms with the flood: {:.2}", with / without);
+    }
+}
+
+/// Sends of the others, one after the other.
+async fn measure(others: &[ApiClient], to: &User, duration: Duration, took: &mut Vec<Duration>) {
+    let started = Instant::now();
+    for client in others.iter().cycle() {
+        if started.elapsed() > duration {
+            return;
+        }
+        let sent = Instant::now();
+        assert_eq!(send(client, to).await, 201);
+        took.push(sent.elapsed());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Sends at a steady rate, whatever comes of them.
+async fn flood(client: ApiClient, to: User) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / FLOOD);
+    let mut sends = JoinSet::new();
+    let (mut sent, mut refused) = (0, 0);
+    loop {
+        ticks.tick().await;
+        let (client, to) = (client.clone(), to.clone());
+        sends.spawn(async move { send(&client, &to).await });
+        while let Some(status) = sends.try_join_next() {
+            sent += 1;
+            refused += usize::from(status.unwrap() == 429);
+            if sent % 1000 == 0 {
+                println!("flood: {sent} sent, {refused} refused, {} under way", sends.len());
+            }
+        }
+    }
+}
