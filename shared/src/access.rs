@@ -1,4 +1,4 @@
-//! Who may do what. Writes and listings demand a permit that only this module makes.
+//! The rules of access. Writes and listings demand a permit that only this module makes.
 
 use crate::error::{Error, FrameError};
 use crate::identity::Principal;
@@ -134,8 +134,8 @@ pub fn may_have_ticket(principal: Principal) -> Result<UserKey, Error> {
     principal.into_user().ok_or(Error::Unauthenticated)
 }
 
-/// As whom may a connection register? One that a ticket bound to a user as that user only, whether or not it
-/// names them; in open mode any as anybody.
+/// The user that a connection may register as: the one that its ticket bound it to, whether or not it names that
+/// user; in open mode any user that it names.
 pub fn may_register(
     bound: Option<UserKey>,
     claimed: Option<UserKey>,
@@ -151,7 +151,7 @@ pub fn may_register(
     }
 }
 
-/// Whom a connection speaks for: the user it registered as; in open mode, failing that, whom it says it is.
+/// The user that a connection speaks for: the one it registered as; in open mode, failing that, the one it names.
 pub fn speaker(
     registered: Option<UserKey>,
     claimed: Result<Option<UserKey>, InvalidUserKey>,

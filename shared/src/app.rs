@@ -11,7 +11,7 @@ use crate::store::Store;
 /// A function's settings and store.
 #[derive(Debug)]
 pub struct App {
-    /// What it was told.
+    /// Its settings.
     pub config: Config,
     /// Redis.
     pub store: Store,
@@ -20,7 +20,7 @@ pub struct App {
 /// The same for a function that also pushes.
 #[derive(Debug)]
 pub struct PushingApp {
-    /// What it was told.
+    /// Its settings.
     pub config: Config,
     /// Redis.
     pub store: Store,

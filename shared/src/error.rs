@@ -12,7 +12,7 @@ use crate::ids::{A_USER_KEY, UserKey};
 pub enum Error {
     /// What was sent cannot be understood; the sentence says what is wrong.
     InvalidRequest(Cow<'static, str>),
-    /// Nobody is known to be asking.
+    /// The request has no principal.
     Unauthenticated,
     /// Known, but not allowed; the sentence says what is not.
     Forbidden(&'static str),

@@ -1,4 +1,4 @@
-//! Who is asking. What they may do is [`access`](crate::access)'s.
+//! The user behind a request. What that user may do stands in [`access`](crate::access).
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};

@@ -67,7 +67,7 @@ impl ClientId {
     }
 }
 
-/// What clients add to a message for each other: one JSON object, kept as it was sent.
+/// One JSON object that clients add to a message for each other, kept as it was sent.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Metadata(Box<RawValue>);
 
@@ -110,7 +110,7 @@ pub struct Draft {
     pub content: Content,
     /// Makes sending it repeatable.
     pub client_id: Option<ClientId>,
-    /// What else the receiver's client is to know.
+    /// An object for the clients of both users.
     pub metadata: Option<Metadata>,
 }
 
@@ -130,9 +130,9 @@ pub enum MetadataChange {
 pub struct Message {
     /// UUIDv7, hyphenated.
     pub id: String,
-    /// Who wrote it.
+    /// Its author.
     pub sender_id: UserKey,
-    /// Whom it is for.
+    /// The user it is for.
     pub receiver_id: UserKey,
     /// The text.
     pub content: Content,
@@ -143,7 +143,7 @@ pub struct Message {
     /// The sender's own name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
-    /// What clients added.
+    /// The object that clients added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
 }
@@ -184,7 +184,7 @@ impl Message {
     }
 }
 
-/// What stays of a deleted message for a while, so that nothing resurrects it.
+/// A deleted message leaves this for a while, so that nothing resurrects it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Tombstone {
     /// When it was deleted. First, so that [`Stored::is_tombstone`] need not parse.
@@ -217,7 +217,7 @@ impl Tombstone {
     }
 }
 
-/// What is stored under a message's id.
+/// The value under a message's key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Record {
     /// It exists.

@@ -43,7 +43,7 @@ pub struct Push {
     pub frames: Vec<String>,
 }
 
-/// What became of a push.
+/// The outcome of a push.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Delivery {
     /// The platform took every frame.

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod messages;
 mod node;
+mod pages;
 mod redis;
 mod script;
 mod server;

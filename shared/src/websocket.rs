@@ -38,7 +38,7 @@ struct Refused {
     frame: String,
 }
 
-/// What API Gateway gets. On a one-way route nothing of it reaches the client but a failed `$connect`.
+/// The function's answer to API Gateway. On a one-way route nothing of it reaches the client but a failed `$connect`.
 #[derive(Serialize)]
 struct Answer {
     #[serde(rename = "statusCode")]

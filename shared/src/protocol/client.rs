@@ -1,4 +1,4 @@
-//! What clients send. A text is parsed once, here; what handlers get is valid.
+//! Frames that clients send. A text is parsed once, here; a handler gets a valid frame.
 
 use strum::{EnumString, VariantNames};
 

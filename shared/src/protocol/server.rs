@@ -1,4 +1,4 @@
-//! What the server sends, one struct per frame. Clients ignore fields they do not know.
+//! Frames that the server sends, one struct each. Clients ignore fields they do not know.
 
 use std::borrow::Cow;
 
@@ -38,19 +38,19 @@ pub enum Notification<'a> {
     UpdateMessage {
         /// The whole message.
         data: &'a RawValue,
-        /// As above.
+        /// The receiving user's event, `<n>-<tag>`.
         event_id: &'a str,
     },
     /// It was deleted.
     DeleteMessage {
         /// The message's id.
         data: DeletedMessage<'a>,
-        /// As above.
+        /// The receiving user's event, `<n>-<tag>`.
         event_id: &'a str,
     },
 }
 
-/// What remains to be told of a deleted message.
+/// The data of a deleted message's notification.
 #[derive(Debug, Serialize)]
 pub struct DeletedMessage<'a> {
     /// The message's id.

@@ -45,7 +45,7 @@ pub struct Registration {
     pub oldest: Vec<ConnectionId>,
 }
 
-/// Whom a connection speaks for.
+/// The user that a connection speaks for.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Speaker {
     /// The user it registered as.
@@ -265,7 +265,7 @@ impl Store {
         Ok((event_id, refused, oldest.iter().map(|member| Connection::of_member(member).id).collect()))
     }
 
-    /// Whom a connection speaks for, which must have a token for its frame: one round trip.
+    /// The user that a connection speaks for, which must have a token for its frame: one round trip.
     pub async fn speaker(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
         let call = SPEAKER.call(&[keys::connection(connection)]).arg(self.open);
         let (wait, user): (u64, Option<String>) = self.redis.run(&limited(call, self.limits.frames)).await?;

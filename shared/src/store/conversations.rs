@@ -3,7 +3,8 @@
 use futures_util::future::{try_join, try_join_all};
 
 use super::connections::Connection;
-use super::messages::{Paging, Part};
+use super::messages::Paging;
+use super::pages::Part;
 use super::script::{Call, Script, of_ids};
 use super::{Store, keys};
 use crate::access::{MayList, Own};
@@ -38,7 +39,7 @@ pub struct Conversations {
     pub more: Option<MessageId>,
 }
 
-/// What marking as read did.
+/// The outcome of marking as read.
 #[derive(Debug)]
 pub struct Marked {
     /// Messages of the other user above the marker.
@@ -49,7 +50,7 @@ pub struct Marked {
     pub connections: Vec<(UserKey, Vec<Connection>)>,
 }
 
-/// What is known of a conversation besides its messages.
+/// What a conversation has besides its messages.
 struct Markers {
     unread: u64,
     read: Option<MessageId>,

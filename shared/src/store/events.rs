@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 
 use super::connections::Connection;
-use super::messages::Part;
+use super::pages::Part;
 use super::script::{Call, Script, of_ids};
 use super::{Store, keys};
 use crate::access::Own;
@@ -46,7 +46,7 @@ pub struct Event {
     pub id: String,
     /// The message.
     pub message: MessageId,
-    /// What is to be told.
+    /// The change to tell of.
     pub change: Change,
 }
 
@@ -72,7 +72,7 @@ pub struct Events {
     pub more: bool,
 }
 
-/// What was asked of a log.
+/// The answer to a client that follows a log.
 #[derive(Debug)]
 pub enum Follow {
     /// These events, and where to go on.
@@ -81,7 +81,7 @@ pub enum Follow {
     Resync(String),
 }
 
-/// What happened to a message, as a log says it.
+/// A kind of change, as a log spells it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     Created,

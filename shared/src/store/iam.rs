@@ -21,7 +21,7 @@ pub(super) struct Iam {
     signer: Signer,
 }
 
-/// What is logged in to, by name.
+/// The cache to log in to, by name.
 #[derive(Debug)]
 pub(super) enum Cache {
     Serverless(String),

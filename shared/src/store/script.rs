@@ -63,7 +63,7 @@ impl Call {
         self
     }
 
-    /// What is called.
+    /// The text of the script.
     pub(super) fn script(&self) -> &'static str {
         self.script.text
     }
