@@ -1,13 +1,13 @@
-// What one signed-in user does here: keeps up with messages, opens conversations, is in at most one call.
+// The page of one signed-in user, who keeps up with messages, opens conversations, and is in at most one call.
 
 import { Account } from "./account.js";
 import { Api } from "./api.js";
 import { Call } from "./call.js";
 import { Chat } from "./chat.js";
+import { Connection } from "./connection.js";
 import { Messages } from "./messages.js";
 import { notify } from "./notices.js";
 import { People } from "./people.js";
-import { Socket } from "./socket.js";
 import { Stage } from "./stage.js";
 import { Trace } from "./trace.js";
 import { showAvatar } from "./avatar.js";
@@ -21,7 +21,7 @@ export class Session {
   #peer = null;
   #call = null;
   #api;
-  #socket;
+  #connection;
   #messages;
   #chat;
   #people;
@@ -47,10 +47,10 @@ export class Session {
           this.#forget(id);
         }),
     });
-    this.#socket = new Socket(me, account, record);
-    this.#socket.addEventListener("state", () => this.#showConnection());
-    this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail));
-    this.#socket.addEventListener("refused", ({ detail }) => onRefused(detail));
+    this.#connection = new Connection(me, account, record);
+    this.#connection.addEventListener("state", () => this.#showConnection());
+    this.#connection.addEventListener("frame", ({ detail }) => this.#receive(detail));
+    this.#connection.addEventListener("refused", ({ detail }) => onRefused(detail));
   }
 
   start() {
@@ -65,7 +65,7 @@ export class Session {
     addEventListener("pagehide", () => this.#call?.hangUp());
     setInterval(() => this.#showConnection(), 1000);
     this.#open(peerInAddress());
-    this.#socket.open();
+    this.#connection.open();
   }
 
   /** As a link would: the address says who is talked to, and the back button works. */
@@ -88,7 +88,7 @@ export class Session {
       find("peer-name").textContent = peer;
       showAvatar(find("peer-avatar"), peer);
       this.#chat.clear(peer);
-      if (this.#socket.state === "online") this.#fetch(peer);
+      if (this.#connection.state === "online") this.#fetch(peer);
     }
     this.#showConnection();
     this.#render();
@@ -143,7 +143,7 @@ export class Session {
         return;
       case "error":
         if (this.#call?.owns(frame)) this.#call.receive(frame);
-        // The last words of a call that is over interest nobody.
+        // A candidate or end that was refused needs no notice: its call is over.
         else if (!["candidate", "end_call"].includes(frame.request_type)) notify(frame.error);
         return;
       case undefined:
@@ -195,7 +195,7 @@ export class Session {
   }
 
   #signal(frame) {
-    this.#socket.send({ ...frame, userKey: this.#me });
+    this.#connection.send({ ...frame, userKey: this.#me });
   }
 
   /** Whether it worked; if not, the person is told why. */
@@ -210,7 +210,7 @@ export class Session {
   }
 
   #showConnection() {
-    const { state, retryAt } = this.#socket;
+    const { state, retryAt } = this.#connection;
     const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     const text = { online: this.#me, connecting: "Connecting…", waiting: `Offline, next try in ${wait} s`, closed: "" };
     find("connection").dataset.state = state;

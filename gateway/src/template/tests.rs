@@ -11,7 +11,8 @@ fn error(text: &str) -> String {
 
 #[test]
 fn the_skeleton_is_understood_whole() {
-    let Template { project, warnings } = read_text(include_str!("fixtures/skeleton.yaml"));
+    let Template { project, warnings } =
+        read_text(include_str!("../../tests/fixtures/templates/skeleton.yaml"));
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(
         project.functions.keys().collect::<Vec<_>>(),
@@ -69,7 +70,7 @@ fn parameters_win_over_defaults_and_turn_conditions() {
         ("JwtIssuer".to_owned(), "https://issuer.example".to_owned()),
         ("SubnetIds".to_owned(), "a, b".to_owned()),
     ]);
-    let text = include_str!("fixtures/skeleton.yaml");
+    let text = include_str!("../../tests/fixtures/templates/skeleton.yaml");
     let project = parse(text, "t", Path::new("/p"), &given).expect("good").project;
     assert_eq!(project.functions["Connect"].environment["REDIS_URL"], "redis://elsewhere");
     let jwt = &project.http_api.expect("one").authorizers["Jwt"];
@@ -208,8 +209,11 @@ Resources:
 
 #[test]
 fn what_is_not_understood_is_named_with_its_line_and_skipped() {
-    let Template { project, warnings } = read_text(include_str!("fixtures/mean.yaml"));
-    assert_eq!(warnings, include_str!("fixtures/mean.warnings").lines().collect::<Vec<_>>());
+    let Template { project, warnings } = read_text(include_str!("../../tests/fixtures/templates/mean.yaml"));
+    assert_eq!(
+        warnings,
+        include_str!("../../tests/fixtures/templates/mean.warnings").lines().collect::<Vec<_>>()
+    );
     assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Good", "Slips"]);
     assert_eq!(
         project.functions["Good"].environment,
