@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::form::{Form, REQUEST_TIME};
-use crate::support::{Client, EventLog, eventually, executables, project_folder, within};
+use crate::support::{Client, EventLog, eventually, executables, project_folder, skip, within};
 use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client as Management;
 use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region};
@@ -371,7 +371,7 @@ async fn curl_gets_what_it_gets_from_aws() {
         command.output()
     };
     let Ok(posted) = curl(&["--data", "a=1&b=2"], "/echo/form?x=1").await else {
-        return support::skip("curl is not installed");
+        return skip("curl is not installed");
     };
     let text = String::from_utf8(posted.stdout).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();

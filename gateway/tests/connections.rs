@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Gateway, api, eventually, spawn, within};
+use crate::support::{Gateway, STAGE, api, eventually, spawn, within};
 use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client as Management;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
@@ -30,7 +30,7 @@ fn management(gateway: &Gateway) -> Management {
         .region(Region::new("us-east-1"))
         .retry_config(RetryConfig::disabled())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(format!("http://{}/{}", gateway.address, support::STAGE))
+        .endpoint_url(format!("http://{}/{}", gateway.address, STAGE))
         .build();
     Management::from_conf(config)
 }

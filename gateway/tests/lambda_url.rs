@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Client, EventLog, executables, project_folder};
+use crate::support::{Client, EventLog, executables, project_folder, skip};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use gateway::server::{Gateway, Options};
@@ -74,7 +74,7 @@ async fn rest_and_websockets_work_in_front_of_cargo_lambda_watch() {
     };
     let gateway = Gateway::start(options).await.unwrap();
     let Some(mut watch) = watch(port, &gateway).await else {
-        return support::skip("cargo-lambda is not installed");
+        return skip("cargo-lambda is not installed");
     };
 
     let (status, event) = get(&format!("{}/echo/x?y=1", gateway.url())).await;

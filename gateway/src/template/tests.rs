@@ -14,10 +14,7 @@ fn the_skeleton_is_understood_whole() {
     let Template { project, warnings } =
         read_text(include_str!("../../tests/fixtures/templates/skeleton.yaml"));
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(
-        project.functions.keys().collect::<Vec<_>>(),
-        ["Connect", "CreateNote", "Default", "Relay"]
-    );
+    assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Connect", "CreateNote", "Default", "Relay"]);
     let create = &project.functions["CreateNote"];
     assert_eq!(create.code_uri, Path::new("/project/functions/create-note"));
     assert_eq!((create.timeout.as_secs(), create.memory_mb), (10, 256));
