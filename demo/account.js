@@ -1,5 +1,5 @@
-// Who this page is to the server: whoever it says, or, where tokens are asked for, whom the server's own issuer
-// vouches for.
+// The user that this page is to the server: the one it names, or, where tokens are asked for, the one in a token of
+// the server's own issuer.
 
 const TIME_LIMIT = 15_000;
 // A token is renewed this long before it expires.
@@ -27,7 +27,7 @@ export class Account {
     return { authorization: `Bearer ${this.#token}` };
   }
 
-  /** What opens a WebSocket, which has no headers; undefined where none is needed. Good for one. */
+  /** A ticket, which opens one WebSocket, as those have no headers; undefined where none is needed. */
   async ticket() {
     const headers = await this.headers();
     if (!this.#tokensNeeded) return undefined;

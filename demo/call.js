@@ -153,7 +153,7 @@ export class Call extends EventTarget {
     for (const track of stream.getTracks()) connection.addTrack(track, stream);
     if (this.#offer) return this.#describe(this.#offer);
     for (const kind of ["audio", "video"]) {
-      // Who has no camera still wants to see.
+      // A user without a camera can still see the peer.
       if (!this.has(kind)) connection.addTransceiver(kind, { direction: "recvonly" });
     }
   }
@@ -237,7 +237,7 @@ export class Call extends EventTarget {
     try {
       await step();
     } catch (error) {
-      // What was under way when the call ended does not matter any more.
+      // A failure of something that was under way when the call ended needs no notice.
       if (this.state === "ended") return;
       this.notice = error.message;
       this.#finish("failed");

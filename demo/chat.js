@@ -72,7 +72,7 @@ export class Chat {
     this.#draft.value = "";
     this.#draft.dispatchEvent(new Event("input"));
     const sent = await this.#actions.send(content);
-    // What could not be sent is given back, unless something new is being written.
+    // A text that could not be sent is given back, unless something new is being written.
     if (!sent && this.#draft.value === "") this.#draft.value = content;
   }
 

@@ -1,4 +1,4 @@
-// What is known of the user's messages, in whatever order the news came.
+// The user's messages as far as they are known, in whatever order frames and answers came.
 
 export class Messages {
   #user;

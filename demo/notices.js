@@ -1,4 +1,4 @@
-// What the person is told in passing: failures, and how calls ended.
+// Notices that vanish by themselves: failures, and how calls ended.
 
 const SHOWN_FOR = 8_000;
 

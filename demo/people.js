@@ -1,4 +1,4 @@
-// The list of conversations: with whom, the last words, what is unread.
+// The list of conversations: each with its peer, its last message and the number of unread ones.
 
 import { showAvatar } from "./avatar.js";
 

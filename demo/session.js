@@ -1,14 +1,14 @@
-// What one signed-in user does here: keeps up with messages, opens conversations, is in at most one call.
+// The page of one signed-in user, who keeps up with messages, opens conversations, and is in at most one call.
 
 import { Account } from "./account.js";
 import { Api } from "./api.js";
 import { Call } from "./call.js";
 import { Chat } from "./chat.js";
+import { Connection } from "./connection.js";
 import { Events } from "./events.js";
 import { Messages } from "./messages.js";
 import { notify } from "./notices.js";
 import { People } from "./people.js";
-import { Socket } from "./socket.js";
 import { Stage } from "./stage.js";
 import { Trace } from "./trace.js";
 import { showAvatar } from "./avatar.js";
@@ -22,7 +22,7 @@ export class Session {
   #peer = null;
   #call = null;
   #api;
-  #socket;
+  #connection;
   #messages;
   #events;
   /** Whether the open conversation has been listed. */
@@ -57,10 +57,10 @@ export class Session {
           this.#forget(id);
         }),
     });
-    this.#socket = new Socket(me, account, record);
-    this.#socket.addEventListener("state", () => this.#showConnection());
-    this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail));
-    this.#socket.addEventListener("refused", ({ detail }) => onRefused(detail));
+    this.#connection = new Connection(me, account, record);
+    this.#connection.addEventListener("state", () => this.#showConnection());
+    this.#connection.addEventListener("frame", ({ detail }) => this.#receive(detail));
+    this.#connection.addEventListener("refused", ({ detail }) => onRefused(detail));
   }
 
   start() {
@@ -75,10 +75,10 @@ export class Session {
     addEventListener("pagehide", () => this.#call?.hangUp());
     setInterval(() => this.#showConnection(), 1000);
     this.#events.watch(() => {
-      if (this.#socket.state === "online") this.#follow();
+      if (this.#connection.state === "online") this.#follow();
     });
     this.#open(peerInAddress());
-    this.#socket.open();
+    this.#connection.open();
   }
 
   /** As a link would: the address says who is talked to, and the back button works. */
@@ -102,7 +102,7 @@ export class Session {
       showAvatar(find("peer-avatar"), peer);
       this.#chat.clear(peer);
       this.#isListed = false;
-      if (this.#socket.state === "online") this.#attempt(() => this.#refresh(peer));
+      if (this.#connection.state === "online") this.#attempt(() => this.#refresh(peer));
     }
     this.#showConnection();
     this.#render();
@@ -190,7 +190,7 @@ export class Session {
         return;
       case "error":
         if (this.#call?.owns(frame)) this.#call.receive(frame);
-        // The last words of a call that is over interest nobody.
+        // A candidate or end that was refused needs no notice: its call is over.
         else if (!["candidate", "end_call"].includes(frame.request_type)) notify(frame.error);
         return;
       case undefined:
@@ -242,7 +242,7 @@ export class Session {
   }
 
   #signal(frame) {
-    this.#socket.send({ ...frame, userKey: this.#me });
+    this.#connection.send({ ...frame, userKey: this.#me });
   }
 
   /** Whether it worked; if not, the person is told why. */
@@ -257,7 +257,7 @@ export class Session {
   }
 
   #showConnection() {
-    const { state, retryAt } = this.#socket;
+    const { state, retryAt } = this.#connection;
     const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     const text = { online: this.#me, connecting: "Connecting…", waiting: `Offline, next try in ${wait} s`, closed: "" };
     find("connection").dataset.state = state;

@@ -5,6 +5,7 @@
 pub(crate) mod answers;
 pub(crate) mod limits;
 
+use axum::http::HeaderName;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -124,7 +125,10 @@ pub(crate) fn iso_time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The header `X-Amzn-Trace-Id` that an API adds to a request: `Root=1-5e6722a7-cc56a1b246db7ae02d4da47e`.
+/// The header that an API adds to a request, with [`trace_root`] as its value.
+pub(crate) static TRACE_HEADER: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+/// The trace of a request: `Root=1-5e6722a7-cc56a1b246db7ae02d4da47e`.
 pub(crate) fn trace_root(time: DateTime<Utc>) -> String {
     let random = Uuid::new_v4().simple().to_string();
     format!("Root=1-{:08x}-{}", time.timestamp(), &random[..24])

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use gateway::http_api::Authorizers;
+use gateway::lambda::DEFAULT_CONCURRENCY;
 use gateway::server::{Options, Store};
 
 /// API Gateway for Rust Lambda functions on this machine: HTTP, WebSocket and @connections on one port
@@ -41,7 +42,7 @@ pub(crate) struct Cli {
     lambda_url: Option<String>,
 
     /// Instances of one function at most; an event that none takes within its Timeout is answered 503
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = DEFAULT_CONCURRENCY, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
 
     /// Closes WebSockets as AWS does: idle for 10 minutes, older than 2 hours

@@ -3,17 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
-use tokio::time::timeout;
 
 use crate::project::Project;
-
-/// Cargo sees within this time that all is built; a build that takes longer is announced.
-const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 
 /// Why there are no executables, in a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,16 +26,7 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
             )));
         }
     }
-    let mut building = std::pin::pin!(run(build_command(folder), project));
-    let built = match timeout(ANNOUNCED_AFTER, &mut building).await {
-        Ok(built) => built,
-        Err(_) => {
-            let functions = project.functions.len();
-            tracing::info!("Building {functions} functions; the first time takes a minute or more …");
-            building.await
-        }
-    };
-    let (status, artifacts) = built.map_err(|error| {
+    let (status, artifacts) = run(build_command(folder), project).await.map_err(|error| {
         BuildError(format!("cargo cannot be run ({error}): install Rust with rustup, then start again"))
     })?;
     if status.code().is_none() {
@@ -66,11 +52,17 @@ async fn run(mut cargo: Command, project: &Project) -> std::io::Result<(ExitStat
     let mut artifacts = Artifacts::new();
     let folders: BTreeSet<PathBuf> =
         project.functions.values().map(|function| real(&function.code_uri)).collect();
-    let mut done = 0;
+    let (mut announced, mut done) = (false, 0);
     if let Some(stdout) = child.stdout.take() {
         let mut messages = BufReader::new(stdout).split(b'\n');
         while let Some(message) = messages.next_segment().await? {
-            let Some(built) = read_artifact(&message) else { continue };
+            let Some(artifact) = read_artifact(&message) else { continue };
+            if !artifact.fresh && !announced {
+                announced = true;
+                let functions = folders.len();
+                tracing::info!("Building {functions} functions; the first time takes a minute or more …");
+            }
+            let Some(built) = artifact.into_binary() else { continue };
             if folders.contains(&built.folder) {
                 done += 1;
                 if !built.fresh {
@@ -115,6 +107,7 @@ struct Artifact {
     manifest_path: PathBuf,
     target: Target,
     executable: Option<PathBuf>,
+    /// It had been built before.
     #[serde(default)]
     fresh: bool,
 }
@@ -133,14 +126,18 @@ struct Built {
     fresh: bool,
 }
 
-/// The executable that one of cargo's messages tells of, if it does.
-fn read_artifact(message: &[u8]) -> Option<Built> {
-    // Other messages lack these fields.
-    let artifact: Artifact = serde_json::from_slice(message).ok()?;
-    let folder = real(artifact.manifest_path.parent()?);
-    let is_binary = artifact.target.kind.iter().any(|kind| kind == "bin");
-    let (name, executable, fresh) = (artifact.target.name, artifact.executable?, artifact.fresh);
-    is_binary.then_some(Built { folder, name, executable, fresh })
+/// The artifact that one of cargo's messages tells of, if it does; other messages lack its fields.
+fn read_artifact(message: &[u8]) -> Option<Artifact> {
+    serde_json::from_slice(message).ok()
+}
+
+impl Artifact {
+    fn into_binary(self) -> Option<Built> {
+        let folder = real(self.manifest_path.parent()?);
+        let is_binary = self.target.kind.iter().any(|kind| kind == "bin");
+        let (name, executable, fresh) = (self.target.name, self.executable?, self.fresh);
+        is_binary.then_some(Built { folder, name, executable, fresh })
+    }
 }
 
 fn assign(project: &Project, artifacts: &Artifacts) -> Result<BTreeMap<String, PathBuf>, BuildError> {
@@ -214,7 +211,7 @@ mod tests {
             "not json".to_owned(),
         ];
         let mut artifacts = Artifacts::new();
-        for built in messages.iter().filter_map(|message| read_artifact(message.as_bytes())) {
+        for built in messages.iter().filter_map(|message| read_artifact(message.as_bytes())?.into_binary()) {
             artifacts.entry(built.folder).or_default().push((built.name, built.executable));
         }
         let found =

@@ -24,6 +24,8 @@ use instance::Settings;
 use pool::{Limits, Pool, Slot};
 use remote::Remote;
 
+/// How many instances one function may have, unless more or fewer are asked for.
+pub const DEFAULT_CONCURRENCY: u16 = 10;
 /// How long `stop` waits for processes and their output to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -57,7 +59,7 @@ impl Default for Options {
             functions: BTreeMap::new(),
             executables: BTreeMap::new(),
             environment: BTreeMap::new(),
-            concurrency: 10,
+            concurrency: DEFAULT_CONCURRENCY.into(),
             burst: 3 * std::thread::available_parallelism().map_or(1, usize::from),
             idle: Duration::from_secs(5 * 60),
             verbosity: 0,

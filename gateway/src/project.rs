@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::aws;
 pub use route_selection::RouteSelection;
 
 /// A project as the gateway runs it.
@@ -50,6 +51,13 @@ pub struct HttpApi {
     pub routes: Vec<HttpRoute>,
     /// By name.
     pub authorizers: BTreeMap<String, JwtAuthorizer>,
+}
+
+impl HttpApi {
+    /// The part of a path that leads to the stage; empty for the stage that adds nothing.
+    pub fn stage_path(&self) -> String {
+        if self.stage == aws::DEFAULT { String::new() } else { format!("/{}", self.stage) }
+    }
 }
 
 #[derive(Clone, Debug)]

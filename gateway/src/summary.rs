@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use gateway::project::{HttpApi, Integration, Project};
+use gateway::project::{Integration, Project};
 use gateway::server::{Gateway, RunningStore};
 
 /// Emphasis for a terminal, nothing for a file.
@@ -30,7 +30,7 @@ pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) ->
         let _ = writeln!(text, "  {} {value}", style.bold(&format!("{name:<13}")));
     };
     if let Some(api) = &project.http_api {
-        line("HTTP", &format!("http://localhost:{port}{}", stage_path(api)));
+        line("HTTP", &format!("http://localhost:{port}{}", api.stage_path()));
     }
     if project.websocket_api.is_some() {
         line("WebSocket", &format!("ws://localhost:{port}"));
@@ -70,10 +70,6 @@ pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) ->
     }
     let _ = writeln!(text, "  {}", style.dim("Ctrl-C stops everything."));
     text
-}
-
-fn stage_path(api: &HttpApi) -> String {
-    if api.stage == "$default" { String::new() } else { format!("/{}", api.stage) }
 }
 
 fn describe_routes(project: &Project, style: Style) -> String {
@@ -123,7 +119,7 @@ fn issuers(gateway: &Gateway) -> BTreeSet<String> {
     let authorizers = api.into_iter().flat_map(|api| api.authorizers.values());
     let describe = |url: &str| match gateway.issuer().filter(|issuer| issuer.url() == url) {
         Some(issuer) => {
-            format!("{} (development issuer: anybody's, for the asking)", issuer.token_endpoint())
+            format!("{} (development issuer: signs anybody in)", issuer.token_endpoint())
         }
         None => format!("from {url}"),
     };
@@ -169,7 +165,7 @@ fn example(project: &Project, port: u16, enforced: bool) -> Option<String> {
         Some(format!("-H \"{}: Bearer $TOKEN\" ", header.to_lowercase()))
     });
     let header = header.unwrap_or_default();
-    Some(format!("curl {method}{header}http://localhost:{port}{}{path}", stage_path(api)))
+    Some(format!("curl {method}{header}http://localhost:{port}{}{path}", api.stage_path()))
 }
 
 fn without_password(url: &str) -> String {

@@ -25,7 +25,7 @@ use apis::Apis;
 use problem::Problem;
 use reader::{Reader, Resource};
 
-/// What was read of a template.
+/// The result of reading a template.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub project: Project,

@@ -184,7 +184,10 @@ impl Valkey {
             }
             if Instant::now() > deadline {
                 self.stop().await;
-                return Err(Failure::Final(ValkeyError("The store did not answer within 20 s".to_owned())));
+                let limit = READY_TIMEOUT.as_secs();
+                return Err(Failure::Final(ValkeyError(format!(
+                    "The store did not answer within {limit} s"
+                ))));
             }
             sleep(POLL_INTERVAL).await;
         }

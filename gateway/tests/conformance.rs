@@ -1,13 +1,11 @@
 //! The whole gateway on a project's own template, from outside: AWS's client, a WebSocket client, plain HTTP, curl.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::form::{Form, REQUEST_TIME};
+use crate::support::{Client, EventLog, eventually, executables, project_folder, skip, within};
 use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client as Management;
 use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region};
@@ -21,8 +19,6 @@ use gateway::server::{Gateway, Options};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use support::form::{Form, REQUEST_TIME};
-use support::{Client, EventLog, eventually, executables, project_folder, within};
 use tokio::process::Command;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -129,7 +125,7 @@ fn genuine(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What differs: the same fields of the same types all the way down, every text of the same form.
+/// The differences between two events: equal are the same fields of the same types all the way down, every text of the same form.
 fn differences(genuine: &Value, ours: &Value, at: &str) -> Vec<String> {
     match (genuine, ours) {
         (Value::Object(genuine), Value::Object(ours)) => {
@@ -375,7 +371,7 @@ async fn curl_gets_what_it_gets_from_aws() {
         command.output()
     };
     let Ok(posted) = curl(&["--data", "a=1&b=2"], "/echo/form?x=1").await else {
-        return support::skip("curl is not installed");
+        return skip("curl is not installed");
     };
     let text = String::from_utf8(posted.stdout).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -1,11 +1,8 @@
 //! The management API as AWS's own client understands it, and the admin API.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Gateway, STAGE, api, eventually, spawn, within};
 use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client as Management;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
@@ -22,7 +19,6 @@ use gateway::{admin, connections_api};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use support::{Gateway, api, eventually, spawn, within};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -34,7 +30,7 @@ fn management(gateway: &Gateway) -> Management {
         .region(Region::new("us-east-1"))
         .retry_config(RetryConfig::disabled())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(format!("http://{}/{}", gateway.address, support::STAGE))
+        .endpoint_url(format!("http://{}/{}", gateway.address, STAGE))
         .build();
     Management::from_conf(config)
 }

@@ -1,13 +1,10 @@
 //! Functions run as on Lambda: started on need, one event each, bounded, and every failure told apart.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::support::{eventually, executables, functions, options, spawn, within};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,7 +14,6 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use gateway::lambda::{InvokeError, Lambda, Options};
 use serde_json::{Value, json};
-use support::{eventually, executables, functions, options, spawn, within};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 

@@ -1,20 +1,16 @@
 //! The gateway in front of a real `cargo lambda watch`, which builds and runs the functions.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::{Client, EventLog, executables, project_folder, skip};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use gateway::server::{Gateway, Options};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use support::{Client, EventLog, executables, project_folder};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
@@ -78,7 +74,7 @@ async fn rest_and_websockets_work_in_front_of_cargo_lambda_watch() {
     };
     let gateway = Gateway::start(options).await.unwrap();
     let Some(mut watch) = watch(port, &gateway).await else {
-        return support::skip("cargo-lambda is not installed");
+        return skip("cargo-lambda is not installed");
     };
 
     let (status, event) = get(&format!("{}/echo/x?y=1", gateway.url())).await;

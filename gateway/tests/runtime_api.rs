@@ -1,14 +1,11 @@
 //! The Runtime API itself, with the test in the role of a function's runtime; and what the log says.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::support::{eventually, functions, options, spawn, within};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use gateway::lambda::{InvokeError, Lambda, Options};
@@ -16,7 +13,6 @@ use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
-use support::{eventually, functions, options, spawn, within};
 
 /// A function that does what the test says.
 struct ManualFunction {

@@ -1,18 +1,14 @@
 //! The WebSocket API as a client and its functions see it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Client, Gateway, api, authorizer, eventually, lambda_route, spawn, within};
 use axum::http::{Method, StatusCode};
 use futures_util::{SinkExt, StreamExt};
 use gateway::connections_api;
 use gateway::faults::Faults;
 use gateway::websocket_api::WebSocketOptions;
 use serde_json::{Value, json};
-use support::{Client, Gateway, api, authorizer, eventually, lambda_route, spawn, within};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;

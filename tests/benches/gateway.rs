@@ -1,4 +1,4 @@
-//! What the local gateway costs: creates and pushes per second beside a plain Node server doing the same work,
+//! The cost of the local gateway: creates and pushes per second beside a plain Node server doing the same work,
 //! where the time of one `POST /messages` goes, and the memory of idle connections.
 //!
 //! `cargo bench -p tests --bench gateway`; `--seconds N` measures longer, `--idle N` opens other than 5,000.
@@ -9,10 +9,10 @@ mod gateway_process;
 mod load;
 mod node;
 mod processes;
+mod server_process;
 
 use std::time::Duration;
 
-use gateway_process::GatewayProcess;
 use load::{Load, Outcome};
 use node::Node;
 use processes::{Cpu, resident_mb};
@@ -38,16 +38,16 @@ async fn measure(arguments: &[String]) {
     let load = Load { clients: CLIENTS, duration: Duration::from_secs(number("--seconds", 5)) };
     gateway_process::build_functions();
     let node = Node::start().await;
-    let gateway = GatewayProcess::start().await;
+    let gateway = gateway_process::start().await;
 
     println!("\nPOST /messages by {CLIENTS} clients, two listeners, every push checked");
     let of_gateway = || Cpu::of_gateway(gateway.pid);
-    let of_node = |node: &Node| Cpu::of_node(node.pid(), node.store_pid());
+    let of_node = |node: &Node| Cpu::of_node(node.server.pid, node.store_pid());
     let mut rates: Vec<(f64, f64)> = Vec::new();
     for _ in 0..ROUNDS {
         let ours = load_and_print("gateway", gateway.port, &load, of_gateway).await;
         let Some(node) = &node else { continue };
-        let theirs = load_and_print("node", node.port, &load, || of_node(node)).await;
+        let theirs = load_and_print("node", node.server.port, &load, || of_node(node)).await;
         rates.push((ours.rate(), theirs.rate()));
     }
     if !rates.is_empty() {
@@ -60,7 +60,7 @@ async fn measure(arguments: &[String]) {
     let alone = Load { clients: 1, duration: load.duration.min(Duration::from_secs(3)) };
     load_and_print("gateway", gateway.port, &alone, of_gateway).await;
     if let Some(node) = node {
-        load_and_print("node", node.port, &alone, || of_node(&node)).await;
+        load_and_print("node", node.server.port, &alone, || of_node(&node)).await;
         node.stop().await;
     }
 

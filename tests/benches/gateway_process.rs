@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use gateway::executables::cargo;
 use gateway::server::{Gateway, Options, Store};
 use support::root;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, Command as AsyncCommand};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+
+use crate::server_process::ServerProcess;
 
 const SERVE: &str = "serve-the-gateway";
 const FUNCTIONS: [(&str, &str); 4] = [
@@ -54,37 +55,9 @@ pub(crate) async fn serve() {
     gateway.stop().await;
 }
 
-pub(crate) struct GatewayProcess {
-    pub(crate) port: u16,
-    pub(crate) pid: u32,
-    child: Child,
-    lifeline: ChildStdin,
-}
-
-impl GatewayProcess {
-    pub(crate) async fn start() -> Self {
-        let mut command = AsyncCommand::new(std::env::current_exe().unwrap());
-        let mut child = command
-            .arg(SERVE)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let port = read_port(&mut child).await;
-        let (pid, lifeline) = (child.id().unwrap(), child.stdin.take().unwrap());
-        Self { port, pid, child, lifeline }
-    }
-
-    pub(crate) async fn stop(mut self) {
-        drop(self.lifeline);
-        self.child.wait().await.unwrap();
-    }
-}
-
-/// The one line that a server says when it is ready.
-pub(crate) async fn read_port(child: &mut Child) -> u16 {
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
-    line.trim().parse().unwrap_or_else(|_| panic!("a port was expected, not `{}`", line.trim()))
+/// Starts it.
+pub(crate) async fn start() -> ServerProcess {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(SERVE);
+    ServerProcess::start(command).await
 }

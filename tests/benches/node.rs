@@ -5,15 +5,13 @@ use std::process::{Command, Stdio};
 
 use support::StoreKind::Single;
 use support::TestStore;
-use tokio::process::{Child, ChildStdin, Command as AsyncCommand};
+use tokio::process::Command as AsyncCommand;
 
-use crate::gateway_process::read_port;
 use crate::processes;
+use crate::server_process::ServerProcess;
 
 pub(crate) struct Node {
-    pub(crate) port: u16,
-    child: Child,
-    lifeline: ChildStdin,
+    pub(crate) server: ServerProcess,
     store: TestStore,
 }
 
@@ -28,22 +26,9 @@ impl Node {
             }
         };
         let store = TestStore::start(Single).await;
-        let mut child = AsyncCommand::new("node")
-            .arg(folder.join("server.mjs"))
-            .arg(store.url())
-            .env("NODE_ENV", "production")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let port = read_port(&mut child).await;
-        let lifeline = child.stdin.take().unwrap();
-        Some(Self { port, child, lifeline, store })
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id().unwrap()
+        let mut command = AsyncCommand::new("node");
+        command.arg(folder.join("server.mjs")).arg(store.url()).env("NODE_ENV", "production");
+        Some(Self { server: ServerProcess::start(command).await, store })
     }
 
     pub(crate) fn store_pid(&self) -> Option<u32> {
@@ -51,8 +36,7 @@ impl Node {
     }
 
     pub(crate) async fn stop(mut self) {
-        drop(self.lifeline);
-        self.child.wait().await.unwrap();
+        self.server.stop().await;
         self.store.stop_node().await;
     }
 }

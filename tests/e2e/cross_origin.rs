@@ -1,4 +1,4 @@
-//! What web pages of other origins may do.
+//! Web pages of other origins, and how far CORS lets them.
 
 use hyper::Method;
 use support::{App, Reply};

@@ -17,7 +17,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// Sends them all; each answer must be one that the contract knows.
+/// Sends them all; each answer must have a form that the protocol knows.
 async fn send_all(app: &App, requests: Vec<Request>) -> Vec<u16> {
     stream::iter(requests)
         .map(|request| async move {

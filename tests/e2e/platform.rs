@@ -1,4 +1,4 @@
-//! What the platform answers itself, and that everything is on one port.
+//! The platform answers some requests itself, and that everything is on one port.
 
 use hyper::Method;
 use serde_json::json;

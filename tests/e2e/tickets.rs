@@ -191,7 +191,7 @@ async fn neither_tickets_nor_tokens_are_logged() {
     assert_eq!(app.enter(&unused).await.err(), Some(503));
     assert_eq!(alice.get("/messages").await.status, 503);
 
-    // The log of this run it is, the gateway's part and the functions', which comes a little later.
+    // These lines show that the log holds this run: the gateway's lines, and the functions', which come a little later.
     for line in
         ["a connection was refused", "request failed", "GET /messages: refused by", "POST /tickets 201"]
     {

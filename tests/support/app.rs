@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use strum::EnumCount as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -53,7 +54,8 @@ impl App {
 
     /// The same on the shared store of this kind.
     pub async fn guarded_on(kind: StoreKind) -> Self {
-        static SHARED: [OnceLock<Arc<TestGateway>>; 4] = [const { OnceLock::new() }; 4];
+        static SHARED: [OnceLock<Arc<TestGateway>>; StoreKind::COUNT] =
+            [const { OnceLock::new() }; StoreKind::COUNT];
         let start = || Arc::new(Self::builder().on(kind).guarded().start_gateway());
         Self::of(Arc::clone(SHARED[kind as usize].get_or_init(start)))
     }

@@ -9,6 +9,7 @@ mod token_check;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener as BlockingListener};
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
@@ -40,6 +41,26 @@ impl Proxy {
         let accepting = runtime().spawn(accept(listener, relay)).abort_handle();
         Self { port, accepting }
     }
+
+    /// Before the server that listens on this port; all relays, each between a client and the server, share a state.
+    fn before<S, R>(server: u16, relay: fn(TcpStream, TcpStream, Arc<S>) -> R) -> (Self, Arc<S>)
+    where
+        S: Default + Send + Sync + 'static,
+        R: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let shared = Arc::<S>::default();
+        let state = Arc::clone(&shared);
+        let proxy = Self::start(move |client| {
+            let state = Arc::clone(&state);
+            async move { relay(client, connect(server).await?, state).await }
+        });
+        (proxy, shared)
+    }
+
+    /// Where a Redis client reaches the server through this proxy.
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
 }
 
 impl Drop for Proxy {
@@ -62,7 +83,7 @@ where
                 client.set_nodelay(true)?;
                 connections.spawn(relay(client));
             }
-            // How a connection ends is between client and server.
+            // Its result is dropped: client and server see for themselves that the connection ended.
             Some(_) = connections.join_next() => {}
         }
     }

@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use gateway::valkey::{Options, Valkey, ValkeyError};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, TlsCertificates, Value};
+use strum::EnumCount;
 use tempfile::TempDir;
 
 use crate::environment::{block_on, root};
@@ -29,7 +30,7 @@ pub use version::Version;
 /// The basics run on [`Single`](Self::Single), as locally, and on [`SecureCluster`](Self::SecureCluster), as deployed.
 /// Tests run on the latter alone if slots, rights or concurrent writers could make a difference, and on the former alone
 /// if the store makes none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, EnumCount, PartialEq, Eq)]
 pub enum StoreKind {
     /// One server without TLS and rights.
     Single,
@@ -67,7 +68,8 @@ pub struct TestStore {
 impl TestStore {
     /// The store of this kind that all tests share; it ends with this process.
     pub fn shared(kind: StoreKind) -> &'static Self {
-        static SHARED: [OnceLock<TestStore>; 4] = [const { OnceLock::new() }; 4];
+        static SHARED: [OnceLock<TestStore>; StoreKind::COUNT] =
+            [const { OnceLock::new() }; StoreKind::COUNT];
         SHARED[kind as usize].get_or_init(|| block_on(|| Self::start(kind)))
     }
 

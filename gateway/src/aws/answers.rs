@@ -20,9 +20,11 @@ pub(crate) const DENIED: &str = "User is not authorized to access this resource"
 pub(crate) const DENIED_EXPLICITLY: &str =
     "User is not authorized to access this resource with an explicit deny";
 
-pub(crate) const TOO_LONG: &str = "Message too long";
-
 /// Reasons in close frames and in `$disconnect` events.
+pub(crate) const TOO_LONG: &str = "Message too long";
+pub(crate) const NOT_TEXT: &str = "Unsupported data";
+pub(crate) const INVALID_TEXT: &str = "Invalid text";
+pub(crate) const PROTOCOL_ERROR: &str = "Protocol error";
 pub(crate) const GOING_AWAY: &str = "Going away";
 pub(crate) const CLOSED_NORMALLY: &str = "Connection Closed Normally";
 pub(crate) const NO_CLOSE_STATUS: &str = "Client-side close frame status not set";

@@ -175,7 +175,7 @@ fn headers<'a>(source: &Source<'a>) -> BTreeMap<&'a str, Cow<'a, str>> {
         .or_insert_with(|| peer.into());
     headers.insert("x-forwarded-port", source.port.to_string().into());
     headers.insert("x-forwarded-proto", "http".into());
-    headers.entry("x-amzn-trace-id").or_insert_with(|| aws::trace_root(source.now).into());
+    headers.entry(aws::TRACE_HEADER.as_str()).or_insert_with(|| aws::trace_root(source.now).into());
     if !source.body.is_empty() {
         headers.insert("content-length", source.body.len().to_string().into());
     }

@@ -205,7 +205,7 @@ pub(super) mod testing {
 
     /// A key that only these tests trust.
     fn key() -> KeyPair {
-        KeyPair::from_pkcs8(include_bytes!("fixtures/signing-key.der")).expect("a key")
+        KeyPair::from_pkcs8(include_bytes!("../../tests/fixtures/signing-key.der")).expect("a key")
     }
 
     pub(in crate::http_api) fn jwks(id: &str) -> String {

@@ -14,7 +14,7 @@ use super::jwks::{Algorithm, Keys, KeysError};
 use crate::aws::answers;
 use crate::project::JwtAuthorizer;
 
-/// What the authorizer puts into the event.
+/// The part of the event that the authorizer writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Identity {
     pub(super) claims: BTreeMap<String, String>,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::aws::limits::PAYLOAD;
+
 /// Why an invocation gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
@@ -22,8 +24,8 @@ pub enum InvokeError {
     /// The gateway is stopping.
     #[error("was stopped with the gateway")]
     Stopped,
-    /// The answer is over 6 MB.
-    #[error("answered with more than 6 MB")]
+    /// The answer is larger than the platform takes.
+    #[error("answered with more than {} MB", PAYLOAD / (1024 * 1024))]
     ResponseTooLarge,
     /// A remote Invoke endpoint (`--lambda-url`) could not be reached or answered nonsense.
     #[error("could not be invoked remotely: {cause}")]

@@ -61,7 +61,7 @@ enum NextAction {
     /// Kill it: it never polled.
     TimeOutInit,
     /// Kill it: it answered and never polled again.
-    GiveUp,
+    TimeOutPoll,
     /// Kill it: it has had no work for long and is out of service already.
     Retire,
 }
@@ -129,7 +129,7 @@ impl Instance {
                         process.kill().await;
                         return "its instance timed out".into();
                     }
-                    NextAction::GiveUp => {
+                    NextAction::TimeOutPoll => {
                         process.kill().await;
                         let cause = "it did not ask for another event after its answer";
                         tracing::error!("[{}] an instance was killed: {cause}", slot.label());
@@ -158,7 +158,9 @@ fn next_action(settings: &Settings, slot: &Slot, started: Instant, activity: Act
             let limit = started + INIT_TIMEOUT;
             if now >= limit { NextAction::TimeOutInit } else { NextAction::Wait(next_poll.min(limit)) }
         }
-        Activity::Waiting { since } if now >= since + timeout && slot.is_returning() => NextAction::GiveUp,
+        Activity::Waiting { since } if now >= since + timeout && slot.is_returning() => {
+            NextAction::TimeOutPoll
+        }
         Activity::Waiting { since } => {
             let idle_limit = since + settings.idle_timeout;
             if now < idle_limit {

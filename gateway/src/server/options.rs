@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::http_api::Authorizers;
+use crate::lambda::DEFAULT_CONCURRENCY;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -24,7 +25,7 @@ pub struct Options {
     /// Used only if the project asks for a store.
     pub store: Store,
     pub authorizers: Authorizers,
-    /// Closes WebSockets that are idle for 10 minutes or older than 2 hours.
+    /// Closes WebSockets that are idle or old, as AWS does.
     pub aws_limits: bool,
     /// Closes WebSockets that are idle for so long; wins over `aws_limits`.
     pub idle_limit: Option<Duration>,
@@ -56,7 +57,7 @@ impl Default for Options {
             parameters: BTreeMap::new(),
             environment: BTreeMap::new(),
             port: 0,
-            concurrency: 10,
+            concurrency: DEFAULT_CONCURRENCY.into(),
             executables: None,
             lambda_url: None,
             store: Store::default(),

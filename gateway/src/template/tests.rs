@@ -11,21 +11,19 @@ fn error(text: &str) -> String {
 
 #[test]
 fn the_skeleton_is_understood_whole() {
-    let Template { project, warnings } = read_text(include_str!("fixtures/skeleton.yaml"));
+    let Template { project, warnings } =
+        read_text(include_str!("../../tests/fixtures/templates/skeleton.yaml"));
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(
-        project.functions.keys().collect::<Vec<_>>(),
-        ["Connect", "CreateMessage", "Default", "Signaling"]
-    );
-    let create = &project.functions["CreateMessage"];
-    assert_eq!(create.code_uri, Path::new("/project/functions/create-message"));
+    assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Connect", "CreateNote", "Default", "Relay"]);
+    let create = &project.functions["CreateNote"];
+    assert_eq!(create.code_uri, Path::new("/project/functions/create-note"));
     assert_eq!((create.timeout.as_secs(), create.memory_mb), (10, 256));
     assert_eq!(create.environment["REDIS_URL"], "rediss://Cache.Endpoint.Address.invalid:6379");
 
     let http = project.http_api.expect("an HTTP API");
     assert_eq!(http.stage, "$default");
     let [route] = http.routes.as_slice() else { panic!("one route: {:?}", http.routes) };
-    assert_eq!((route.route_key.as_str(), route.function.as_str()), ("POST /messages", "CreateMessage"));
+    assert_eq!((route.route_key.as_str(), route.function.as_str()), ("POST /notes", "CreateNote"));
     assert_eq!(route.authorizer.as_deref(), Some("Jwt"));
     let jwt = &http.authorizers["Jwt"];
     assert_eq!(jwt.issuer, "https://cognito-idp.us-east-1.amazonaws.com/UserPool");
@@ -41,11 +39,11 @@ fn the_skeleton_is_understood_whole() {
         websocket.routes.iter().filter(|(_, route)| route.two_way).map(|(key, _)| key).collect();
     assert_eq!(two_way, ["$default", "ping"]);
     assert!(
-        matches!(&websocket.routes["end_call"].integration, Integration::Lambda(name) if name == "Signaling")
+        matches!(&websocket.routes["leave_room"].integration, Integration::Lambda(name) if name == "Relay")
     );
     let Integration::Mock { response } = &websocket.routes["ping"].integration else { panic!("a MOCK") };
     assert_eq!(response.as_deref(), Some(r#"{"type":"pong"}"#));
-    let Integration::Mock { response: None } = &websocket.routes["new_message"].integration else {
+    let Integration::Mock { response: None } = &websocket.routes["new_note"].integration else {
         panic!("a MOCK")
     };
     assert_eq!(websocket.routes.len(), 8);
@@ -69,7 +67,7 @@ fn parameters_win_over_defaults_and_turn_conditions() {
         ("JwtIssuer".to_owned(), "https://issuer.example".to_owned()),
         ("SubnetIds".to_owned(), "a, b".to_owned()),
     ]);
-    let text = include_str!("fixtures/skeleton.yaml");
+    let text = include_str!("../../tests/fixtures/templates/skeleton.yaml");
     let project = parse(text, "t", Path::new("/p"), &given).expect("good").project;
     assert_eq!(project.functions["Connect"].environment["REDIS_URL"], "redis://elsewhere");
     let jwt = &project.http_api.expect("one").authorizers["Jwt"];
@@ -208,8 +206,11 @@ Resources:
 
 #[test]
 fn what_is_not_understood_is_named_with_its_line_and_skipped() {
-    let Template { project, warnings } = read_text(include_str!("fixtures/mean.yaml"));
-    assert_eq!(warnings, include_str!("fixtures/mean.warnings").lines().collect::<Vec<_>>());
+    let Template { project, warnings } = read_text(include_str!("../../tests/fixtures/templates/mean.yaml"));
+    assert_eq!(
+        warnings,
+        include_str!("../../tests/fixtures/templates/mean.warnings").lines().collect::<Vec<_>>()
+    );
     assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Good", "Slips"]);
     assert_eq!(
         project.functions["Good"].environment,

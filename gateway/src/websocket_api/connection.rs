@@ -189,7 +189,7 @@ pub(super) async fn serve<Handling, Ended>(
                     match frame {
                         Some(Ok(Message::Text(body))) => in_flight.push(on_frame(body)),
                         Some(Ok(Message::Close(frame))) => break Ending::ByClient(frame),
-                        Some(Ok(Message::Binary(_))) => break by_us(CloseCode::Unsupported, "Unsupported data"),
+                        Some(Ok(Message::Binary(_))) => break by_us(CloseCode::Unsupported, answers::NOT_TEXT),
                         Some(Ok(_)) => {}
                         Some(Err(error)) => break on_error(&error),
                         None => break Ending::Lost,
@@ -229,9 +229,9 @@ fn on_error(error: &SocketError) -> Ending {
         SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
             by_us(CloseCode::Size, answers::TOO_LONG)
         }
-        SocketError::Utf8(_) => by_us(CloseCode::Invalid, "Invalid text"),
+        SocketError::Utf8(_) => by_us(CloseCode::Invalid, answers::INVALID_TEXT),
         SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
-        SocketError::Protocol(_) => by_us(CloseCode::Protocol, "Protocol error"),
+        SocketError::Protocol(_) => by_us(CloseCode::Protocol, answers::PROTOCOL_ERROR),
         _ => Ending::Lost,
     }
 }

@@ -1,4 +1,4 @@
-//! The events a WebSocket API sends to its functions, field for field as AWS does, and its ids.
+//! The events a WebSocket API sends to its functions, field for field as AWS does.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -221,7 +221,7 @@ impl Parameters {
         ] {
             seen.entry(name.into()).or_default().push(value);
         }
-        seen.entry("X-Amzn-Trace-Id".into()).or_insert_with(|| vec![aws::trace_root(Utc::now())]);
+        seen.entry(title_case(&aws::TRACE_HEADER)).or_insert_with(|| vec![aws::trace_root(Utc::now())]);
         let mut query = Multi::new();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             query.entry(name.into_owned()).or_default().push(value.into_owned());

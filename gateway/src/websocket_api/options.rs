@@ -10,11 +10,11 @@ use crate::faults::Faults;
 pub struct WebSocketOptions {
     /// The events' `domainName`; by default the upgrade request's `Host`.
     pub domain_name: Option<String>,
-    /// Close a connection when nothing was sent either way for so long; AWS: 10 minutes.
+    /// Close a connection when nothing was sent either way for so long; never by default.
     pub idle_limit: Option<Duration>,
-    /// Close a connection of this age; AWS: 2 hours.
+    /// Close a connection of this age; never by default.
     pub lifetime: Option<Duration>,
-    /// How long a function's answer is waited for; AWS: 29 s.
+    /// How long a function's answer is waited for; by default as long as on AWS.
     pub integration_timeout: Duration,
     /// Frames of one connection handled at once; further ones wait on the wire.
     pub in_flight: usize,

@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use chrono::DateTime;
 
-pub const REQUEST_TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
+pub(crate) const REQUEST_TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// `JKJaXmPLvHcESHA=`: eleven bytes, of which the ninth tells what the id is for.
     Id { kind: u8 },
     /// Other bytes in base64.
@@ -30,7 +30,7 @@ pub enum Form {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Word {
+pub(crate) enum Word {
     /// Letters alone, and what stands between words.
     Same(String),
     /// Of up to five digits: a count, a port.
@@ -41,7 +41,7 @@ pub enum Word {
 
 /// In an order in which each holds what those before it hold, as far as codes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alphabet {
+pub(crate) enum Alphabet {
     Digits,
     Hexadecimal,
     LowerCase,
@@ -49,7 +49,7 @@ pub enum Alphabet {
 }
 
 impl Form {
-    pub fn of(sample: &str) -> Self {
+    pub(crate) fn of(sample: &str) -> Self {
         let known = [Self::Scheme, Self::RequestTime, Self::Host];
         if let Some(kind) = id_kind(sample) {
             Self::Id { kind }
@@ -64,7 +64,7 @@ impl Form {
     }
 
     /// Whether the text could stand where the sample did.
-    pub fn fits(&self, text: &str) -> bool {
+    pub(crate) fn fits(&self, text: &str) -> bool {
         match self {
             Self::Id { kind } => id_kind(text) == Some(*kind),
             Self::Bytes(length) => padded_base64(text) == Some(*length),

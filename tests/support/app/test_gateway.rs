@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use gateway::server::{Gateway, Options};
+use strum::EnumCount as _;
 
 use super::App;
 use crate::StoreKind;
@@ -18,7 +19,8 @@ pub struct TestGateway {
 impl TestGateway {
     /// The gateway in open mode that all tests share, on the shared store of this kind.
     pub fn shared(kind: StoreKind) -> Arc<Self> {
-        static SHARED: [OnceLock<Arc<TestGateway>>; 4] = [const { OnceLock::new() }; 4];
+        static SHARED: [OnceLock<Arc<TestGateway>>; StoreKind::COUNT] =
+            [const { OnceLock::new() }; StoreKind::COUNT];
         let start = || Arc::new(App::builder().on(kind).start_gateway());
         Arc::clone(SHARED[kind as usize].get_or_init(start))
     }

@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::Proxy;
 use super::resp::{read_command, read_reply};
-use super::{Proxy, connect};
 
 /// A wave ends when nothing more comes for so long: commands that a function sends together may arrive in pieces.
 const GATHERING: Duration = Duration::from_millis(10);
@@ -75,9 +75,7 @@ struct Pending {
 impl CountingProxy {
     /// Before the server that listens on this port.
     pub fn start(server: u16) -> Self {
-        let shared = Arc::default();
-        let relayed = Arc::clone(&shared);
-        let proxy = Proxy::start(move |client| relay(client, server, Arc::clone(&relayed)));
+        let (proxy, shared) = Proxy::before(server, relay);
         Self { proxy, shared }
     }
 
@@ -88,7 +86,7 @@ impl CountingProxy {
 
     /// Where a Redis client reaches the server through this proxy.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.proxy.port)
+        self.proxy.url()
     }
 
     /// How many waves there were so far.
@@ -173,10 +171,9 @@ impl Shared {
     }
 }
 
-/// Carries one connection's waves to the server and all their replies back, in turn: a command can only be sent
-/// after a reply that it depends on, so what comes together depends on nothing among it.
-async fn relay(mut client: TcpStream, server: u16, shared: Arc<Shared>) -> io::Result<()> {
-    let mut server = connect(server).await?;
+/// Carries one wave at a time to the server, and all its replies back before it reads the next. A client sends a
+/// command that depends on a reply only after that reply, so commands that arrive together are one round trip.
+async fn relay(mut client: TcpStream, mut server: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let mut sent = Vec::new();
     while client.read_buf(&mut sent).await? > 0 {
         while let Ok(more) = timeout(GATHERING, client.read_buf(&mut sent)).await {

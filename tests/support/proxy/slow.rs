@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Proxy, connect};
+use super::Proxy;
 
 /// A plain proxy with a delay.
 #[derive(Debug)]
@@ -21,15 +21,13 @@ pub struct SlowProxy {
 impl SlowProxy {
     /// Before the server that listens on this port; without a delay at first.
     pub fn start(server: u16) -> Self {
-        let delay = Arc::default();
-        let shared = Arc::clone(&delay);
-        let proxy = Proxy::start(move |client| relay(client, server, Arc::clone(&shared)));
+        let (proxy, delay) = Proxy::before(server, relay);
         Self { proxy, delay }
     }
 
     /// Where a Redis client reaches the server through this proxy.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.proxy.port)
+        self.proxy.url()
     }
 
     /// Sets how late things come from now on.
@@ -38,8 +36,7 @@ impl SlowProxy {
     }
 }
 
-async fn relay(client: TcpStream, server: u16, delay: Arc<AtomicU64>) -> io::Result<()> {
-    let server = connect(server).await?;
+async fn relay(client: TcpStream, server: TcpStream, delay: Arc<AtomicU64>) -> io::Result<()> {
     let ((mut requests, mut to_client), (mut replies, mut to_server)) =
         (client.into_split(), server.into_split());
     let replying = async {

@@ -17,14 +17,14 @@ const REFUSALS = ["invalid_user_key", "forbidden"];
  *
  * States: `connecting`, `online` (registered), `waiting` (until `retryAt`), `closed`.
  */
-export class Socket extends EventTarget {
+export class Connection extends EventTarget {
   state = "closed";
   retryAt = 0;
 
   #userKey;
   #account;
   #record;
-  #socket = null;
+  #webSocket = null;
   #attempt;
   #failures = 0;
   #answerTimer;
@@ -55,23 +55,23 @@ export class Socket extends EventTarget {
     }
     // Closed meanwhile.
     if (attempt !== this.#attempt) return;
-    const socket = new WebSocket(url);
-    this.#socket = socket;
+    const webSocket = new WebSocket(url);
+    this.#webSocket = webSocket;
     this.#expectAnswer();
-    socket.onopen = () => this.#transmit({ type: "register", userKey: this.#userKey, recover: true });
-    socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#lose(socket, event);
+    webSocket.onopen = () => this.#transmit({ type: "register", userKey: this.#userKey, recover: true });
+    webSocket.onmessage = (event) => this.#receive(event.data);
+    webSocket.onclose = (event) => this.#lose(webSocket, event);
   }
 
   /** Closes it for good. */
   close() {
-    const socket = this.#socket;
-    this.#socket = null;
+    const webSocket = this.#webSocket;
+    this.#webSocket = null;
     this.#attempt = undefined;
     clearTimeout(this.#pause);
     this.#stopClocks();
     removeEventListener("online", this.#retryNow);
-    socket?.close(1000);
+    webSocket?.close(1000);
     this.#enter("closed");
   }
 
@@ -84,7 +84,7 @@ export class Socket extends EventTarget {
 
   #transmit(frame) {
     const text = JSON.stringify(frame);
-    this.#socket.send(text);
+    this.#webSocket.send(text);
     this.#record({ way: "sent", kind: frame.type, gist: describe(frame), body: JSON.parse(text) });
   }
 
@@ -107,7 +107,7 @@ export class Socket extends EventTarget {
   }
 
   #refused({ code, error }) {
-    if (!REFUSALS.includes(code)) return this.#lose(this.#socket, { reason: error });
+    if (!REFUSALS.includes(code)) return this.#lose(this.#webSocket, { reason: error });
     this.#refuse(error);
   }
 
@@ -122,18 +122,18 @@ export class Socket extends EventTarget {
 
   /** Anything heard is an answer; silence means that the connection is dead. */
   #expectAnswer() {
-    const socket = this.#socket;
+    const webSocket = this.#webSocket;
     clearTimeout(this.#answerTimer);
-    this.#answerTimer = setTimeout(() => this.#lose(socket, { reason: "no answer" }), ANSWER_TIMEOUT);
+    this.#answerTimer = setTimeout(() => this.#lose(webSocket, { reason: "no answer" }), ANSWER_TIMEOUT);
   }
 
-  #lose(socket, { code, reason }) {
-    if (socket !== this.#socket) return;
-    if (socket !== null) {
-      socket.onmessage = socket.onclose = null;
-      socket.close();
+  #lose(webSocket, { code, reason }) {
+    if (webSocket !== this.#webSocket) return;
+    if (webSocket !== null) {
+      webSocket.onmessage = webSocket.onclose = null;
+      webSocket.close();
     }
-    this.#socket = null;
+    this.#webSocket = null;
     this.#account.forget();
     this.#stopClocks();
     this.#record({ way: "failed", kind: "closed", gist: [code, reason].filter(Boolean).join(" "), body: { code, reason } });

@@ -1,7 +1,6 @@
 //! The echo project, built and served with just the WebSocket API; and a client for it.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
-pub mod form;
+pub(crate) mod form;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -34,12 +33,12 @@ use tokio_tungstenite::tungstenite::error::Error as SocketError;
 use tokio_tungstenite::tungstenite::handshake::client::Response as UpgradeResponse;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-pub const STAGE: &str = "dev";
+pub(crate) const STAGE: &str = "dev";
 
 /// A test fails instead of waiting longer than this.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(TIMEOUT, future).await {
         Ok(value) => value,
         Err(_) => panic!("{what} did not happen within {} s", TIMEOUT.as_secs()),
@@ -47,7 +46,7 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Waits until `find` finds something.
-pub async fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     let search = async {
         loop {
             if let Some(found) = find() {
@@ -60,18 +59,18 @@ pub async fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T
 }
 
 /// Says that something is skipped, and why; in CI nothing may be.
-pub fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
     // Not by a macro: what those say is kept back while a test passes.
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
-pub fn project_folder() -> PathBuf {
+pub(crate) fn project_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/echo-project")
 }
 
 /// Builds the functions once per test binary; by logical id.
-pub fn executables() -> BTreeMap<String, PathBuf> {
+pub(crate) fn executables() -> BTreeMap<String, PathBuf> {
     static BUILT: OnceLock<()> = OnceLock::new();
     let folder = project_folder();
     let target = folder.join("target");
@@ -88,7 +87,7 @@ pub fn executables() -> BTreeMap<String, PathBuf> {
     named.map(|(id, file)| (id.to_owned(), target.join("debug").join(file))).into()
 }
 
-pub fn functions() -> BTreeMap<String, Function> {
+pub(crate) fn functions() -> BTreeMap<String, Function> {
     let named = [("Echo", "echo"), ("Authorize", "authorize")];
     named
         .map(|(id, folder)| {
@@ -106,16 +105,16 @@ pub fn functions() -> BTreeMap<String, Function> {
 }
 
 /// Options to start the echo project's functions with.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { functions: functions(), executables: executables(), ..Options::default() }
 }
 
 /// A file that the echo function appends its events to.
 #[derive(Clone, Debug)]
-pub struct EventLog(PathBuf);
+pub(crate) struct EventLog(PathBuf);
 
 impl EventLog {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -124,23 +123,23 @@ impl EventLog {
         Self(path)
     }
 
-    pub fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.0).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    pub fn of_type(&self, event_type: &str) -> Vec<Value> {
+    pub(crate) fn of_type(&self, event_type: &str) -> Vec<Value> {
         // An authorizer's event has the same type as the CONNECT that it decides on.
         let is_wanted =
             |event: &Value| event["requestContext"]["eventType"] == event_type && event["type"] != "REQUEST";
         self.events().into_iter().filter(is_wanted).collect()
     }
 
-    pub async fn wait_for(&self, event_type: &str) -> Value {
+    pub(crate) async fn wait_for(&self, event_type: &str) -> Value {
         eventually(event_type, || self.of_type(event_type).into_iter().next()).await
     }
 
-    pub fn environment(&self) -> BTreeMap<String, String> {
+    pub(crate) fn environment(&self) -> BTreeMap<String, String> {
         [("EVENT_LOG".to_owned(), self.0.display().to_string())].into()
     }
 }
@@ -151,12 +150,12 @@ impl Drop for EventLog {
     }
 }
 
-pub fn lambda_route(two_way: bool) -> WebSocketRoute {
+pub(crate) fn lambda_route(two_way: bool) -> WebSocketRoute {
     WebSocketRoute { integration: Integration::Lambda("Echo".into()), two_way, authorizer: None }
 }
 
 /// An API with the usual routes to the echo function; `$default` is left out.
-pub fn api() -> WebSocketApi {
+pub(crate) fn api() -> WebSocketApi {
     let mock = |response: Option<&str>, two_way| WebSocketRoute {
         integration: Integration::Mock { response: response.map(str::to_owned) },
         two_way,
@@ -180,7 +179,7 @@ pub fn api() -> WebSocketApi {
     }
 }
 
-pub fn authorizer() -> RequestAuthorizer {
+pub(crate) fn authorizer() -> RequestAuthorizer {
     RequestAuthorizer {
         name: "authorizer".into(),
         function: "Authorize".into(),
@@ -189,19 +188,19 @@ pub fn authorizer() -> RequestAuthorizer {
 }
 
 /// A running gateway with the echo project.
-pub struct Gateway {
-    pub address: SocketAddr,
-    pub websocket: WebSocketApiServer,
-    pub lambda: Lambda,
-    pub log: EventLog,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) websocket: WebSocketApiServer,
+    pub(crate) lambda: Lambda,
+    pub(crate) log: EventLog,
 }
 
 impl Gateway {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(api(), WebSocketOptions::default()).await
     }
 
-    pub async fn start_with(api: WebSocketApi, websocket: WebSocketOptions) -> Self {
+    pub(crate) async fn start_with(api: WebSocketApi, websocket: WebSocketOptions) -> Self {
         let log = EventLog::new();
         let lambda = Lambda::start(Options { environment: log.environment(), ..options() });
         let websocket = WebSocketApiServer::new(api, lambda.clone(), websocket);
@@ -215,14 +214,14 @@ impl Gateway {
     }
 
     /// Opens a WebSocket; `path` may have a query string.
-    pub async fn open(&self, path: &str) -> Client {
+    pub(crate) async fn open(&self, path: &str) -> Client {
         match self.try_open(path, &[]).await {
             Ok((client, _)) => client,
             Err(error) => panic!("{path} was not accepted: {error}"),
         }
     }
 
-    pub async fn try_open(
+    pub(crate) async fn try_open(
         &self,
         path: &str,
         headers: &[(&'static str, &str)],
@@ -239,7 +238,7 @@ impl Gateway {
     }
 
     /// The status with which an upgrade is refused.
-    pub async fn refusal(&self, path: &str) -> StatusCode {
+    pub(crate) async fn refusal(&self, path: &str) -> StatusCode {
         match self.try_open(path, &[]).await {
             Err(SocketError::Http(response)) => response.status(),
             Err(error) => panic!("{path} failed otherwise: {error}"),
@@ -248,7 +247,7 @@ impl Gateway {
     }
 
     /// The id of the only connection so far.
-    pub async fn connection_id(&self) -> String {
+    pub(crate) async fn connection_id(&self) -> String {
         let event = self.log.wait_for("CONNECT").await;
         event["requestContext"]["connectionId"].as_str().unwrap().to_owned()
     }
@@ -273,17 +272,17 @@ async fn answer(
 
 /// A WebSocket client.
 #[derive(Debug)]
-pub struct Client {
-    pub socket: WebSocketStream<TcpStream>,
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<TcpStream>,
 }
 
 impl Client {
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
     /// The next text frame.
-    pub async fn text(&mut self) -> String {
+    pub(crate) async fn text(&mut self) -> String {
         loop {
             match within("a frame", self.socket.next()).await {
                 Some(Ok(Message::Text(text))) => return text.to_string(),
@@ -293,19 +292,19 @@ impl Client {
         }
     }
 
-    pub async fn json(&mut self) -> Value {
+    pub(crate) async fn json(&mut self) -> Value {
         let text = self.text().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     /// Sends a message that the platform answers itself, so that what comes before its answer can be seen.
-    pub async fn ping(&mut self) {
+    pub(crate) async fn ping(&mut self) {
         self.send(r#"{"action":"ping"}"#).await;
         assert_eq!(self.text().await, r#"{"action":"pong"}"#);
     }
 
     /// Reads up to the server's close frame and the end of the connection.
-    pub async fn close_frame(&mut self) -> CloseFrame {
+    pub(crate) async fn close_frame(&mut self) -> CloseFrame {
         let mut closing = None;
         loop {
             match within("a close frame", self.socket.next()).await {
@@ -320,7 +319,7 @@ impl Client {
 
 /// Runs something beside the test; it ends with the test's runtime.
 #[expect(clippy::disallowed_methods, reason = "nothing freezes here")]
-pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+pub(crate) fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {

@@ -1,0 +1,14 @@
+//! The gateway, in part and as a whole, in front of real functions.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conformance;
+mod connections;
+mod functions;
+mod issuer;
+mod lambda_url;
+#[cfg(unix)]
+mod runtime_api;
+mod server;
+mod support;
+mod websocket;
