@@ -15,7 +15,7 @@
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
 //! | `u:{u}:left:<connection>` | string: the time (ms) of the request by which the connection left the user | register as somebody else | register, 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete |
-//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call, with a limit any other signal | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
