@@ -37,10 +37,10 @@ async fn main() {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         measure(&others, &bob, Duration::from_secs(seconds), &mut without).await;
-        let flood = tokio::spawn(flood(flooding.clone(), bob.clone()));
-        measure(&others, &bob, Duration::from_secs(seconds), &mut with).await;
-        flood.abort();
-        let _ = flood.await;
+        tokio::select! {
+            () = measure(&others, &bob, Duration::from_secs(seconds), &mut with) => {}
+            () = flood(&flooding, &bob) => {}
+        }
     }
     let [without, with] = [without, with].map(|mut took| {
         took.sort_unstable();
@@ -67,7 +67,7 @@ async fn measure(others: &[ApiClient], to: &User, duration: Duration, took: &mut
 }
 
 /// Sends at a steady rate, whatever comes of them.
-async fn flood(client: ApiClient, to: User) {
+async fn flood(client: &ApiClient, to: &User) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / FLOOD);
     let mut sends = JoinSet::new();
     let (mut sent, mut refused) = (0, 0);

@@ -15,7 +15,7 @@
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
 //! | `u:{u}:moved:<connection>` | string: `<move> <time>`, the last of the connection's moves that brought it to the user or took it away, and the time (ms) of the request by which it left, else -1 | register as somebody else | 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete, retention |
-//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call, with a limit any other signal | disconnect, a gone push, expiry |
 //! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
 //! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
