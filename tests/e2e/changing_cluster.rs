@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 use redis::aio::MultiplexedConnection;
-use support::{App, TestStore, User, wait_until};
+use support::{App, Clock, TestStore, User, wait_until};
 
 /// After this a replica takes over from a primary that is away.
 const NODE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -71,6 +71,29 @@ async fn a_named_node_killed_for_good_costs_requests_until_its_replica_takes_ove
     let (alice, bob) = (fresh.user("alice"), fresh.user("bob"));
     let message = alice.post_message(&bob, "hello").await;
     assert_eq!(bob.list_messages().await, [message]);
+}
+
+#[tokio::test]
+async fn a_function_that_was_idle_while_its_named_node_went_reaches_the_others() {
+    let Some(clock) = Clock::start() else { return };
+    let store = TestStore::start_replicated_cluster(NODE_TIMEOUT).await;
+    let app = App::builder().on_store(&store).clock(&clock).one_instance().start().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let message = alice.post_message(&bob, "before").await;
+    assert_eq!(bob.read_message(&message).await.json(), message);
+    assert_eq!(bob.list_messages().await, [message.clone()]);
+    store.kill_node(0).await;
+    wait_until("the replica to be the primary", async || is_primary(&store, 3).await).await;
+    wait_until("the cluster to be in order", async || {
+        let told = store.tell_node(1, "CLUSTER INFO").await;
+        redis::from_redis_value::<String>(told).is_ok_and(|told| told.contains("cluster_state:ok"))
+    })
+    .await;
+    // They check before they trust what they have, and open everything anew.
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(bob.read_message(&message).await.json(), message);
+    let again = alice.post_message(&bob, "after").await;
+    assert_eq!(bob.list_messages().await, [message, again]);
 }
 
 #[tokio::test]
