@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use redis::aio::MultiplexedConnection;
-use support::{App, TestStore, User, wait_until};
+use support::store::tell;
+use support::{App, Clock, TestStore, User, wait_until};
 
 /// After this a replica takes over from a primary that is away.
 const NODE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -71,6 +71,29 @@ async fn a_named_node_killed_for_good_costs_requests_until_its_replica_takes_ove
     let (alice, bob) = (fresh.user("alice"), fresh.user("bob"));
     let message = alice.post_message(&bob, "hello").await;
     assert_eq!(bob.list_messages().await, [message]);
+}
+
+#[tokio::test]
+async fn a_function_that_was_idle_while_its_named_node_went_reaches_the_others() {
+    let Some(clock) = Clock::start() else { return };
+    let store = TestStore::start_replicated_cluster(NODE_TIMEOUT).await;
+    let app = App::builder().on_store(&store).clock(&clock).one_instance().start().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let message = alice.post_message(&bob, "before").await;
+    assert_eq!(bob.read_message(&message).await.json(), message);
+    assert_eq!(bob.list_messages().await, std::slice::from_ref(&message));
+    store.kill_node(0).await;
+    wait_until("the replica to be the primary", async || is_primary(&store, 3).await).await;
+    wait_until("the cluster to be in order", async || {
+        let told = store.tell_node(1, "CLUSTER INFO").await;
+        redis::from_redis_value::<String>(told).is_ok_and(|told| told.contains("cluster_state:ok"))
+    })
+    .await;
+    // They check before they trust what they have, and open everything anew.
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(bob.read_message(&message).await.json(), message);
+    let again = alice.post_message(&bob, "after").await;
+    assert_eq!(bob.list_messages().await, [message, again]);
 }
 
 #[tokio::test]
@@ -186,32 +209,25 @@ async fn move_slots(store: &TestStore, from: usize, to: usize) -> usize {
     let (source, target) = (store.connect_to_node(from).await, store.connect_to_node(to).await);
     let port = store.node_ports()[to];
     let [source_id, target_id]: [String; 2] =
-        [ask(&source, "CLUSTER MYID").await, ask(&target, "CLUSTER MYID").await];
+        [tell(&source, "CLUSTER MYID").await, tell(&target, "CLUSTER MYID").await];
     let mut moved = 0;
-    let ranges: Vec<(u16, u16, redis::Value, redis::Value)> = ask(&source, "CLUSTER SLOTS").await;
+    let ranges: Vec<(u16, u16, redis::Value, redis::Value)> = tell(&source, "CLUSTER SLOTS").await;
     for slot in ranges.iter().flat_map(|(first, last, ..)| *first..=*last) {
-        let keys: usize = ask(&source, &format!("CLUSTER COUNTKEYSINSLOT {slot}")).await;
+        let keys: usize = tell(&source, &format!("CLUSTER COUNTKEYSINSLOT {slot}")).await;
         if keys == 0 {
             continue;
         }
-        let _: () = ask(&target, &format!("CLUSTER SETSLOT {slot} IMPORTING {source_id}")).await;
-        let _: () = ask(&source, &format!("CLUSTER SETSLOT {slot} MIGRATING {target_id}")).await;
+        let _: () = tell(&target, &format!("CLUSTER SETSLOT {slot} IMPORTING {source_id}")).await;
+        let _: () = tell(&source, &format!("CLUSTER SETSLOT {slot} MIGRATING {target_id}")).await;
         loop {
-            let keys: Vec<String> = ask(&source, &format!("CLUSTER GETKEYSINSLOT {slot} 1")).await;
+            let keys: Vec<String> = tell(&source, &format!("CLUSTER GETKEYSINSLOT {slot} 1")).await;
             let Some(key) = keys.first() else { break };
-            let _: redis::Value = ask(&source, &format!("MIGRATE 127.0.0.1 {port} {key} 0 5000")).await;
+            let _: redis::Value = tell(&source, &format!("MIGRATE 127.0.0.1 {port} {key} 0 5000")).await;
         }
         for node in [&target, &source] {
-            let _: () = ask(node, &format!("CLUSTER SETSLOT {slot} NODE {target_id}")).await;
+            let _: () = tell(node, &format!("CLUSTER SETSLOT {slot} NODE {target_id}")).await;
         }
         moved += 1;
     }
     moved
-}
-
-async fn ask<T: redis::FromRedisValue>(node: &MultiplexedConnection, command: &str) -> T {
-    let mut words = command.split(' ');
-    let mut sent = redis::cmd(words.next().unwrap_or_default());
-    sent.arg(words.collect::<Vec<_>>());
-    sent.query_async(&mut node.clone()).await.unwrap_or_else(|error| panic!("{command}: {error}"))
 }

@@ -44,7 +44,7 @@ async fn a_full_store_refuses_what_grows_and_carries_out_the_rest(
         assert_eq!(device.expect("delete_message").await["data"]["id"], deleted["id"]);
     }
     alice.try_delete_message(&deleted).await.assert_not_found();
-    assert_eq!(bob.list_messages().await, [kept.clone()]);
+    assert_eq!(bob.list_messages().await, std::slice::from_ref(&kept));
     phone.signal("end_call", &alice, &bob, json!(null)).await;
     laptop.expect("end_call").await;
     tablet.close().await;

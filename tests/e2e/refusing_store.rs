@@ -1,10 +1,12 @@
 //! A store that is there and refuses: clean failures while it does, and none after that.
 
+use futures_util::future::join;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use rstest::rstest;
 use serde_json::json;
 use support::store::Version::{self, Redis6, Redis7, Valkey};
+use support::store::tell;
 use support::{App, Reply, TestStore, read_log, wait_until};
 
 /// Lets servers refuse; the second undoes it.
@@ -69,19 +71,16 @@ async fn a_store_that_is_busy_with_a_script_costs_a_503(#[values(Valkey, Redis7,
     let Some(store) = TestStore::start_version(version, &["--lua-time-limit", "1"]).await else { return };
     let scene = Scene::start(store).await;
     let mut busy = scene.store.connect().await;
-    let running = tokio::spawn(async move {
-        let script = redis::cmd("EVAL").arg("while true do end").arg(0).query_async::<()>(&mut busy).await;
-        script.expect_err("it was killed");
-    });
-    let mut admin = scene.store.connect().await;
-    wait_until("the script", async || {
-        let pong = redis::cmd("PING").query_async::<()>(&mut admin.clone()).await;
-        pong.is_err_and(|error| error.code() == Some("BUSY"))
-    })
-    .await;
-    scene.assert_unavailable().await;
-    redis::cmd("SCRIPT").arg("KILL").query_async::<()>(&mut admin).await.expect("it runs");
-    running.await.expect("it ended");
+    let script = async {
+        let ended = redis::cmd("EVAL").arg("while true do end").arg(0).query_async::<()>(&mut busy).await;
+        ended.expect_err("it was killed");
+    };
+    let meanwhile = async {
+        wait_until("the script", async || scene.refuses_with("BUSY").await).await;
+        scene.assert_unavailable().await;
+        scene.tell(&["SCRIPT KILL"]).await;
+    };
+    join(script, meanwhile).await;
     scene.assert_available().await;
 }
 
@@ -111,22 +110,16 @@ async fn a_store_that_loads_its_data_costs_a_503() {
     let scene = Scene::start(store).await;
     scene.tell(&["DEBUG POPULATE 1000 key 100", "CONFIG SET key-load-delay 10000"]).await;
     let mut loading = scene.store.connect().await;
-    let reloading = tokio::spawn(async move {
+    let reload = async {
         // It takes longer than the connection waits.
         let _ = redis::cmd("DEBUG").arg("RELOAD").query_async::<()>(&mut loading).await;
-    });
-    let admin = scene.store.connect().await;
-    wait_until("the load", async || {
-        let pong = redis::cmd("PING").query_async::<()>(&mut admin.clone()).await;
-        pong.is_err_and(|error| error.code() == Some("LOADING"))
-    })
-    .await;
-    scene.assert_unavailable().await;
-    reloading.await.expect("it ended");
-    wait_until("the end of the load", async || {
-        redis::cmd("PING").query_async::<()>(&mut admin.clone()).await.is_ok()
-    })
-    .await;
+    };
+    let meanwhile = async {
+        wait_until("the load", async || scene.refuses_with("LOADING").await).await;
+        scene.assert_unavailable().await;
+    };
+    join(reload, meanwhile).await;
+    wait_until("the end of the load", async || !scene.refuses_with("LOADING").await).await;
     scene.assert_available().await;
 }
 
@@ -173,14 +166,17 @@ impl Scene {
         scene
     }
 
+    /// Tells the store as one client: it may let no other in.
     async fn tell(&self, commands: &[&str]) {
         for command in commands {
-            let mut words = command.split(' ');
-            let mut sent = redis::cmd(words.next().unwrap_or_default());
-            sent.arg(words.collect::<Vec<_>>());
-            let told = sent.query_async::<Value>(&mut self.admin.clone()).await;
-            told.unwrap_or_else(|error| panic!("{command}: {error}"));
+            tell::<Value>(&self.admin, command).await;
         }
+    }
+
+    /// Whether the store answers nothing but this code.
+    async fn refuses_with(&self, code: &str) -> bool {
+        let pong = redis::cmd("PING").query_async::<()>(&mut self.admin.clone()).await;
+        pong.is_err_and(|error| error.code() == Some(code))
     }
 
     async fn try_post(&self) -> Reply {

@@ -196,6 +196,85 @@ async fn a_node_that_is_away_costs_those_it_keeps_things_for_a_503() {
 }
 
 #[tokio::test]
+async fn a_node_that_falls_silent_costs_the_others_no_request() {
+    let store = TestStore::start(Cluster).await;
+    let app = App::builder().on_store(&store).start().await;
+    let alice = app.user("alice");
+    let peers: Vec<_> = (0..40).map(|_| app.user("bob")).collect();
+    let messages = join_all(peers.iter().map(|bob| alice.post_message(bob, "hello"))).await;
+    let read_all = async || join_all(messages.iter().map(|message| alice.read_message(message))).await;
+
+    let paused = store.pause_node().await;
+    let started = Instant::now();
+    let replies = read_all().await;
+    let took = started.elapsed();
+    assert!(took < SILENCE_AT_MOST, "it took {took:?}");
+    let (mut elsewhere, mut refused) = (Vec::new(), 0);
+    for (message, reply) in messages.iter().zip(replies) {
+        match reply.status {
+            200 => elsewhere.push(message),
+            _ => {
+                reply.assert_unavailable();
+                refused += 1;
+            }
+        }
+    }
+    assert!(!elsewhere.is_empty() && refused > 0, "{refused} were refused");
+    for message in elsewhere {
+        assert_eq!(&alice.read_message(message).await.json(), message);
+    }
+    drop(paused);
+    wait_until("an answer of every node", async || read_all().await.iter().all(|reply| reply.status == 200))
+        .await;
+    assert_eq!(app.ended("GetMessage"), Some(0));
+}
+
+#[tokio::test]
+async fn a_store_that_forgets_its_scripts_costs_no_request() {
+    let store = TestStore::start(Single).await;
+    let app = App::builder().on_store(&store).one_instance().start().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let mut phone = bob.connect().await;
+    for content in ["before", "after"] {
+        let message = alice.post_message(&bob, content).await;
+        assert_eq!(phone.expect("new_message").await["data"], message);
+        let edited = alice.edit_message(&message, "edited").await;
+        assert_eq!(phone.expect("update_message").await["data"], edited);
+        assert!(bob.list_conversation(&alice).await.ends_with(&[edited]));
+        phone.register(&bob.key).await;
+        alice.delete_message(&message).await;
+        phone.expect("delete_message").await;
+        store.tell("SCRIPT FLUSH").await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_pauses_its_clients_is_waited_for_and_costs_a_503_if_it_does_for_long() {
+    let store = TestStore::start(Single).await;
+    let app = App::builder().on_store(&store).start().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    alice.post_message(&bob, "before").await;
+    store.tell("CLIENT PAUSE 1000 ALL").await;
+    let mut kept = vec![alice.post_message(&bob, "late").await];
+
+    store.tell("CLIENT PAUSE 60000 WRITE").await;
+    for _ in 0..2 {
+        let started = Instant::now();
+        alice.try_post_message(&bob, "too late").await.assert_unavailable();
+        let took = started.elapsed();
+        assert!(took < SILENCE_AT_MOST, "it took {took:?}");
+    }
+    store.tell("CLIENT UNPAUSE").await;
+    kept.push(alice.post_message(&bob, "after").await);
+    // Whatever reached the store before it went on and was not acknowledged is in all views or in none.
+    let listed = bob.list_messages().await;
+    assert!(kept.iter().all(|message| listed.contains(message)), "{listed:?}");
+    for message in &listed {
+        assert_eq!(&bob.read_message(message).await.json(), message);
+    }
+}
+
+#[tokio::test]
 async fn a_cluster_that_falls_silent_while_it_is_connected_to_costs_seconds_and_a_503() {
     let mute = Arc::new(AtomicBool::new(false));
     let is_mute = Arc::clone(&mute);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use gateway::valkey::{Options, Valkey, ValkeyError};
 use redis::aio::MultiplexedConnection;
-use redis::{Client, TlsCertificates, Value};
+use redis::{Client, FromRedisValue, TlsCertificates, Value};
 use strum::EnumCount;
 use tempfile::TempDir;
 
@@ -243,11 +243,7 @@ impl TestStore {
 
     /// The same to another node.
     pub async fn tell_node(&self, node: usize, command: &str) -> Value {
-        let mut connection = self.connect_to(&self.nodes[node]).await;
-        let mut words = command.split(' ');
-        let mut sent = redis::cmd(words.next().unwrap_or_default());
-        sent.arg(words.collect::<Vec<_>>());
-        sent.query_async(&mut connection).await.unwrap_or_else(|error| panic!("{command}: {error}"))
+        tell(&self.connect_to_node(node).await, command).await
     }
 
     /// One line of what the first node tells of itself.
@@ -323,6 +319,14 @@ async fn connect(node: &Valkey, login: Option<Login>) -> MultiplexedConnection {
     let login = login.map(Login::in_url).unwrap_or_default();
     let client = Client::open(format!("redis://{login}127.0.0.1:{}", node.port())).expect("a URL");
     client.get_multiplexed_async_connection().await.expect("the node answers")
+}
+
+/// Sends a command, written with spaces between its words, which must not fail.
+pub async fn tell<T: FromRedisValue>(connection: &MultiplexedConnection, command: &str) -> T {
+    let mut words = command.split(' ');
+    let mut sent = redis::cmd(words.next().unwrap_or_default());
+    sent.arg(words.collect::<Vec<_>>());
+    sent.query_async(&mut connection.clone()).await.unwrap_or_else(|error| panic!("{command}: {error}"))
 }
 
 /// One line of what a node tells of itself.

@@ -27,8 +27,9 @@
 //! percent-encoded, so that no user key can close a tag early or reach another user's keys. Ids are in their short
 //! form, which sorts as they do.
 //!
-//! A server that evicts takes keys with an expiry first. A connection or its entry that is evicted is as good as
-//! closed: its client registers again. An evicted call is one that never was, an evicted ticket one that was used. An
+//! A server that evicts takes keys with an expiry first. A connection whose record is evicted is told so by its next
+//! frame and closed, so that its client comes back; one whose entry is evicted gets no pushes until its client registers
+//! again. An evicted call is one that never was, an evicted ticket one that was used. An
 //! evicted claim lets a repeated send through as a new one.
 
 use crate::ids::{ConnectionId, MessageId, UserKey};

