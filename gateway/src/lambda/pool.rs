@@ -100,13 +100,13 @@ struct State {
 
 /// How far to scale out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ScaleOut {
+enum UpTo {
     /// Instances that have just answered count as coming.
-    ToBurst,
+    Burst,
     /// Those that have just answered do not count, as they have not come back in time.
-    ToBurstWithoutReturning,
+    BurstWithoutReturning,
     /// Those at work are slow.
-    ToLimit,
+    Limit,
 }
 
 impl State {
@@ -205,7 +205,7 @@ impl Pool {
             }
         }
         state.waiting.push_back(invocation);
-        self.scale_out(&mut state, ScaleOut::ToBurst);
+        self.scale_out(&mut state, UpTo::Burst);
         (id, outcome)
     }
 
@@ -219,7 +219,7 @@ impl Pool {
         if let Ok(result) = timeout(RETURN_GRACE, &mut outcome).await {
             return result.ok();
         }
-        self.scale_out(&mut self.lock(), ScaleOut::ToBurstWithoutReturning);
+        self.scale_out(&mut self.lock(), UpTo::BurstWithoutReturning);
         if let Ok(result) = timeout(self.queue_timeout, self.wait_scaling_out(id, &mut outcome)).await {
             return result.ok();
         }
@@ -254,25 +254,23 @@ impl Pool {
             if state.count(Phase::Starting) == 0
                 && state.settled.is_none_or(|settled| settled.elapsed() >= BURST_WAIT)
             {
-                self.scale_out(&mut state, ScaleOut::ToLimit);
+                self.scale_out(&mut state, UpTo::Limit);
             }
         }
         outcome.await
     }
 
     /// Starts as many instances as there are events that none will be free for.
-    fn scale_out(self: &Arc<Self>, state: &mut State, how_far: ScaleOut) {
+    fn scale_out(self: &Arc<Self>, state: &mut State, how_far: UpTo) {
         if self.stopping.is_cancelled() {
             return;
         }
         state.waiting.retain(|waiting| !waiting.answer.is_abandoned());
-        let returning = if how_far == ScaleOut::ToBurst { state.count(Phase::Returning) } else { 0 };
+        let returning = if how_far == UpTo::Burst { state.count(Phase::Returning) } else { 0 };
         let mut coming = state.count(Phase::Starting) + returning;
         let limit = match how_far {
-            ScaleOut::ToBurst | ScaleOut::ToBurstWithoutReturning => {
-                self.limits.concurrency.min(self.limits.burst)
-            }
-            ScaleOut::ToLimit => self.limits.concurrency,
+            UpTo::Burst | UpTo::BurstWithoutReturning => self.limits.concurrency.min(self.limits.burst),
+            UpTo::Limit => self.limits.concurrency,
         };
         while coming < state.waiting.len() && state.entries.len() < limit {
             state.started += 1;
@@ -433,6 +431,6 @@ impl Slot {
         {
             invocation.answer.fail(self.ended(cause));
         }
-        self.pool.scale_out(&mut state, ScaleOut::ToBurst);
+        self.pool.scale_out(&mut state, UpTo::Burst);
     }
 }
