@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hyper::Method;
@@ -16,6 +17,8 @@ use tokio::sync::oneshot;
 
 /// Most lines that the recipe may have.
 const MOST_LINES: usize = 10;
+
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
@@ -104,9 +107,14 @@ impl Recipe {
 }
 
 impl RecipeClient {
-    /// Fails where a request did.
-    pub(crate) async fn follow(&self) -> Result<(), String> {
-        self.call("follow", Value::Null).await.map(|_| ())
+    /// Follows, and again where a request fails, as the document says.
+    pub(crate) async fn follow(&self) {
+        let following = async {
+            while self.call("follow", Value::Null).await.is_err() {
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+        };
+        in_time("events", following).await;
     }
 
     pub(crate) async fn apply(&self, frame: &Value) {
@@ -153,7 +161,7 @@ async fn the_recipe_shows_what_it_was_told_and_what_it_was_not() {
     let sender = app.sign_in(&alice);
     let before = sender.post_message(&bob, "before").await;
     let client = recipe.client(&bob).await;
-    client.follow().await.expect("followed");
+    client.follow().await;
     let shown = client.show().await;
     assert_eq!((shown.messages, shown.resyncs), (vec![before.clone()], 1));
 
@@ -176,7 +184,7 @@ async fn the_recipe_shows_what_it_was_told_and_what_it_was_not() {
     let missed = sender.post_message(&bob, "missed").await;
     delete(&sender, &before).await;
     delete(&sender, &message).await;
-    client.follow().await.expect("followed");
+    client.follow().await;
     for frame in [&created, &earlier, &later] {
         client.apply(frame).await;
     }
@@ -193,13 +201,13 @@ async fn a_client_that_was_away_for_too_long_lists_again() {
     let first = sender.post_message(&bob, "first").await;
     let second = sender.post_message(&bob, "second").await;
     let client = recipe.client(&bob).await;
-    client.follow().await.expect("followed");
+    client.follow().await;
     let edited = edit(&sender, &first, "edited").await;
     delete(&sender, &second).await;
     for _ in 0..10 {
         join_all((0..100).map(|_| sender.post_message(&bob, "one of many"))).await;
     }
-    client.follow().await.expect("followed");
+    client.follow().await;
     let shown = client.show().await;
     assert_eq!((shown.messages.len(), shown.resyncs), (1001, 2));
     assert_eq!(shown.messages[0], edited);

@@ -164,16 +164,6 @@ impl Soak {
         own
     }
 
-    /// Follows until that succeeds.
-    async fn follow(&self, client: &RecipeClient) {
-        let following = async {
-            while client.follow().await.is_err() {
-                tokio::time::sleep(RETRY_INTERVAL).await;
-            }
-        };
-        in_time("events", following).await;
-    }
-
     /// Opens a connection, which may take several tickets.
     async fn connect(&self, user: usize) -> Device {
         let connecting = async {
@@ -198,7 +188,7 @@ impl Soak {
         loop {
             tokio::select! {
                 frame = device.next_or_end() => match frame {
-                    Some(frame) if frame["type"] == "registered" => follows.push(self.follow(client)),
+                    Some(frame) if frame["type"] == "registered" => follows.push(client.follow()),
                     Some(frame) if frame["data"].is_object() => client.apply(&frame).await,
                     // The connection was closed, or `register` failed: another one may do better.
                     _ => return add(&self.closed, 1),
@@ -228,7 +218,7 @@ impl Soak {
             }
         }
         self.reached(self.operations).await;
-        self.follow(&client).await;
+        client.follow().await;
         let shown = client.show().await;
         self.count(&shown);
         shown
