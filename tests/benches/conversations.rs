@@ -48,18 +48,19 @@ async fn main() {
     let anybody = Principal::from_request(&Request::new(lambda_http::Body::Empty), &config).unwrap();
     let bench = Bench { store: Store::open(&config).await.unwrap(), anybody };
 
-    let (few, many) = (user("few"), user("many"));
-    bench.send(&few, 0..1_000, 1_000).await;
-    bench.send(&many, 0..CONVERSATIONS, CONVERSATIONS).await;
-    // Measured in turn with the larger one, so that what else the machine does is in both.
-    let few = bench.measure(&few, "1,000 conversations of one message").await;
-    let thin = bench.measure(&many, "10,000 conversations of one message").await;
     let started = Instant::now();
-    bench.send(&many, CONVERSATIONS..most, CONVERSATIONS).await;
-    println!("stored {most} messages ({:.0} s)", started.elapsed().as_secs_f64());
-    let thick = bench.measure(&many, &format!("10,000 conversations, {most} messages")).await;
-    println!("{most} / 1,000 messages: {:.2}", thick / few);
-    println!("{most} / {CONVERSATIONS} messages: {:.2}", thick / thin);
+    for (key, conversations, messages) in
+        [("few", 1_000, 1_000), ("thin", CONVERSATIONS, CONVERSATIONS), ("thick", CONVERSATIONS, most)]
+    {
+        bench.send(&user(key), 0..messages, conversations).await;
+    }
+    println!("stored {} messages ({:.0} s)", most + CONVERSATIONS + 1_000, started.elapsed().as_secs_f64());
+    let [few, thin, thick] = bench.measure(["few", "thin", "thick"].map(user)).await;
+    println!("1,000 conversations of one message:    p50 {few:.2} ms");
+    println!("{CONVERSATIONS} conversations of one message:    p50 {thin:.2} ms");
+    println!("{CONVERSATIONS} conversations, {most} messages: p50 {thick:.2} ms");
+    println!("{most} messages / 1,000: {:.2}", thick / few);
+    println!("{most} messages / {CONVERSATIONS}: {:.2}", thick / thin);
 }
 
 impl Bench {
@@ -79,20 +80,23 @@ impl Bench {
         sending.await;
     }
 
-    /// Prints what the first pages took; returns the median in milliseconds.
-    async fn measure(&self, of: &UserKey, what: &str) -> f64 {
-        let permit = access::own(&self.anybody, Some(of.clone())).unwrap();
-        let mut took: Vec<Duration> = Vec::with_capacity(PAGES);
+    /// The median of what the first page of each of these users took, in milliseconds. They take turns, so that what
+    /// else the machine does is in all of them.
+    async fn measure(&self, users: [UserKey; 3]) -> [f64; 3] {
+        let permits = users.map(|user| access::own(&self.anybody, Some(user)).unwrap());
+        let mut took: [Vec<Duration>; 3] = Default::default();
         for _ in 0..PAGES {
-            let started = Instant::now();
-            let page = self.store.conversations(&permit, None, PAGE).await.unwrap();
-            took.push(started.elapsed());
-            assert_eq!(page.conversations.len(), PAGE);
+            for (permit, took) in permits.iter().zip(&mut took) {
+                let started = Instant::now();
+                let page = self.store.conversations(permit, None, PAGE).await.unwrap();
+                took.push(started.elapsed());
+                assert_eq!(page.conversations.len(), PAGE);
+            }
         }
-        took.sort_unstable();
-        let at = |part: f64| took[(PAGES as f64 * part) as usize].as_secs_f64() * 1000.0;
-        println!("{what}: p50 {:.2} ms, p99 {:.2} ms", at(0.5), at(0.99));
-        at(0.5)
+        took.map(|mut took| {
+            took.sort_unstable();
+            took[PAGES / 2].as_secs_f64() * 1000.0
+        })
     }
 }
 

@@ -34,6 +34,12 @@ async fn main() {
     for client in &others[..20] {
         send(client, &bob).await;
     }
+    // The instances that the flood needs start before the clock does.
+    let mut warm = Vec::new();
+    tokio::select! {
+        () = measure(&others, &bob, Duration::from_secs(5), &mut warm) => {}
+        () = flood(&flooding, &bob) => {}
+    }
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         measure(&others, &bob, Duration::from_secs(seconds), &mut without).await;

@@ -155,7 +155,7 @@ end
 local function keep(seconds, oldest, indexes, log)
   if seconds == '' then return end
   -- The newest stays, as its number is counted on from.
-  while redis.call('LLEN', log) > 1 and string.match(redis.call('LINDEX', log, 0), '[^ ]+$') < oldest do
+  while redis.call('LLEN', log) > 1 and below(string.match(redis.call('LINDEX', log, 0), '[^ ]+$'), oldest) do
     redis.call('LPOP', log)
   end
   for _, index in ipairs(indexes) do
