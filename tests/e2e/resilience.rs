@@ -203,6 +203,8 @@ async fn a_node_that_falls_silent_costs_the_others_no_request() {
     let peers: Vec<_> = (0..40).map(|_| app.user("bob")).collect();
     let messages = join_all(peers.iter().map(|bob| alice.post_message(bob, "hello"))).await;
     let read_all = async || join_all(messages.iter().map(|message| alice.read_message(message))).await;
+    // As many instances as there will be at once are connected to every node.
+    assert!(read_all().await.iter().all(|reply| reply.status == 200));
 
     let paused = store.pause_node().await;
     let started = Instant::now();
