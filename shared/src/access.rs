@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(register(Some("alice"), None, false), Ok(user("alice")));
         assert_eq!(register(Some("alice"), Some("alice"), false), Ok(user("alice")));
         assert_eq!(register(Some("alice"), Some("bob"), false), Err("forbidden"));
-        assert_eq!(register(None, Some("bob"), false), Err("forbidden"));
+        assert_eq!(register(None, Some("bob"), false), Err("not_registered"));
         assert_eq!(register(Some("alice"), Some("bob"), true), Ok(user("bob")));
         assert_eq!(register(None, None, true), Err("invalid_user_key"));
     }

@@ -162,6 +162,11 @@ impl Store {
         }
         stored?;
         let feeds = self.enter_message(id, &message).await?;
+        let users = entries(id, &message.sender_id, &message.receiver_id).len();
+        if self.open && feeds.len() < users {
+            // A repetition was faster, and so may have been a delete.
+            self.still_there(id).await?;
+        }
         Ok(Sent { message, present: json, replayed: false, feeds })
     }
 
@@ -190,9 +195,9 @@ impl Store {
             return Ok(Sent { message, present: json, replayed: true, feeds: Vec::new() });
         };
         let mut feeds = self.enter_message(claim.id, &message).await?;
-        if !feeds.is_empty() {
+        if !feeds.is_empty() || self.open {
             // A delete may have come between; a deleted message is told to nobody.
-            match self.get(claim.id).await?.filter(|stored| !Stored::is_tombstone(stored)) {
+            match self.still_there(claim.id).await? {
                 Some(stored) => present = stored,
                 None => feeds.clear(),
             }
@@ -391,6 +396,16 @@ impl Store {
         };
         let (feeds, ()) = try_join(entering, everything).await?;
         Ok(feeds)
+    }
+
+    /// A message that another request may have deleted while this one entered it; if so, it leaves the index of all
+    /// messages, which does not know of deletes.
+    async fn still_there(&self, id: MessageId) -> Result<Option<String>, Error> {
+        let stored = self.get(id).await?.filter(|stored| !Stored::is_tombstone(stored));
+        if stored.is_none() && self.open {
+            self.redis.run::<()>(&Cmd::zrem(keys::ALL, id.short())).await?;
+        }
+        Ok(stored)
     }
 
     /// Clears the index of all messages of those past their retention.
