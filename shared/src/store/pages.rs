@@ -12,12 +12,12 @@ use crate::ids::MessageId;
 /// Most bytes of messages in one page, as escaped into the function's answer, which may hold 6 MB.
 pub(super) const PAGE_BYTES: usize = 5_000_000;
 
-/// Most bytes that one wave reads of messages: a page as it is stored, with room to spare, but no more than a function
-/// of 256 MB can hold several times over.
-const WAVE_BYTES: usize = 8_000_000;
+/// Most bytes that one wave reads of messages: a page as it is stored, with a little to spare. A function holds it
+/// several times over.
+const WAVE_BYTES: usize = 5_500_000;
 
-/// Messages that are asked for again where they did not fit one wave with the others.
-const NEXT_MESSAGES: usize = 64;
+/// Messages that are asked for again where they did not fit one wave with the others; so few that each fits its share.
+const NEXT_MESSAGES: usize = 48;
 
 /// What was read of the first of some messages.
 pub(super) struct Part {
@@ -104,6 +104,12 @@ pub(super) fn escaped_bytes(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_message_fits_its_share_of_a_wave() {
+        // Each byte of content as an escape, and room for all else.
+        assert!(WAVE_BYTES / NEXT_MESSAGES > 6 * crate::message::CONTENT_BYTES + 4_096);
+    }
 
     #[test]
     fn escaped_bytes_counts_what_serde_writes() {
