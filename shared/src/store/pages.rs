@@ -8,6 +8,7 @@ use super::script::Script;
 use super::{Store, keys};
 use crate::error::Error;
 use crate::ids::MessageId;
+use crate::message::CONTENT_BYTES;
 
 /// Most bytes of messages in one page, as escaped into the function's answer, which may hold 6 MB.
 pub(super) const PAGE_BYTES: usize = 5_000_000;
@@ -18,6 +19,9 @@ const WAVE_BYTES: usize = 5_500_000;
 
 /// Messages that are asked for again where they did not fit one wave with the others; so few that each fits its share.
 const NEXT_MESSAGES: usize = 48;
+
+// Each byte of content as an escape, and room for all else.
+const _: () = assert!(WAVE_BYTES / NEXT_MESSAGES > 6 * CONTENT_BYTES + 4_096);
 
 /// What was read of the first of some messages.
 pub(super) struct Part {
@@ -104,12 +108,6 @@ pub(super) fn escaped_bytes(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_largest_message_fits_its_share_of_a_wave() {
-        // Each byte of content as an escape, and room for all else.
-        assert!(WAVE_BYTES / NEXT_MESSAGES > 6 * crate::message::CONTENT_BYTES + 4_096);
-    }
 
     #[test]
     fn escaped_bytes_counts_what_serde_writes() {
