@@ -204,6 +204,9 @@ async fn a_message_without_a_sender_is_its_writers() {
         json!({ "sender_id": people.users[0].key, "receiver_id": people.users[1].key, "content": "x" });
     let reply = people.clients[0].send(Method::POST, "/messages", draft).await;
     assert_eq!(reply.data()["sender_id"], people.users[0].key);
+    let nameless = json!({ "sender_id": "", "receiver_id": people.users[1].key, "content": "x" });
+    let reply = people.clients[0].send(Method::POST, "/messages", nameless).await;
+    reply.assert_refused(400, "invalid_request", "sender_id, receiver_id, and content are required");
 }
 
 #[tokio::test]

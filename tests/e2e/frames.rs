@@ -10,9 +10,12 @@ const NOT_AN_OBJECT: &str =
 async fn a_ping_is_answered_with_exactly_a_pong() {
     let app = App::open().await;
     let mut device = app.connect().await;
-    for ping in
-        [r#"{"type":"ping"}"#, r#"{"type":"ping","ref":"r","x":[1]}"#, r#" { "x":0, "type" : "ping" } "#]
-    {
+    for ping in [
+        r#"{"type":"ping"}"#,
+        r#"{"type":"ping","ref":"r","x":[1]}"#,
+        r#" { "x":0, "type" : "ping" } "#,
+        "\u{feff}{\"type\":\"ping\"}",
+    ] {
         device.send_text(ping).await;
         assert_eq!(device.next_text().await, r#"{"type":"pong"}"#);
     }

@@ -47,6 +47,8 @@ impl RouteSelection {
     pub(crate) fn select(&self, frame: &str) -> Option<String> {
         // Only what the expression names is parsed: a huge number or a lone surrogate elsewhere selects no other
         // route.
+        // A leading byte order mark is no part of the JSON.
+        let frame = frame.strip_prefix('\u{FEFF}').unwrap_or(frame);
         let body: &RawValue = serde_json::from_str(frame).ok()?;
         let values: Option<Vec<Cow<'_, str>>> = self.parts.iter().map(|part| evaluate(part, body)).collect();
         values.map(|values| values.concat()).filter(|key| !key.starts_with('$'))
