@@ -63,6 +63,8 @@ async fn a_mark_costs_one_round_trip_however_many_devices_get_it() {
 #[tokio::test]
 async fn typing_costs_two_round_trips() {
     let meter = Meter::start().await;
+    // What closes costs something as well, so nothing does meanwhile.
+    let mut open = Vec::new();
     for count in [0, 1, 3] {
         let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
         let mut targets = meter.connect(&bob, count).await;
@@ -71,5 +73,6 @@ async fn typing_costs_two_round_trips() {
         meter.measure_unseen(phone[0].send(typing)).await.assert(2);
         assert_pushed(&mut targets, &["typing"]).await;
         assert_pushed(&mut phone, &[]).await;
+        open.extend(targets.into_iter().chain(phone));
     }
 }
