@@ -45,16 +45,13 @@ async fn a_named_node_killed_for_good_costs_requests_until_its_replica_takes_ove
         wait_until("the replica to be the primary", async || is_primary(&store, 3).await).await;
         let took = started.elapsed();
         assert!(took < FAILOVER, "it took {took:?}");
-        // The other primaries may be told a little later.
-        wait_until("requests that are not refused", async || {
+        // The other primaries may be told a little later, and an instance that had nothing to do, with its next request.
+        wait_until("200 requests that are not refused", async || {
             let refused = load.refused.get();
-            load.go_on(20).await;
+            load.go_on(200).await;
             load.refused.get() == refused
         })
         .await;
-        let refused = load.refused.get();
-        load.go_on(200).await;
-        assert_eq!(load.refused.get(), refused, "after the failover");
         took
     };
     let took = load.run_during(changing).await;
