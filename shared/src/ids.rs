@@ -42,7 +42,7 @@ impl TryFrom<String> for UserKey {
 }
 
 /// Names one open WebSocket, as API Gateway does. Opaque; comes from the platform only.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct ConnectionId(String);
 
 impl ConnectionId {
@@ -54,6 +54,47 @@ impl ConnectionId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Shortest and longest id of a call, in bytes of UTF-8.
+const CALL_ID_BYTES: std::ops::RangeInclusive<usize> = 8..=64;
+
+/// What an id that the server makes up for a call begins with.
+const SERVER_MADE: &str = "s-";
+
+/// Names a call: a text of 8 to 64 bytes that its caller made up, or else the server.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String")]
+pub struct CallId(String);
+
+/// The text is no id of a call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not 8 to 64 bytes")]
+pub struct InvalidCallId;
+
+impl CallId {
+    /// An id for a call whose caller names none.
+    ///
+    /// # Errors
+    /// The system's source of randomness fails.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut random = [0; 12];
+        getrandom::fill(&mut random)?;
+        Ok(Self(format!("{SERVER_MADE}{}", SHORT.encode(random))))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for CallId {
+    type Error = InvalidCallId;
+
+    fn try_from(text: String) -> Result<Self, InvalidCallId> {
+        if CALL_ID_BYTES.contains(&text.len()) { Ok(Self(text)) } else { Err(InvalidCallId) }
     }
 }
 
@@ -168,6 +209,16 @@ mod tests {
         assert_eq!(key(""), Err(InvalidUserKey));
         assert_eq!(key("a\0b"), Err(InvalidUserKey));
         assert_eq!(key("a\u{85}b"), Err(InvalidUserKey));
+    }
+
+    #[test]
+    fn a_call_id_has_8_to_64_bytes() {
+        let id = |text: &str| CallId::try_from(text.to_owned()).is_ok();
+        assert!(id("12345678") && id(&"é".repeat(32)));
+        assert!(!id("1234567") && !id(&"é".repeat(33)) && !id(""));
+        let (one, other) = (CallId::generate().expect("randomness"), CallId::generate().expect("randomness"));
+        assert!(one.as_str().starts_with(SERVER_MADE) && id(one.as_str()));
+        assert_ne!(one, other);
     }
 
     fn generate(one: &str, other: &str, time: &str) -> MessageId {

@@ -8,6 +8,7 @@
 //! | [`ids`] | user keys, connection ids, message ids: what is valid |
 //! | `json` | JSON objects as clients send them |
 //! | [`message`] | the chat message, as stored and as sent |
+//! | [`call`] | the rules of a call |
 //! | [`protocol`] | the frames clients send and the frames they get |
 //! | [`identity`] | who is asking |
 //! | [`access`] | what they may do |
@@ -24,6 +25,7 @@
 
 pub mod access;
 pub mod app;
+pub mod call;
 mod clock;
 pub mod config;
 pub mod error;
