@@ -57,6 +57,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     lifetime: Option<u64>,
 
+    /// Handles the frames of one connection one after another; otherwise at once, each in its own invocation, so that
+    /// they overtake each other. Whether AWS keeps their order is not documented
+    #[arg(long)]
+    serial_frames: bool,
+
     /// Makes something go wrong on purpose: push:410=RATE or another status, push:delay=50ms,
     /// disconnect:lost=RATE, frames:delay=50ms, frames:ROUTE:delay=300ms, frames:reorder=RATE; a RATE is 0 to 1
     #[arg(long = "fault", value_name = "FAULT")]
@@ -122,6 +127,7 @@ impl Cli {
             aws_limits: self.aws_limits,
             idle_limit: self.idle_limit.map(Duration::from_secs),
             lifetime: self.lifetime.map(Duration::from_secs),
+            serial_frames: self.serial_frames,
             faults: self.faults,
             admin_port: self.admin_port,
             verbosity: self.verbose,

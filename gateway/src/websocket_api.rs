@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
+use chrono::Utc;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -147,7 +148,7 @@ impl WebSocketApiServer {
 
     /// Handles one frame: finds its route, runs it, and answers if the route does.
     async fn dispatch(&self, connection: &Connection, body: Utf8Bytes) {
-        let request_id = aws::new_websocket_request_id();
+        let (request_id, arrived) = (aws::new_websocket_request_id(), Utc::now());
         let Some((route_key, route)) = self.route(&body) else {
             return reply(connection, &platform_error(answers::FORBIDDEN, connection, &request_id));
         };
@@ -159,8 +160,8 @@ impl WebSocketApiServer {
         let outcome = match &route.integration {
             Integration::Mock { response } => Ok(response.clone()),
             Integration::Lambda(function) => {
-                let event =
-                    events::write(&connection.facts, route_key, &request_id, Kind::Message { body: &body });
+                let kind = Kind::Message { body: &body, arrived };
+                let event = events::write(&connection.facts, route_key, &request_id, kind);
                 match self.inner.functions.invoke(function, event).await {
                     Ok(answer) if route.two_way => read_reply(&answer).map(Some).map_err(|why| {
                         tracing::error!("the answer of {function} on route {route_key} is unusable: {why}");

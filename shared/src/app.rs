@@ -2,10 +2,12 @@
 
 use futures_util::future::join;
 
+use crate::call_manager::CallManager;
 use crate::config::Config;
 use crate::error::Cause;
 use crate::management::Management;
 use crate::notify::Notifier;
+use crate::push::Pusher;
 use crate::store::Store;
 
 /// A function's settings and store.
@@ -26,6 +28,8 @@ pub struct PushingApp {
     pub store: Store,
     /// The way to clients.
     pub notifier: Notifier,
+    /// Their calls.
+    pub calls: CallManager,
 }
 
 impl App {
@@ -50,7 +54,9 @@ impl PushingApp {
         let management = Management::new(&config)?;
         let (store, ()) = join(Store::open(&config), management.warm()).await;
         let store = store?;
-        let notifier = Notifier::new(management, store.clone());
-        Ok(Self { config, store, notifier })
+        let pusher = Pusher::new(management);
+        let calls = CallManager::new(store.clone(), pusher.clone());
+        let notifier = Notifier::new(pusher, calls.clone());
+        Ok(Self { config, store, notifier, calls })
     }
 }

@@ -219,6 +219,8 @@ pub enum Effect {
     GiveWaiting {
         /// Its connection now.
         to: ConnectionId,
+        /// The user.
+        user: UserKey,
     },
     /// The event's sender is answered `glare`.
     Glare,

@@ -18,6 +18,8 @@ pub enum Error {
     Forbidden(&'static str),
     /// No such message, or none that the asker may know of.
     NotFound,
+    /// There is no such call, and was none lately.
+    NoCall,
     /// The name of a send was used for another one.
     KeyReused,
     /// The log does not hold the position that was asked for; it is at this one now.
@@ -62,6 +64,7 @@ impl Error {
             Self::Unauthenticated => (401, "unauthenticated", "Authentication is required"),
             Self::Forbidden(sentence) => (403, "forbidden", sentence),
             Self::NotFound => (404, "not_found", "Message not found"),
+            Self::NoCall => (404, "not_found", "Call not found"),
             Self::Resync(_) => (410, "resync", "Events since then are not known, list the messages again"),
             Self::TooLarge(sentence) => (413, "too_large", sentence),
             Self::KeyReused => (422, "key_reused", "This client_id was used for another message"),
@@ -118,7 +121,12 @@ pub enum FrameError {
     /// Registering as somebody else.
     Forbidden,
     /// No connection took the offer or answer.
-    PeerUnavailable,
+    PeerUnavailable {
+        /// For how many seconds an offer is held for connections to come.
+        held_for: Option<u64>,
+    },
+    /// An offer crossed the one that rings, which its sender is given.
+    Glare,
     /// With `sender` added the frame no longer fits 128 KB.
     TooLarge,
     /// Our fault, or the store's.
@@ -138,7 +146,8 @@ impl FrameError {
             Self::NotRegistered => ("not_registered", "Register before signaling"),
             Self::Forgotten(_) => ("not_registered", "This connection is not known any more, open another"),
             Self::Forbidden => ("forbidden", "This connection may not speak for that user"),
-            Self::PeerUnavailable => ("peer_unavailable", "The target has no open connection"),
+            Self::PeerUnavailable { .. } => ("peer_unavailable", "The target has no open connection"),
+            Self::Glare => ("glare", "The target is calling already: answer its offer"),
             Self::TooLarge => ("too_large", "The frame does not fit 128 KB with its sender added"),
             Self::Failed(Error::RateLimited { .. }) => ("rate_limited", RATE_LIMITED),
             Self::Failed(Error::Unavailable(_)) => ("unavailable", UNAVAILABLE),

@@ -191,6 +191,12 @@ pub fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// The same of a time in milliseconds since 1970.
+pub fn timestamp_ms(milliseconds: u64) -> String {
+    let time = i64::try_from(milliseconds).ok().and_then(DateTime::from_timestamp_millis);
+    timestamp(time.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

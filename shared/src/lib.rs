@@ -9,6 +9,7 @@
 //! | `json` | JSON objects as clients send them |
 //! | [`message`] | the chat message, as stored and as sent |
 //! | [`call`] | the rules of a call |
+//! | [`call_manager`] | calls as they happen: rules applied, line swapped, frames sent |
 //! | [`protocol`] | the frames clients send and the frames they get |
 //! | [`identity`] | who is asking |
 //! | [`access`] | what they may do |
@@ -17,7 +18,8 @@
 //! | `https` | the HTTP client to the management API, and whom it trusts |
 //! | `idle` | how long an idle network connection is trusted |
 //! | `management` | the API Gateway management API: posts, closing |
-//! | [`notify`] | pushing frames to connections, forgetting the gone ones |
+//! | [`push`] | pushing frames to connections |
+//! | [`notify`] | telling users what is new, forgetting connections that are gone |
 //! | [`error`] | every failure a client can see |
 //! | [`http`], [`websocket`] | the two edges: event in, answer out, failures logged |
 //! | [`telemetry`] | logging |
@@ -26,6 +28,7 @@
 pub mod access;
 pub mod app;
 pub mod call;
+pub mod call_manager;
 mod clock;
 pub mod config;
 pub mod error;
@@ -39,6 +42,7 @@ mod management;
 pub mod message;
 pub mod notify;
 pub mod protocol;
+pub mod push;
 mod signer;
 pub mod store;
 pub mod telemetry;

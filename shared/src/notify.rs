@@ -1,74 +1,24 @@
-//! Pushing frames to connections through the API Gateway management API, and forgetting the gone ones.
+//! Telling users what is new: notifications, and frames for single connections. Connections found gone are forgotten.
 
-use std::time::Duration;
+use futures_util::future::join;
 
-use futures_util::StreamExt;
-use futures_util::future::{join, join_all};
-use futures_util::stream;
-use tokio::time::{Instant, timeout_at};
-
+use crate::call_manager::CallManager;
 use crate::ids::{ConnectionId, MessageId, UserKey};
-use crate::management::{Management, PostError};
 use crate::protocol::server::{DeletedMessage, Notification, Read, ReadData, to_json};
-use crate::store::{Connection, Feed, Store};
-
-/// How long all pushes of one operation may take together.
-const PUSH_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long closing the connections that missed a push may take together.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Most pushes under way at once.
-const CONCURRENT_PUSHES: usize = 64;
+use crate::push::{Deadline, Delivery, Push, Pusher};
+use crate::store::{Connection, Feed};
 
 /// Pushes frames; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Notifier {
-    management: Management,
-    store: Store,
-}
-
-/// The time that all pushes of one operation share.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline(Instant);
-
-/// Frames for one connection, delivered in order.
-#[derive(Debug)]
-pub struct Push {
-    /// The connection's user.
-    pub user: UserKey,
-    /// The connection.
-    pub connection: Connection,
-    /// The frames.
-    pub frames: Vec<String>,
-}
-
-/// The outcome of a push.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Delivery {
-    /// The platform took every frame.
-    Delivered,
-    /// The connection does not exist any more.
-    Gone,
-    /// The platform did not take it, or not in time.
-    Failed,
-}
-
-impl Deadline {
-    /// Starts the clock.
-    pub fn start() -> Self {
-        Self(Instant::now() + PUSH_TIMEOUT)
-    }
-
-    fn for_closing() -> Self {
-        Self(Instant::now() + CLOSE_TIMEOUT)
-    }
+    pusher: Pusher,
+    calls: CallManager,
 }
 
 impl Notifier {
     /// Pushes through this client.
-    pub(crate) fn new(management: Management, store: Store) -> Self {
-        Self { management, store }
+    pub(crate) fn new(pusher: Pusher, calls: CallManager) -> Self {
+        Self { pusher, calls }
     }
 
     /// Tells every connection of these feeds of a new message, by its JSON. Never fails: a client that is missed finds
@@ -116,79 +66,41 @@ impl Notifier {
 
     /// Pushes a frame to each user's connections.
     async fn tell(&self, told: impl Iterator<Item = (UserKey, Vec<Connection>, String)>) {
-        let pushes = told.flat_map(|(user, connections, frame)| {
-            let push = move |connection| Push { user: user.clone(), connection, frames: vec![frame.clone()] };
-            connections.into_iter().map(push)
+        let frames = told.flat_map(|(user, connections, frame)| {
+            connections.into_iter().map(move |connection| (user.clone(), connection, vec![frame.clone()]))
         });
-        self.push_all(pushes.collect(), Deadline::start()).await;
+        self.send(frames.collect(), Deadline::start()).await;
     }
 
-    /// Pushes to all at once, forgets the connections that are gone, and closes those that missed a frame and recover:
-    /// their clients come back and read it. The answers are in the order of `pushes`.
-    pub async fn push_all(&self, pushes: Vec<Push>, deadline: Deadline) -> Vec<Delivery> {
-        let done: Vec<(Push, Delivery)> = stream::iter(pushes)
-            .map(|push| async move {
-                let delivery = self.push_frames(&push, deadline).await;
-                (push, delivery)
-            })
-            .buffered(CONCURRENT_PUSHES)
-            .collect()
-            .await;
-        let deliveries: Vec<Delivery> = done.iter().map(|(_, delivery)| *delivery).collect();
-        let failed = deliveries.iter().filter(|delivery| **delivery == Delivery::Failed).count();
-        if failed > 0 {
-            tracing::warn!(failed, of = deliveries.len(), "pushes failed");
-        }
+    /// Pushes frames to connections of users, all at once; forgets the connections that are gone, and closes those that
+    /// missed a frame and recover: their clients come back and read it.
+    pub async fn send(&self, frames: Vec<(UserKey, Connection, Vec<String>)>, deadline: Deadline) {
+        let recovers: Vec<bool> = frames.iter().map(|(_, connection, _)| connection.recovers).collect();
+        let push = |(user, connection, frames): (UserKey, Connection, Vec<String>)| Push {
+            user,
+            connection: connection.id,
+            frames,
+        };
+        let done = self.pusher.push_all(frames.into_iter().map(push).collect(), deadline).await;
         let (mut gone, mut missed) = (Vec::new(), Vec::new());
-        for (Push { user, connection, .. }, delivery) in done {
+        for ((push, delivery), recovers) in done.into_iter().zip(recovers) {
             match delivery {
-                Delivery::Gone => gone.push((user, connection.id)),
-                Delivery::Failed if connection.recovers => missed.push(connection.id),
+                Delivery::Gone => gone.push((push.user, push.connection)),
+                Delivery::Failed if recovers => missed.push(push.connection),
                 Delivery::Failed | Delivery::Delivered => {}
             }
         }
-        let forgetting = async {
-            if !gone.is_empty()
-                && let Err(error) = self.store.forget(&gone).await
-            {
-                tracing::warn!(%error, gone = gone.len(), "gone connections could not be forgotten");
-            }
-        };
-        join(forgetting, self.close_all(&missed, Deadline::for_closing())).await;
-        deliveries
+        let closing = self.close_all(&missed, Deadline::for_closing());
+        join(self.calls.forget(gone, None, deadline), closing).await;
     }
 
-    /// Pushes one frame to a connection, whoever it speaks for.
-    pub async fn push(&self, connection: &ConnectionId, frame: &str, deadline: Deadline) -> Delivery {
-        match timeout_at(deadline.0, self.management.post(connection, frame)).await {
-            Ok(Ok(())) => Delivery::Delivered,
-            Ok(Err(PostError::Gone)) => Delivery::Gone,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "push failed");
-                Delivery::Failed
-            }
-            Err(_) => Delivery::Failed,
-        }
+    /// Pushes one frame to a connection, whichever user it speaks for.
+    pub async fn push(&self, connection: &ConnectionId, frame: &str, deadline: Deadline) {
+        self.pusher.push(connection, frame, deadline).await;
     }
 
     /// Closes connections; one that is gone already is as good.
     pub async fn close_all(&self, connections: &[ConnectionId], deadline: Deadline) {
-        join_all(connections.iter().map(|connection| self.close(connection, deadline))).await;
-    }
-
-    async fn close(&self, connection: &ConnectionId, deadline: Deadline) {
-        if let Ok(Err(error)) = timeout_at(deadline.0, self.management.close(connection)).await {
-            tracing::warn!(%error, "connection could not be closed");
-        }
-    }
-
-    async fn push_frames(&self, push: &Push, deadline: Deadline) -> Delivery {
-        for frame in &push.frames {
-            match self.push(&push.connection.id, frame, deadline).await {
-                Delivery::Delivered => {}
-                other => return other,
-            }
-        }
-        Delivery::Delivered
+        self.pusher.close_all(connections, deadline).await;
     }
 }

@@ -14,6 +14,7 @@ mod limits;
 mod messages;
 mod node;
 mod pages;
+mod pair;
 mod redis;
 mod script;
 mod server;
@@ -23,12 +24,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-pub use calls::{Candidates, Description};
-pub use connections::{Connection, Registration, Speaker};
+pub use calls::{Handed, Held, Hint, List, Moves, Opened, Swap, newest_calls};
+pub use connections::{Connection, Departure, Registration};
 pub use conversations::{Conversation, Conversations, Marked};
 pub use events::{Change, Event, EventId, Events, Feed, Follow};
 pub use keys::LAYOUT;
 pub use messages::{Deletion, Page, Paging, Sent};
+pub use pair::Pair;
 pub use tickets::TICKET_SECONDS;
 
 use self::redis::Redis;

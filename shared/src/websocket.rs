@@ -9,9 +9,9 @@ use serde::Serialize;
 use crate::app::{App, PushingApp};
 use crate::error::{Error, FrameError};
 use crate::ids::ConnectionId;
-use crate::notify::Deadline;
 use crate::protocol::client::{self, ClientFrame, Echo};
 use crate::protocol::server::{ErrorFrame, to_json};
+use crate::push::Deadline;
 
 /// Where and when a frame came in.
 #[derive(Clone, Debug)]
@@ -68,8 +68,8 @@ pub async fn serve_connect(
 /// # Errors
 /// As [`serve_connect`].
 pub async fn serve_disconnect(
-    app: &App,
-    handle: impl AsyncFn(&App, &ConnectionId) -> Result<(), Error>,
+    app: &PushingApp,
+    handle: impl AsyncFn(&PushingApp, &ConnectionId) -> Result<(), Error>,
 ) -> Result<(), lambda_runtime::Error> {
     serve(async |event| {
         Answer::status(handle(app, &event.arrival.connection).await, "a closed connection was not forgotten")
@@ -169,7 +169,7 @@ impl Refused {
         let FrameError::Forgotten(named) = &self.error else { return };
         app.notifier.close_all(std::slice::from_ref(connection), deadline).await;
         if let Some(user) = named
-            && let Err(error) = app.store.forget(&[(user.clone(), connection.clone())]).await
+            && let Err(error) = app.store.forget(Some(user), connection).await
         {
             tracing::warn!(%error, "a connection that was closed is still entered");
         }

@@ -73,28 +73,34 @@ fn is_user_key(value: Option<&Value>) -> bool {
 
 /// A target is the peer, or else no user key at all, so that each frame has one fate.
 async fn any_signal_is_answered_or_relayed(kind: &str) {
-    let app = App::open().await;
+    // An offer that a later one has overtaken would be of the past.
+    let app = App::builder().serial_frames().start().await;
     let mut generator = Generator::seeded();
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
-    let frames = (0..COUNT)
-        .map(|number| {
-            let fields =
-                [("target", json!(bob.key)), ("userKey", json!(alice.key)), ("data", generator.value())];
-            let mut frame = frame(&mut generator, kind, number, &fields);
-            if is_user_key(frame.get("target")) && generator.chance(20) {
-                frame.insert("sender".to_owned(), generator.value());
-            }
-            if frame.get("target") != Some(&json!(bob.key)) && is_user_key(frame.get("target")) {
-                frame.insert("target".to_owned(), json!(""));
-            }
-            frame
-        })
-        .collect();
+    let frames = (0..COUNT).map(|number| signal(&mut generator, kind, number, &alice, &bob)).collect();
     if kind == "candidate" {
         describe(&mut phone, &alice, &mut laptop, &bob).await;
     }
     send_all(&mut phone, &mut laptop, kind, frames).await;
+}
+
+fn signal(
+    generator: &mut Generator,
+    kind: &str,
+    number: usize,
+    alice: &User,
+    bob: &User,
+) -> Map<String, Value> {
+    let fields = [("target", json!(bob.key)), ("userKey", json!(alice.key)), ("data", generator.value())];
+    let mut frame = frame(generator, kind, number, &fields);
+    if is_user_key(frame.get("target")) && generator.chance(20) {
+        frame.insert("sender".to_owned(), generator.value());
+    }
+    if frame.get("target") != Some(&json!(bob.key)) && is_user_key(frame.get("target")) {
+        frame.insert("target".to_owned(), json!(""));
+    }
+    frame
 }
 
 /// Candidates are relayed at once only after their description.
@@ -120,8 +126,27 @@ async fn any_candidate_is_answered_or_relayed() {
 }
 
 #[tokio::test]
-async fn any_end_of_call_is_answered_or_relayed() {
-    any_signal_is_answered_or_relayed("end_call").await;
+async fn any_end_of_a_call_is_answered_or_relayed() {
+    let app = App::open().await;
+    let mut generator = Generator::seeded();
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
+    for number in 0..BATCH {
+        let end = signal(&mut generator, "end_call", number, &alice, &bob);
+        phone.signal("offer", &alice, &bob, json!("v=0")).await;
+        laptop.expect("offer").await;
+        phone.send(Value::Object(end.clone())).await;
+        if is_user_key(end.get("target")) {
+            let relayed = laptop.next().await;
+            assert_eq!(relayed["type"], "end_call", "{relayed}");
+            for (name, value) in &end {
+                let expected = if name == "userKey" || name == "sender" { &relayed["sender"] } else { value };
+                assert_eq!(&relayed[name], expected, "{name}");
+            }
+        } else {
+            assert_eq!(phone.next().await["code"], "invalid_target");
+        }
+    }
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn every_push_counts() {
 
     let mut recovering = connect(&bob, &app, json!(true)).await;
     fail();
-    phone.signal("end_call", &alice, &bob, json!(null)).await;
+    phone.signal("offer", &alice, &bob, json!("v=0")).await;
     recovering.expect_close().await;
     app.gateway().faults().clear();
 

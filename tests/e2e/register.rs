@@ -23,13 +23,13 @@ async fn a_registration_is_answered_with_the_users_latest_event(
     let key = &alice.key;
     let mut first = app.connect().await;
     let answer = say(&mut first, json!({ "type": "register", "userKey": key })).await;
-    assert_eq!(answer, format!(r#"{{"type":"registered","userKey":"{key}","event_id":"0-0"}}"#));
+    assert_eq!(answer, format!(r#"{{"type":"registered","userKey":"{key}","event_id":"0-0","calls":[]}}"#));
 
     alice.post_message(&alice, "hello").await;
     let event = first.expect("new_message").await["event_id"].clone();
     let mut second = app.connect().await;
     let answer = say(&mut second, json!({ "type": "register", "userKey": key, "x": [1] })).await;
-    assert_eq!(answer, format!(r#"{{"type":"registered","userKey":"{key}","event_id":{event}}}"#));
+    assert_eq!(answer, format!(r#"{{"type":"registered","userKey":"{key}","event_id":{event},"calls":[]}}"#));
 }
 
 #[tokio::test]
@@ -97,7 +97,9 @@ async fn a_connection_that_registers_as_another_user_has_moved(
     laptop.signal("offer", &bob, &alice, json!("v=0")).await;
     assert_eq!(laptop.expect("error").await["code"], "peer_unavailable");
 
+    // The offer has waited for alice.
     phone.register(&alice.key).await;
+    phone.expect("offer").await;
     let message = alice.post_message(&alice, "for alice").await;
     assert_eq!(phone.expect("new_message").await["data"], message);
     bob.post_message(&bob, "not for alice").await;

@@ -17,9 +17,6 @@ use crate::world::{
 /// Most connections of one user.
 const MOST: usize = 20;
 
-/// How long an echo is expected, in milliseconds.
-const ECHO: i64 = 5_000;
-
 /// How long a move is remembered, in seconds.
 const MOVED: i64 = 600;
 
@@ -73,7 +70,14 @@ async fn registering_again_changes_nothing(#[values(Single, SecureCluster)] stor
     let before = world.score(&keys::connections(&alice), &keys::members(&phone)[0]).await;
     assert!(before.is_some());
     let again = enter(&world, &phone, &alice, now_ms()).await;
-    assert_eq!(again, Registration { event_id: "0-0".into(), oldest: Vec::new() });
+    let nothing = Registration {
+        event_id: "0-0".into(),
+        oldest: Vec::new(),
+        calls: Vec::new(),
+        is_new: false,
+        left: None,
+    };
+    assert_eq!(again, nothing);
     assert_eq!(world.score(&keys::connections(&alice), &keys::members(&phone)[0]).await, before);
     assert_eq!(world.connections(&alice).await, [phone.as_str()]);
 }
@@ -113,7 +117,7 @@ async fn whether_a_connection_recovers_is_kept_in_its_entry(
     }
     for recovers in [true, false] {
         world.store.register(&phone, &alice, recovers, now_ms()).await.expect("the store answers");
-        world.store.disconnect(&phone).await.expect("the store answers");
+        world.disconnect(&phone).await;
         assert_eq!(world.connections(&alice).await, [] as [String; 0]);
     }
 }
@@ -268,7 +272,7 @@ async fn a_register_that_was_overtaken_halfway_enters_nothing() {
                 proxy.resume();
             };
             join(registering, overtaking).await;
-            let speaker = direct.speaker(&phone).await.expect("the store answers").user;
+            let speaker = direct.speaker(&phone).await.expect("the store answers");
             for user in [&alice, &bob] {
                 let found = direct.connections(user, &connection("nobody")).await.expect("the store answers");
                 let expected: &[&str] = if speaker.as_ref() == Some(user) { &[phone.as_str()] } else { &[] };
@@ -321,7 +325,7 @@ async fn a_closed_connection_is_forgotten(#[values(Single, SecureCluster)] store
     world.register(&phone, &alice).await;
     world.register(&laptop, &alice).await;
     for _ in 0..2 {
-        world.store.disconnect(&phone).await.expect("the store answers");
+        world.disconnect(&phone).await;
         assert_eq!(world.connections(&alice).await, [laptop.as_str()]);
         assert!(!world.raw::<bool>(&Cmd::exists(keys::connection(&phone))).await);
     }
@@ -335,80 +339,28 @@ async fn a_closed_connection_that_never_registered_is_nothing(
 ) {
     let world = World::open(store).await;
     let phone = connection("phone");
-    world.store.disconnect(&phone).await.expect("the store answers");
+    world.disconnect(&phone).await;
     assert_eq!(world.speaker(&phone).await, None);
 }
 
 #[rstest]
 #[tokio::test]
-async fn gone_connections_of_several_users_are_forgotten_together(
-    #[values(Single, SecureCluster)] store: StoreKind,
-) {
+async fn gone_connections_are_forgotten(#[values(Single, SecureCluster)] store: StoreKind) {
     let world = World::open(store).await;
     let (alice, bob) = (user("alice"), user("bob"));
     let (phone, laptop, kept) = (connection("phone"), connection("laptop"), connection("kept"));
     for (device, owner) in [(&phone, &alice), (&laptop, &bob), (&kept, &bob)] {
         world.register(device, owner).await;
     }
-    world
-        .store
-        .forget(&[(alice.clone(), phone.clone()), (bob.clone(), laptop.clone())])
-        .await
-        .expect("the store answers");
+    for (owner, device) in [(&alice, &phone), (&bob, &laptop)] {
+        let calls = world.store.forget(Some(owner), device).await.expect("the store answers");
+        assert!(calls.is_empty());
+    }
     assert_eq!(world.connections(&alice).await, [] as [String; 0]);
     assert_eq!(world.connections(&bob).await, [kept.as_str()]);
     for device in [&phone, &laptop] {
         assert_eq!(world.speaker(device).await, None);
     }
-}
-
-#[rstest]
-#[tokio::test]
-async fn an_echo_is_expected_once(#[values(Single, SecureCluster)] store: StoreKind) {
-    let world = World::open(store).await;
-    let (alice, phone, laptop) = (user("alice"), connection("phone"), connection("laptop"));
-    world.register(&phone, &alice).await;
-    world.register(&laptop, &alice).await;
-    let found = world.store.connections(&alice, &connection("nobody")).await.expect("the store answers");
-    world.store.expect_echoes(&found).await.expect("the store answers");
-    let ending = async |id| {
-        let speaker = world.store.speaker_ending(id).await.expect("the store answers");
-        (speaker.user, speaker.echo)
-    };
-    // Anything but an `end_call` leaves it alone.
-    assert!(!world.store.speaker(&phone).await.expect("the store answers").echo);
-    for device in [&phone, &laptop] {
-        assert_eq!(ending(device).await, (Some(alice.clone()), true));
-        assert_eq!(ending(device).await, (Some(alice.clone()), false));
-    }
-}
-
-#[tokio::test]
-async fn an_echo_is_expected_for_five_seconds() {
-    let world = World::open(SecureCluster).await;
-    let (alice, phone) = (user("alice"), connection("phone"));
-    world.register(&phone, &alice).await;
-    let found = world.store.connections(&alice, &connection("nobody")).await.expect("the store answers");
-    let before = now_ms();
-    world.store.expect_echoes(&found).await.expect("the store answers");
-    let until: i64 = world.raw(&Cmd::hget(keys::connection(&phone), "echo")).await;
-    assert!((before + ECHO..=now_ms() + ECHO).contains(&until), "{until}");
-    let _: () = world.raw(&Cmd::hset(keys::connection(&phone), "echo", now_ms() - 1)).await;
-    assert!(!world.store.speaker_ending(&phone).await.expect("the store answers").echo);
-}
-
-#[rstest]
-#[tokio::test]
-async fn an_echo_is_not_expected_of_a_forgotten_connection(
-    #[values(Single, SecureCluster)] store: StoreKind,
-) {
-    let world = World::open(store).await;
-    let (alice, phone) = (user("alice"), connection("phone"));
-    world.register(&phone, &alice).await;
-    let found = world.store.connections(&alice, &connection("nobody")).await.expect("the store answers");
-    world.store.disconnect(&phone).await.expect("the store answers");
-    world.store.expect_echoes(&found).await.expect("the store answers");
-    assert!(!world.raw::<bool>(&Cmd::exists(keys::connection(&phone))).await);
 }
 
 /// When a connection's entry among a user's ends.

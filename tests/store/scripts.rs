@@ -1,7 +1,7 @@
 //! Servers that forget the scripts they were sent, as a failover or an operator makes them.
 
 use rstest::rstest;
-use shared::store::{Candidates, Description};
+use shared::store::{Held, List, Moves, Pair, Swap};
 use support::StoreKind::{self, SecureCluster, Single};
 
 use crate::world::{World, connection, user};
@@ -29,11 +29,15 @@ async fn everything_works_again_once_the_server_forgot_its_scripts(
         assert!(!world.delete(&message).await.0, "it was there");
         sent += 2;
 
-        let called = world.store.describe(Description::Offer, &phone, &bob, &alice).await;
-        called.expect("the store answers");
-        let held = world.store.candidate("candidate", &phone, &bob, &alice).await;
-        assert_eq!(held.expect("the store answers").0, Candidates::Held);
-        let released = world.store.described(&phone, &bob, &alice).await;
-        assert_eq!(released.expect("the store answers"), ["candidate"]);
+        let pair = Pair::of(&bob, &alice);
+        let opened = world.store.open_line(&pair, true).await.expect("the store answers");
+        let held = Held { at: 1, id: None, ufrag: None, frame: "{}".to_owned() };
+        let changed = world.store.hold(&pair, &opened, List::Early(&phone), &held).await;
+        assert!(changed.expect("the store answers").is_none());
+        let moves = Moves { early_of: Some(&phone), ..Moves::default() };
+        match world.store.swap_line(&pair, &opened, opened.line.clone(), moves).await {
+            Ok(Swap::Done(_, handed)) => assert_eq!(handed.early.last(), Some(&held)),
+            other => panic!("{other:?}"),
+        }
     }
 }

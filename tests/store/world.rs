@@ -209,7 +209,13 @@ impl World {
     }
 
     pub(crate) async fn speaker(&self, connection: &ConnectionId) -> Option<UserKey> {
-        self.store.speaker(connection).await.expect("the store answers").user
+        self.store.speaker(connection).await.expect("the store answers")
+    }
+
+    /// What the end of a connection does.
+    pub(crate) async fn disconnect(&self, connection: &ConnectionId) {
+        let departure = self.store.departure(connection).await.expect("the store answers");
+        self.store.forget(departure.user.as_ref(), connection).await.expect("the store answers");
     }
 }
 
@@ -471,18 +477,5 @@ pub(crate) mod keys {
 
     pub(crate) fn connection(id: &ConnectionId) -> String {
         format!("connection:{{{}}}", id.as_str())
-    }
-
-    pub(crate) fn call(one: &UserKey, other: &UserKey) -> String {
-        format!("call:{{{}}}", pair(one, other))
-    }
-
-    pub(crate) fn held(one: &UserKey, other: &UserKey, id: &ConnectionId) -> String {
-        format!("call:{{{}}}:held:{}", pair(one, other), id.as_str())
-    }
-
-    fn pair(one: &UserKey, other: &UserKey) -> String {
-        let (first, second) = if one <= other { (one, other) } else { (other, one) };
-        format!("{},{}", first.as_str(), second.as_str())
     }
 }

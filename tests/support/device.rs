@@ -132,18 +132,18 @@ impl Device {
         assert_eq!(self.next_text().await, r#"{"type":"pong"}"#);
     }
 
-    /// Awaits that whatever this connection sent before has been dealt with: two offers to nobody, one after
-    /// the other, are refused, each of which costs more than the frames before it.
+    /// Awaits that whatever this connection sent before has been dealt with: two answers to nobody, which make no call,
+    /// are refused one after the other, each of which costs as much as any frame before it.
     pub async fn settle(&mut self) {
         for _ in 0..2 {
             self.settled += 1;
             let reference = format!("settled-{}", self.settled);
             let nobody = format!("nobody-{}", uuid::Uuid::now_v7());
             self.send(json!({
-                "type": "offer", "target": nobody, "userKey": "settling", "data": null, "ref": reference
+                "type": "answer", "target": nobody, "userKey": "settling", "data": null, "ref": reference
             }))
             .await;
-            self.expect_where("the refusal of an offer to nobody", |frame| {
+            self.expect_where("the refusal of an answer to nobody", |frame| {
                 frame["ref"] == reference.as_str()
             })
             .await;

@@ -3,9 +3,9 @@
 use shared::access;
 use shared::app::PushingApp;
 use shared::error::FrameError;
-use shared::notify::{Deadline, Push};
 use shared::protocol::client::ClientFrame;
-use shared::protocol::server::{Registered, to_json};
+use shared::protocol::server::{CallEntry, Registered, to_json};
+use shared::push::Deadline;
 use shared::store::Connection;
 use shared::websocket::Arrival;
 
@@ -15,22 +15,32 @@ pub(crate) async fn handle(
     frame: ClientFrame<'_>,
 ) -> Result<(), FrameError> {
     let ClientFrame::Register(frame) = frame else { return Err(FrameError::UnknownType) };
-    let PushingApp { config, store, notifier } = app;
+    let PushingApp { config, store, notifier, calls } = app;
     let connection = &arrival.connection;
     // Only in open mode may the word of the client be taken without asking the store.
-    let bound = if config.allow_anonymous { None } else { store.speaker_uncounted(connection).await?.user };
+    let bound = if config.allow_anonymous { None } else { store.speaker_uncounted(connection).await? };
     let user = access::may_register(bound, frame.user, config.allow_anonymous)?;
     let registration = store.register(connection, &user, frame.recover, arrival.at_ms).await?;
 
     let deadline = Deadline::start();
+    if let Some(left) = &registration.left {
+        calls.leave(connection, store.noted_calls(connection, left).await?, deadline).await;
+    }
+    let (hints, resumes) = (&registration.calls, frame.call_id.as_ref());
+    let mut joined = calls.join(&user, connection, hints, registration.is_new, resumes, deadline).await?;
+
+    let entries: Vec<_> = joined.calls.iter().map(|call| CallEntry::new(call, Some(connection))).collect();
     let registered = Registered {
         user_key: &user,
         event_id: &registration.event_id,
+        calls: &entries,
         reference: frame.reference.as_deref(),
     };
+    let mut frames = vec![to_json(&registered)];
+    frames.append(&mut joined.frames);
     let connection = Connection { id: connection.clone(), recovers: frame.recover };
-    let push = Push { user: user.clone(), connection, frames: vec![to_json(&registered)] };
-    notifier.push_all(vec![push], deadline).await;
+    notifier.send(vec![(user, connection, frames)], deadline).await;
+    calls.joined(joined, deadline).await?;
     notifier.close_all(&registration.oldest, deadline).await;
     Ok(())
 }

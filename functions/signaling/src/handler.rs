@@ -1,12 +1,15 @@
-//! Relay a signal to the target's connections, each candidate after its description.
+//! A signal is relayed, or changes a call.
 
+use futures_util::future::try_join;
 use shared::access;
 use shared::app::PushingApp;
+use shared::call::Sender;
+use shared::call_manager::Incoming;
 use shared::error::FrameError;
-use shared::ids::{ConnectionId, UserKey};
-use shared::notify::{Deadline, Delivery, Push};
-use shared::protocol::client::{ClientFrame, SignalType};
-use shared::store::{Candidates, Connection, Description, Speaker};
+use shared::ids::UserKey;
+use shared::protocol::client::{ClientFrame, Signal, SignalType};
+use shared::push::Deadline;
+use shared::store::{Opened, Pair};
 use shared::websocket::Arrival;
 
 pub(crate) async fn handle(
@@ -16,85 +19,50 @@ pub(crate) async fn handle(
 ) -> Result<(), FrameError> {
     let connection = &arrival.connection;
     let ClientFrame::Signal(signal) = frame else { return Err(FrameError::UnknownType) };
-    // Only an end_call that does not name its call may be an echo.
-    let Speaker { user, echo } = match signal.kind {
-        SignalType::EndCall if !signal.names_call => app.store.speaker_ending(connection).await?,
-        SignalType::EndCall => app.store.speaker_uncounted(connection).await?,
-        _ => app.store.speaker(connection).await?,
+    let speaker = async {
+        Ok::<_, FrameError>(match signal.kind {
+            SignalType::EndCall => app.store.speaker_uncounted(connection).await?,
+            _ => app.store.speaker(connection).await?,
+        })
     };
-    let user = access::speaker(user, signal.claimed.clone(), app.config.allow_anonymous)?;
-    let relayed = signal.relay(&user)?;
-    let (relay, target) = (Relay { app, me: connection, deadline: Deadline::start() }, &signal.target);
-    match signal.kind {
-        SignalType::Offer => relay.describe(Description::Offer, &user, target, relayed).await,
-        SignalType::Answer => relay.describe(Description::Answer, &user, target, relayed).await,
-        SignalType::Candidate => relay.candidate(&user, target, relayed).await,
-        SignalType::EndCall if echo => Ok(()),
-        SignalType::EndCall => relay.end_call(&user, target, relayed).await,
-        SignalType::Typing => relay.typing(target, relayed).await,
+    let (registered, guessed) = try_join(speaker, guess(app, &signal)).await?;
+    let is_registered = registered.is_some();
+    let user = access::speaker(registered, signal.claimed.clone(), app.config.allow_anonymous)?;
+
+    let deadline = Deadline::start();
+    if signal.kind == SignalType::Typing {
+        return typing(app, arrival, &signal, &user, deadline).await;
+    }
+    let pair = Pair::of(&user, &signal.target);
+    let opened = guessed.filter(|(guessed, _)| *guessed == pair).map(|(_, opened)| opened);
+    let at = u64::try_from(arrival.at_ms).unwrap_or_default();
+    let from = Sender { connection: connection.clone(), user, at };
+    app.calls.signal(&Incoming { signal: &signal, from, registered: is_registered }, opened, deadline).await
+}
+
+/// Reads what is known of the two users while it is still to be seen that the frame comes from the one it names.
+async fn guess(app: &PushingApp, signal: &Signal<'_>) -> Result<Option<(Pair, Opened)>, FrameError> {
+    match &signal.claimed {
+        Ok(Some(claimed)) if signal.kind != SignalType::Typing => {
+            let pair = Pair::of(claimed, &signal.target);
+            let opened = app.store.open_line(&pair, false).await?;
+            Ok(Some((pair, opened)))
+        }
+        _ => Ok(None),
     }
 }
 
-/// One signal on its way.
-struct Relay<'a> {
-    app: &'a PushingApp,
-    me: &'a ConnectionId,
+/// Tell the target's connections; of those that miss it, none needs it.
+async fn typing(
+    app: &PushingApp,
+    arrival: &Arrival,
+    signal: &Signal<'_>,
+    user: &UserKey,
     deadline: Deadline,
-}
-
-impl Relay<'_> {
-    /// Deliver the description, then the candidates that overtook it.
-    async fn describe(
-        &self,
-        description: Description,
-        user: &UserKey,
-        target: &UserKey,
-        frame: String,
-    ) -> Result<(), FrameError> {
-        let connections = self.app.store.describe(description, self.me, user, target).await?;
-        let delivered = self.deliver(target, &connections, vec![frame]).await;
-        let held = self.app.store.described(self.me, user, target).await?;
-        if !delivered {
-            return Err(FrameError::PeerUnavailable);
-        }
-        self.deliver(target, &connections, held).await;
-        Ok(())
-    }
-
-    /// Deliver the candidate, unless its description is still to come.
-    async fn candidate(&self, user: &UserKey, target: &UserKey, frame: String) -> Result<(), FrameError> {
-        let (candidates, connections) = self.app.store.candidate(&frame, self.me, user, target).await?;
-        if let Candidates::Deliver(frames) = candidates {
-            self.deliver(target, &connections, frames).await;
-        }
-        Ok(())
-    }
-
-    /// Tell the other side; it will answer with an `end_call` of its own, which is to be dropped.
-    async fn end_call(&self, user: &UserKey, target: &UserKey, frame: String) -> Result<(), FrameError> {
-        let connections = self.app.store.end_call(self.me, user, target).await?;
-        if !connections.is_empty() {
-            self.app.store.expect_echoes(&connections).await?;
-            self.deliver(target, &connections, vec![frame]).await;
-        }
-        Ok(())
-    }
-
-    /// Tell the target's connections; of those that miss it, none needs it.
-    async fn typing(&self, target: &UserKey, frame: String) -> Result<(), FrameError> {
-        let connections = self.app.store.connections(target, self.me).await?;
-        self.deliver(target, &connections, vec![frame]).await;
-        Ok(())
-    }
-
-    /// Whether any connection took the frames.
-    async fn deliver(&self, target: &UserKey, connections: &[Connection], frames: Vec<String>) -> bool {
-        let push = |connection: &Connection| Push {
-            user: target.clone(),
-            connection: connection.clone(),
-            frames: frames.clone(),
-        };
-        let pushes = if frames.is_empty() { Vec::new() } else { connections.iter().map(push).collect() };
-        self.app.notifier.push_all(pushes, self.deadline).await.contains(&Delivery::Delivered)
-    }
+) -> Result<(), FrameError> {
+    let frame = signal.relay(user, None)?;
+    let connections = app.store.connections(&signal.target, &arrival.connection).await?;
+    let to = |connection| (signal.target.clone(), connection, vec![frame.clone()]);
+    app.notifier.send(connections.into_iter().map(to).collect(), deadline).await;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `offer`, `answer`, `candidate`, `end_call`, `typing`: relay a signal to the target's connections.
+//! `offer`, `answer`, `candidate`, `ringing`, `end_call`, `typing`: relay a signal to the other user of a call.
 
 mod handler;
 

@@ -31,6 +31,8 @@ pub struct Options {
     pub idle_limit: Option<Duration>,
     /// Closes WebSockets of this age; wins over `aws_limits`.
     pub lifetime: Option<Duration>,
+    /// Handles the frames of one connection one after another.
+    pub serial_frames: bool,
     /// As on the command line.
     pub faults: Vec<String>,
     /// Faults can be changed here while the gateway runs.
@@ -65,6 +67,7 @@ impl Default for Options {
             aws_limits: false,
             idle_limit: None,
             lifetime: None,
+            serial_frames: false,
             faults: Vec::new(),
             admin_port: None,
             verbosity: 0,

@@ -164,6 +164,7 @@ fn websocket_options(options: &Options, faults: &Faults) -> WebSocketOptions {
     WebSocketOptions {
         idle_limit: options.idle_limit.or(platform.idle_limit),
         lifetime: options.lifetime.or(platform.lifetime),
+        in_flight: if options.serial_frames { 1 } else { platform.in_flight },
         ..platform
     }
 }

@@ -47,9 +47,18 @@ pub(crate) struct Parameters {
 /// The three kinds of event, with what each alone holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
-    Connect { parameters: &'a Parameters },
-    Message { body: &'a str },
-    Disconnect { code: u16, reason: &'a str },
+    Connect {
+        parameters: &'a Parameters,
+    },
+    /// `arrived` is when the frame came, however long it waited for its function.
+    Message {
+        body: &'a str,
+        arrived: DateTime<Utc>,
+    },
+    Disconnect {
+        code: u16,
+        reason: &'a str,
+    },
 }
 
 #[derive(Serialize)]
@@ -133,7 +142,7 @@ pub(crate) fn write(facts: &Facts, route_key: &str, request_id: &str, kind: Kind
                 event.multi_value_query_string_parameters = Some(&parameters.query);
             }
         }
-        Kind::Message { body } => event.body = Some(body),
+        Kind::Message { body, .. } => event.body = Some(body),
         Kind::Disconnect { .. } => {
             let headers = [
                 ("Host", facts.domain_name.as_str()),
@@ -175,7 +184,10 @@ fn context<'a>(
     request_id: &'a str,
     kind: Kind<'a>,
 ) -> RequestContext<'a> {
-    let now = Utc::now();
+    let now = match kind {
+        Kind::Message { arrived, .. } => arrived,
+        Kind::Connect { .. } | Kind::Disconnect { .. } => Utc::now(),
+    };
     let (event_type, message_id, code, reason) = match kind {
         Kind::Connect { .. } => ("CONNECT", None, None, None),
         Kind::Message { .. } => ("MESSAGE", Some(aws::new_message_id()), None, None),
@@ -285,13 +297,15 @@ mod tests {
 
     #[test]
     fn a_message_has_a_body_and_no_headers() {
-        let event = parse(&write(&facts(), "send", "id", Kind::Message { body: "{\"a\":\"ü\"}" }));
+        let arrived = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        let event = parse(&write(&facts(), "send", "id", Kind::Message { body: "{\"a\":\"ü\"}", arrived }));
         assert_eq!(event["body"], "{\"a\":\"ü\"}");
         assert_eq!(event["isBase64Encoded"], false);
         assert!(event.get("headers").is_none());
         let context = &event["requestContext"];
         assert_eq!(context["eventType"], "MESSAGE");
         assert_eq!(context["messageDirection"], "IN");
+        assert_eq!(context["requestTimeEpoch"], 1_767_323_045_678_i64);
         assert_eq!(context["connectedAt"], 1_700_000_000_123_i64);
         assert!(aws::is_connection_id(context["messageId"].as_str().unwrap()));
         assert!(context.get("disconnectStatusCode").is_none());

@@ -7,10 +7,6 @@ use crate::ids::CallId;
 impl Line {
     pub(super) fn answer(&mut self, answer: &Description, now: u64) -> Vec<Effect> {
         let from = &answer.from;
-        if answer.to == from.user {
-            self.describe(answer, None, now);
-            return vec![Effect::RelayToAll { id: None }];
-        }
         let Some(call) = self.live().filter(|call| answer.id.as_ref().is_none_or(|id| *id == call.id)) else {
             let over = answer.id.as_ref().or(self.call.as_ref().map(|call| &call.id)).cloned();
             return match over {
@@ -25,8 +21,8 @@ impl Line {
         let id = call.id.clone();
         match call.state {
             State::Ringing if from.user == call.callee.user => self.answer_ringing(answer, now),
-            // An answer by the caller is to an offer of the past.
-            State::Ringing => Vec::new(),
+            // An answer by the caller's user answers nothing that is known, and changes nothing.
+            State::Ringing => vec![Effect::RelayToAll { id: Some(id) }],
             _ if call.takes_part(&from.connection) => {
                 let effect = call.to_side(call.other_side(&from.user));
                 self.describe(answer, Some(&id), now);
@@ -107,7 +103,7 @@ impl Line {
     }
 
     /// Whether the offer that rings is still being delivered.
-    fn is_under_way(&self, call: &Call, now: u64) -> bool {
+    pub(super) fn is_under_way(&self, call: &Call, now: u64) -> bool {
         let described =
             call.caller.connection.as_ref().and_then(|caller| self.devices.get(caller)?.described.as_ref());
         described.is_some_and(|described| !described.delivered && now < described.since + DELIVERY_MS)

@@ -106,18 +106,20 @@ impl Line {
         if let Some(described) = &mut device.described {
             described.first_at = 0;
         }
-        effects.push(Effect::GiveWaiting { to: connection.clone() });
+        effects.push(Effect::GiveWaiting { to: connection.clone(), user: user.clone() });
         effects
     }
 
-    /// Whether an offer waits for a connection of this user that has registered.
-    pub fn waits_for(&self, user: &UserKey, connection: &ConnectionId, now: u64) -> bool {
+    /// Whether an offer waits for a connection of this user that has registered: for the first time, or again.
+    pub fn waits_for(&self, user: &UserKey, connection: &ConnectionId, is_new: bool, now: u64) -> bool {
         self.live().is_some_and(|call| {
             call.is_ringing()
                 && call.callee.user == *user
                 && call.caller.away_since.is_none()
                 && now < call.rang_at + HELD_MS
                 && !call.given.contains_key(connection)
+                // One that was there before is among those the offer is being delivered to.
+                && (is_new || !self.is_under_way(call, now))
         })
     }
 }

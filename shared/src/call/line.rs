@@ -199,7 +199,11 @@ impl Line {
         let at = description.from.at;
         let device = self.device(&description.from.connection, now);
         let earlier = device.described.as_ref().filter(|earlier| earlier.id.as_ref() == id);
-        let first_at = earlier.map_or(at, |earlier| earlier.first_at.min(at));
+        let first_at = match earlier {
+            Some(earlier) => earlier.first_at.min(at),
+            // Without a call before this one, there is none that a candidate could be left over from.
+            None => device.described_at.map_or(0, |_| at),
+        };
         device.described = Some(Described {
             id: id.cloned(),
             ufrags: description.ufrags.clone(),
@@ -243,6 +247,23 @@ impl Line {
             };
             self.devices.remove(&oldest);
         }
+    }
+
+    /// What is known at a time.
+    pub fn at(&self, now: u64) -> Self {
+        let mut line = self.clone();
+        line.forget_old(now);
+        line
+    }
+
+    /// Whether anything is known of a call.
+    pub fn knows(&self, id: &CallId) -> bool {
+        self.live().is_some_and(|call| call.id == *id) || self.fate(id).is_some()
+    }
+
+    /// Whether a call rings.
+    pub fn rings(&self) -> bool {
+        self.live().is_some_and(Call::is_ringing)
     }
 
     /// How long it is to be kept, in milliseconds: a live call for a day, what is over for two minutes.

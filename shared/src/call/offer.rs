@@ -16,10 +16,6 @@ impl Line {
             }
             return Vec::new();
         }
-        if offer.to == from.user {
-            self.describe(offer, None, now);
-            return vec![Effect::RelayToAll { id: None }];
-        }
         if let Some(id) = &offer.id
             && let Some(reason) = self.fate(id)
         {

@@ -2,9 +2,10 @@
 
 use strum::{EnumString, VariantNames};
 
-use super::relay;
+use super::{ice, relay};
+use crate::call::Reason;
 use crate::error::FrameError;
-use crate::ids::{InvalidUserKey, UserKey};
+use crate::ids::{CallId, InvalidUserKey, UserKey};
 use crate::json::Object;
 
 /// Longest `ref`, `call_id` and `type` that are echoed, in bytes.
@@ -12,6 +13,7 @@ const ECHOED_BYTES: usize = 64;
 
 const NOT_AN_OBJECT: &str = "A frame must be a JSON object";
 const NO_TYPE: &str = "A frame needs a type, which is a string";
+const INVALID_CALL_ID: &str = "call_id must be a string of 8 to 64 bytes";
 
 /// The `type` of a frame that clients may send; each is a route of its own in `template.yaml`.
 #[derive(Clone, Copy, Debug, EnumString, Eq, PartialEq, VariantNames)]
@@ -21,6 +23,7 @@ enum FrameType {
     Offer,
     Answer,
     Candidate,
+    Ringing,
     EndCall,
     Typing,
     NewMessage,
@@ -52,6 +55,8 @@ pub struct Register {
     pub user: Option<UserKey>,
     /// Whether the connection is to be closed when a push to it fails, so that its client reads what it missed.
     pub recover: bool,
+    /// The call that the connection takes up again.
+    pub call_id: Option<CallId>,
     /// The frame's `ref`, which the answer repeats.
     pub reference: Option<String>,
 }
@@ -65,8 +70,8 @@ pub struct Signal<'a> {
     pub target: UserKey,
     /// The user its sender claims to be, which counts only in open mode and before registering.
     pub claimed: Result<Option<UserKey>, InvalidUserKey>,
-    /// Whether it names its call.
-    pub names_call: bool,
+    /// The call it names.
+    pub call_id: Option<CallId>,
     frame: Object<'a>,
 }
 
@@ -79,6 +84,8 @@ pub enum SignalType {
     Answer,
     /// One trickled ICE candidate.
     Candidate,
+    /// The callee shows the call.
+    Ringing,
     /// The end of a call.
     EndCall,
     /// Its sender is writing a message. Kept nowhere, and never answered.
@@ -95,12 +102,28 @@ pub struct Echo {
 }
 
 impl Signal<'_> {
-    /// The frame for the peer, with its sender.
+    /// The frame for the peer, with its sender, and with the call's id where it has no `call_id`.
     ///
     /// # Errors
     /// [`FrameError::TooLarge`] if it no longer fits a frame.
-    pub fn relay(&self, sender: &UserKey) -> Result<String, FrameError> {
-        relay::relay(&self.frame, sender)
+    pub fn relay(&self, sender: &UserKey, call: Option<&CallId>) -> Result<String, FrameError> {
+        let named = self.frame.get("call_id").is_some_and(|id| id.get() != "null");
+        relay::relay(&self.frame, sender, call.filter(|_| !named))
+    }
+
+    /// Why it ends its call, if it does.
+    pub fn reason(&self) -> Reason {
+        Reason::of_client(self.frame.text("reason").ok().flatten().as_deref())
+    }
+
+    /// The ICE username fragments of its session description.
+    pub fn description_ufrags(&self) -> Vec<String> {
+        self.frame.get("data").map(ice::of_description).unwrap_or_default()
+    }
+
+    /// The ICE username fragment of its candidate.
+    pub fn candidate_ufrag(&self) -> Option<String> {
+        self.frame.get("data").and_then(ice::of_candidate)
     }
 }
 
@@ -127,11 +150,13 @@ fn read<'a>(object: Object<'a>, echo: &Echo) -> Result<ClientFrame<'a>, FrameErr
         FrameType::Register => {
             let user = user_key(&object, "userKey").map_err(|_| FrameError::InvalidUserKey)?;
             let recover = object.get("recover").is_some_and(|value| value.get() == "true");
-            return Ok(ClientFrame::Register(Register { user, recover, reference: echo.reference.clone() }));
+            let (call_id, reference) = (call_id(&object), echo.reference.clone());
+            return Ok(ClientFrame::Register(Register { user, recover, call_id, reference }));
         }
         FrameType::Offer => SignalType::Offer,
         FrameType::Answer => SignalType::Answer,
         FrameType::Candidate => SignalType::Candidate,
+        FrameType::Ringing => SignalType::Ringing,
         FrameType::EndCall => SignalType::EndCall,
         FrameType::Typing => SignalType::Typing,
         FrameType::NewMessage | FrameType::UpdateMessage | FrameType::DeleteMessage | FrameType::Ping => {
@@ -142,9 +167,18 @@ fn read<'a>(object: Object<'a>, echo: &Echo) -> Result<ClientFrame<'a>, FrameErr
         kind,
         target: echo.target.clone().ok_or(FrameError::InvalidTarget)?,
         claimed: user_key(&object, "userKey"),
-        names_call: object.text("call_id").is_ok_and(|id| id.is_some()),
+        call_id: match kind {
+            SignalType::Typing => None,
+            SignalType::Ringing => Some(call_id(&object).ok_or(FrameError::InvalidFrame(INVALID_CALL_ID))?),
+            _ => call_id(&object),
+        },
         frame: object,
     }))
+}
+
+/// The call that a frame names. What is no id of a call passes through as any other field does.
+fn call_id(object: &Object<'_>) -> Option<CallId> {
+    object.text("call_id").ok().flatten().and_then(|text| CallId::try_from(text).ok())
 }
 
 fn user_key(object: &Object<'_>, name: &str) -> Result<Option<UserKey>, InvalidUserKey> {
@@ -157,6 +191,10 @@ mod tests {
 
     fn user(text: &str) -> UserKey {
         UserKey::try_from(text.to_owned()).expect("a valid key")
+    }
+
+    fn call(text: &str) -> CallId {
+        CallId::try_from(text.to_owned()).expect("a valid id")
     }
 
     fn signal(text: &str) -> Signal<'_> {
@@ -181,11 +219,11 @@ mod tests {
         let reference = Some("7".to_owned());
         assert_eq!(
             register(r#"{"type":"register","userKey":"alice","ref":"7"}"#),
-            Ok(Register { user: Some(user("alice")), recover: false, reference })
+            Ok(Register { user: Some(user("alice")), recover: false, call_id: None, reference })
         );
         assert_eq!(
             register(r#"{"type":"register"}"#),
-            Ok(Register { user: None, recover: false, reference: None })
+            Ok(Register { user: None, recover: false, call_id: None, reference: None })
         );
         let recover = |text: &str| register(text).expect("valid").recover;
         assert!(recover(r#"{"type":"register","recover":true}"#));
@@ -199,16 +237,50 @@ mod tests {
         let offer = signal(r#"{"type":"offer","target":"bob","userKey":"alice","data":{"sdp":"v=0"}}"#);
         assert_eq!((offer.kind, &offer.target), (SignalType::Offer, &user("bob")));
         assert_eq!(offer.claimed, Ok(Some(user("alice"))));
-        assert!(!offer.names_call);
+        assert_eq!(offer.call_id, None);
         assert_eq!(
-            offer.relay(&user("alice")).expect("it fits"),
+            offer.relay(&user("alice"), None).expect("it fits"),
             r#"{"type":"offer","target":"bob","userKey":"alice","data":{"sdp":"v=0"},"sender":"alice"}"#
         );
         let end = signal(r#"{"type":"end_call","target":"bob","userKey":7,"call_id":"12345678"}"#);
-        assert_eq!((end.kind, end.names_call), (SignalType::EndCall, true));
+        assert_eq!(
+            (end.kind, end.call_id.clone(), end.reason()),
+            (SignalType::EndCall, Some(call("12345678")), Reason::Hangup)
+        );
         assert_eq!(end.claimed, Err(InvalidUserKey));
         assert_eq!(signal(r#"{"type":"answer","target":"b"}"#).kind, SignalType::Answer);
         assert_eq!(signal(r#"{"type":"candidate","target":"b"}"#).kind, SignalType::Candidate);
+    }
+
+    #[test]
+    fn a_frame_that_names_no_call_is_relayed_with_its_id() {
+        let relay = |text| signal(text).relay(&user("a"), Some(&call("s-123456"))).expect("it fits");
+        assert_eq!(
+            relay(r#"{"type":"offer","target":"b"}"#),
+            r#"{"type":"offer","target":"b","call_id":"s-123456","sender":"a"}"#
+        );
+        assert_eq!(
+            relay(r#"{"type":"end_call","target":"b","call_id":"12345678","reason":5}"#),
+            r#"{"type":"end_call","target":"b","call_id":"12345678","reason":5,"sender":"a"}"#
+        );
+        assert_eq!(
+            relay(r#"{"type":"end_call","target":"b","call_id":null}"#),
+            r#"{"type":"end_call","target":"b","call_id":"s-123456","sender":"a"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_call_id_names_no_call() {
+        for id in ["1", "\"1234567\"", "{}"] {
+            let offer = format!(r#"{{"type":"offer","target":"b","call_id":{id}}}"#);
+            assert_eq!(signal(&offer).call_id, None);
+            let relayed = signal(&offer).relay(&user("a"), Some(&call("s-123456"))).expect("it fits");
+            assert_eq!(relayed, format!(r#"{{"type":"offer","target":"b","call_id":{id},"sender":"a"}}"#));
+            let ringing = offer.replace("offer", "ringing");
+            assert!(matches!(parse(&ringing).1, Err(FrameError::InvalidFrame(INVALID_CALL_ID))), "{ringing}");
+        }
+        let ringing = parse(r#"{"type":"ringing","target":"b"}"#).1;
+        assert!(matches!(ringing, Err(FrameError::InvalidFrame(INVALID_CALL_ID))));
     }
 
     #[test]
@@ -224,7 +296,7 @@ mod tests {
         let offer = signal(r#"{"type":"offer","target":"bob","target":"carol"}"#);
         assert_eq!(offer.target, user("carol"));
         assert_eq!(
-            offer.relay(&user("a")).expect("it fits"),
+            offer.relay(&user("a"), None).expect("it fits"),
             r#"{"type":"offer","target":"carol","sender":"a"}"#
         );
     }

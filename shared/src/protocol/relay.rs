@@ -1,7 +1,7 @@
 //! Signals on their way: relayed, not modelled. A few fields are the server's, all others pass through as they came.
 
 use crate::error::{Error, FrameError};
-use crate::ids::UserKey;
+use crate::ids::{CallId, UserKey};
 use crate::json::Object;
 
 /// Largest frame a client can be sent, in bytes (API Gateway's
@@ -13,21 +13,33 @@ const SENDER: &str = "sender";
 const USER_KEY: &str = "userKey";
 const EVENT_ID: &str = "event_id";
 
-/// The frame for the peer: `sender` set, `userKey` corrected where there is one, `event_id` dropped.
+/// The field that the server sets where a frame names no call.
+const CALL_ID: &str = "call_id";
+
+/// The frame for the peer: `sender` set, `userKey` corrected where there is one, `event_id` dropped, and `call_id` set if
+/// one is given.
 ///
 /// # Errors
 /// [`FrameError::TooLarge`] if it no longer fits [`FRAME_BYTES`].
-pub(super) fn relay(frame: &Object<'_>, sender: &UserKey) -> Result<String, FrameError> {
+pub(super) fn relay(
+    frame: &Object<'_>,
+    sender: &UserKey,
+    call: Option<&CallId>,
+) -> Result<String, FrameError> {
     let quoted = |text: &str| serde_json::to_string(text).map_err(|error| Error::Internal(error.into()));
     let sender = quoted(sender.as_str())?;
     let mut relayed = String::from("{");
     for (name, value) in frame.fields() {
         let value = match name {
             SENDER | EVENT_ID => continue,
+            CALL_ID if call.is_some() => continue,
             USER_KEY => &sender,
             _ => value.get(),
         };
         relayed.extend([&quoted(name)?, ":", value, ","]);
+    }
+    if let Some(call) = call {
+        relayed.extend([&quoted(CALL_ID)?, ":", &quoted(call.as_str())?, ","]);
     }
     relayed.extend([&quoted(SENDER)?, ":", &sender, "}"]);
     if relayed.len() > FRAME_BYTES { Err(FrameError::TooLarge) } else { Ok(relayed) }
@@ -39,7 +51,7 @@ mod tests {
 
     fn relayed(frame: &str, sender: &str) -> Result<String, FrameError> {
         let sender = UserKey::try_from(sender.to_owned()).expect("a valid key");
-        relay(&Object::parse(frame.as_bytes()).expect("an object"), &sender)
+        relay(&Object::parse(frame.as_bytes()).expect("an object"), &sender, None)
     }
 
     #[test]

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::client::Echo;
+use crate::call::{Reason, Role, Status, Summary};
 use crate::error::{Error, FrameError};
-use crate::ids::UserKey;
+use crate::ids::{CallId, ConnectionId, UserKey};
 
 /// Answers `register`.
 #[derive(Debug, Serialize)]
@@ -18,9 +19,79 @@ pub struct Registered<'a> {
     pub user_key: &'a UserKey,
     /// The user's latest event, `0-0` before the first.
     pub event_id: &'a str,
+    /// The user's live calls.
+    pub calls: &'a [CallEntry<'a>],
     /// As in the `register` frame.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
+}
+
+/// A live call, as one of its users reads it.
+#[derive(Debug, Serialize)]
+pub struct CallEntry<'a> {
+    call_id: &'a CallId,
+    with: &'a UserKey,
+    role: Role,
+    state: Status,
+    /// For how many seconds it is still held for connections to come, while it rings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_in: Option<u64>,
+    /// Whether the connection that reads it takes part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    here: Option<bool>,
+    /// For how many seconds the peer has been away, while it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    away: Option<u64>,
+}
+
+impl<'a> CallEntry<'a> {
+    /// The entry of a call, as a connection reads it, or a REST call.
+    pub fn new(call: &'a Summary, reader: Option<&ConnectionId>) -> Self {
+        Self {
+            call_id: &call.call_id,
+            with: &call.with,
+            role: call.role,
+            state: call.status,
+            ends_in: call.ends_in,
+            here: reader.map(|reader| call.connection.as_ref() == Some(reader)),
+            away: call.away,
+        }
+    }
+}
+
+/// Tells a connection that a call is over for it, where no client's own `end_call` is relayed.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "end_call")]
+pub struct EndCall<'a> {
+    /// The other user of the call.
+    pub sender: &'a UserKey,
+    /// The call.
+    pub call_id: &'a CallId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Tells the other side of a call that a side's connection is lost, and that it is back.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PeerPresence<'a> {
+    /// It may come back.
+    PeerDisconnected {
+        /// The user that is away.
+        sender: &'a UserKey,
+        /// The call.
+        call_id: &'a CallId,
+        /// How many seconds it has for that.
+        #[serde(rename = "for")]
+        seconds: u64,
+    },
+    /// It is back.
+    PeerReconnected {
+        /// The user.
+        sender: &'a UserKey,
+        /// The call.
+        call_id: &'a CallId,
+    },
 }
 
 /// Tells a participant of a change to a message.
@@ -85,6 +156,9 @@ pub struct ErrorFrame<'a> {
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// For how many seconds the offer is held for connections to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_for: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +178,10 @@ impl<'a> ErrorFrame<'a> {
             code,
             retry_after: match error {
                 FrameError::Failed(Error::RateLimited { seconds }) => Some(*seconds),
+                _ => None,
+            },
+            held_for: match error {
+                FrameError::PeerUnavailable { held_for } => *held_for,
                 _ => None,
             },
             request_type: echo.request_type.as_deref(),
@@ -127,11 +205,12 @@ mod tests {
     #[test]
     fn registered_names_user_and_position() {
         let user = UserKey::try_from("a".to_owned()).expect("a valid key");
-        let registered = |reference| to_json(&Registered { user_key: &user, event_id: "0-0", reference });
-        assert_eq!(registered(None), r#"{"type":"registered","userKey":"a","event_id":"0-0"}"#);
+        let registered =
+            |reference| to_json(&Registered { user_key: &user, event_id: "0-0", calls: &[], reference });
+        assert_eq!(registered(None), r#"{"type":"registered","userKey":"a","event_id":"0-0","calls":[]}"#);
         assert_eq!(
             registered(Some("r")),
-            r#"{"type":"registered","userKey":"a","event_id":"0-0","ref":"r"}"#
+            r#"{"type":"registered","userKey":"a","event_id":"0-0","calls":[],"ref":"r"}"#
         );
     }
 
@@ -167,7 +246,7 @@ mod tests {
         assert_eq!(
             refusal(
                 r#"{"type":"offer","target":"bob","ref":"7","call_id":"c"}"#,
-                FrameError::PeerUnavailable
+                FrameError::PeerUnavailable { held_for: None }
             ),
             r#"{"type":"error","error":"The target has no open connection","code":"peer_unavailable","request_type":"offer","target":"bob","call_id":"c","ref":"7"}"#
         );

@@ -1,11 +1,14 @@
 //! The connection registry: which user each connection speaks for, and each user's open connections.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::{join, try_join, try_join_all};
+use futures_util::future::{join, try_join};
 use redis::Cmd;
 
+use super::calls::{HINTS_READ, Hint, read_hints};
 use super::limits::{limited, of_buckets, taken};
+use super::pair::Pair;
 use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::error::Error;
@@ -19,9 +22,6 @@ const LIFETIME_MARGIN: Duration = Duration::from_secs(600);
 
 /// How long a connection's move to or from a user is remembered: longer than any function may run.
 const MOVED_SECONDS: u64 = 600;
-
-/// After an `end_call` was pushed to a connection, its next one within this time is the echo of it.
-const ECHO: Duration = Duration::from_secs(5);
 
 /// What an entry begins with, before the connection's id.
 const PLAIN: char = '-';
@@ -43,15 +43,38 @@ pub struct Registration {
     pub event_id: String,
     /// Connections beyond the most that a user may have, to be closed.
     pub oldest: Vec<ConnectionId>,
+    /// The calls that the user may be in.
+    pub calls: Vec<Hint>,
+    /// Whether the connection was not entered before.
+    pub is_new: bool,
+    /// The user that it spoke for until now.
+    pub left: Option<UserKey>,
 }
 
-/// The user that a connection speaks for.
+/// What is known of a connection that has closed.
 #[derive(Debug, Eq, PartialEq)]
-pub struct Speaker {
-    /// The user it registered as.
+pub struct Departure {
+    /// The user it spoke for.
     pub user: Option<UserKey>,
-    /// True if this is the echo of an `end_call` pushed to it.
-    pub echo: bool,
+    /// The calls that it may take part in.
+    pub calls: Vec<Pair>,
+}
+
+/// What entering a connection found.
+struct Entered {
+    event_id: String,
+    /// Whether it was not entered, since it left the user.
+    refused: bool,
+    oldest: Vec<ConnectionId>,
+    calls: Vec<Hint>,
+    is_new: bool,
+}
+
+impl Entered {
+    fn registration(self, left: Option<UserKey>) -> Registration {
+        let Self { event_id, oldest, calls, is_new, .. } = self;
+        Registration { event_id, oldest, calls, is_new, left }
+    }
 }
 
 impl Connection {
@@ -68,18 +91,21 @@ impl Connection {
 /// first, so that a full store refuses all of it.
 static ENTER: Script = Script::new(of_buckets!(
     "
-local connections, events, moved, limits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local connections, events, moved, limits, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local member, other, at, move = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local lifetime, seconds, most, remembered = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local wait = move and 0 or take(limits, ARGV[9], ARGV[10], ARGV[11])
-if wait > 0 then return {wait, '', 0, {}} end
+if wait > 0 then return {wait, '', 0, {}, {}, 0} end
 local last = redis.call('LINDEX', events, -1)
 local event = last and string.match(last, '^[^ ]+') or '0-0'
 local latest, left_at = string.match(redis.call('GET', moved) or '0 -1', '^(%S+) (%S+)$')
-if move and tonumber(latest) > move or not move and tonumber(left_at) >= at then return {0, event, 1, {}} end
+if move and tonumber(latest) > move or not move and tonumber(left_at) >= at then
+  return {0, event, 1, {}, {}, 0}
+end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local expiry = redis.call('ZSCORE', connections, member) or redis.call('ZSCORE', connections, other)
+local is_new = expiry and 0 or 1
 if not expiry or tonumber(expiry) <= now then expiry = now + lifetime end
 redis.call('ZADD', connections, expiry, member)
 redis.call('ZREM', connections, other)
@@ -92,7 +118,7 @@ if over > 0 then
   oldest = redis.call('ZRANGE', connections, 0, over - 1)
   redis.call('ZREM', connections, unpack(oldest))
 end
-return {0, event, 0, oldest}
+return {0, event, 0, oldest, redis.call('ZREVRANGE', calls, 0, ARGV[12]), is_new}
 "
 ));
 
@@ -158,26 +184,12 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')
 ",
 );
 
-/// Expects an echo from a connection that is still known. The HDEL frees memory, so a full store lets the HSET pass.
-static EXPECT_ECHO: Script = Script::new(
+/// Deletes what is known of a connection, and returns its fields.
+static FORGET: Script = Script::new(
     "
-if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-redis.call('HDEL', KEYS[1], 'echo')
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-redis.call('HSET', KEYS[1], 'echo', now + ARGV[1])
-return false
-",
-);
-
-/// Reads whom a connection speaks for, and whether an echo is expected of it, which no later frame is then.
-static TAKE_ECHO: Script = Script::new(
-    "
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local known = redis.call('HMGET', KEYS[1], 'user', 'echo')
-redis.call('HDEL', KEYS[1], 'echo')
-return {known[1], tonumber(known[2] or 0) >= now and 1 or 0}
+local fields = redis.call('HKEYS', KEYS[1])
+redis.call('DEL', KEYS[1])
+return fields
 ",
 );
 
@@ -208,9 +220,9 @@ impl Store {
             self.redis.run::<()>(&leave(connection, user, at_ms, moves)).await?;
         }
         taken(wait)?;
-        let (event_id, refused, mut oldest) = entered?;
+        let mut entered = entered?;
         if !speaks {
-            return Ok(Registration { event_id, oldest });
+            return Ok(entered.registration(None));
         }
         let left = left.and_then(|left| UserKey::try_from(left).ok()).filter(|left| left != user);
         let leaving = async {
@@ -221,15 +233,18 @@ impl Store {
         };
         let entering = async {
             // Of moves that cross, some at the same time, only their number tells which was the last.
-            if left.is_none() && !refused {
-                return Ok(Vec::new());
+            if left.is_none() && !entered.refused {
+                return Ok(None);
             }
-            let entered = self.enter_connection(connection, user, recovers, at_ms, Some(moves)).await;
-            entered.map(|(_, _, oldest)| oldest)
+            self.enter_connection(connection, user, recovers, at_ms, Some(moves)).await.map(Some)
         };
-        let ((), others) = try_join(leaving, entering).await?;
-        oldest.extend(others);
-        Ok(Registration { event_id, oldest })
+        let ((), again) = try_join(leaving, entering).await?;
+        if let Some(again) = again {
+            entered.oldest.extend(again.oldest);
+            entered.calls = again.calls;
+            entered.is_new |= again.is_new;
+        }
+        Ok(entered.registration(left))
     }
 
     async fn enter_connection(
@@ -239,7 +254,7 @@ impl Store {
         recovers: bool,
         at_ms: i64,
         moves: Option<u64>,
-    ) -> Result<(String, bool, Vec<ConnectionId>), Error> {
+    ) -> Result<Entered, Error> {
         let lifetime = self.connection_lifetime + LIFETIME_MARGIN;
         let [mut member, mut other] = members(connection);
         if recovers {
@@ -251,6 +266,7 @@ impl Store {
                 keys::user_events(user),
                 keys::moved(user, connection),
                 keys::user_limits(user),
+                keys::user_calls(user),
             ])
             .arg(&[member, other])
             .arg(at_ms)
@@ -259,41 +275,26 @@ impl Store {
             .arg(self.connection_seconds())
             .arg(CONNECTIONS_PER_USER)
             .arg(MOVED_SECONDS);
-        let (wait, event_id, refused, oldest): (u64, String, bool, Vec<String>) =
-            self.redis.run(&self.for_register(enter)).await?;
+        type Answer = (u64, String, bool, Vec<String>, Vec<String>, bool);
+        let enter = self.for_register(enter).arg(HINTS_READ - 1);
+        let (wait, event_id, refused, oldest, calls, is_new): Answer = self.redis.run(&enter).await?;
         taken(wait)?;
-        Ok((event_id, refused, oldest.iter().map(|member| Connection::of_member(member).id).collect()))
+        let oldest = oldest.iter().map(|member| Connection::of_member(member).id).collect();
+        Ok(Entered { event_id, refused, oldest, calls: read_hints(&calls), is_new })
     }
 
     /// The user that a connection speaks for, which must have a token for its frame: one round trip.
-    pub async fn speaker(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
+    pub async fn speaker(&self, connection: &ConnectionId) -> Result<Option<UserKey>, Error> {
         let call = SPEAKER.call(&[keys::connection(connection)]).arg(self.open);
         let (wait, user): (u64, Option<String>) = self.redis.run(&limited(call, self.limits.frames)).await?;
         taken(wait)?;
-        Ok(Speaker { user: user.and_then(|user| UserKey::try_from(user).ok()), echo: false })
+        Ok(user.and_then(|user| UserKey::try_from(user).ok()))
     }
 
     /// The same for a frame that is never refused.
-    pub async fn speaker_uncounted(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
+    pub async fn speaker_uncounted(&self, connection: &ConnectionId) -> Result<Option<UserKey>, Error> {
         let user: Option<String> = self.redis.run(&Cmd::hget(keys::connection(connection), "user")).await?;
-        Ok(Speaker { user: user.and_then(|user| UserKey::try_from(user).ok()), echo: false })
-    }
-
-    /// As [`Store::speaker`], for an `end_call`: whether it is an echo, which no later one is then.
-    pub async fn speaker_ending(&self, connection: &ConnectionId) -> Result<Speaker, Error> {
-        let take = TAKE_ECHO.call(&[keys::connection(connection)]);
-        let (user, echo): (Option<String>, bool) = self.redis.run(&take).await?;
-        Ok(Speaker { user: user.and_then(|user| UserKey::try_from(user).ok()), echo })
-    }
-
-    /// Expects each of these connections to echo the `end_call` it is about to get: one round trip.
-    pub async fn expect_echoes(&self, connections: &[Connection]) -> Result<(), Error> {
-        try_join_all(connections.iter().map(|connection| async move {
-            let expect = EXPECT_ECHO.call(&[keys::connection(&connection.id)]).arg(millis(ECHO));
-            self.redis.run::<()>(&expect).await
-        }))
-        .await?;
-        Ok(())
+        Ok(user.and_then(|user| UserKey::try_from(user).ok()))
     }
 
     /// A user's open connections but for `except`: one round trip.
@@ -303,22 +304,37 @@ impl Store {
         Ok(found.filter(|connection| connection.id != *except).collect())
     }
 
-    /// Forgets connections of a user that are gone: one round trip.
-    pub async fn forget(&self, gone: &[(UserKey, ConnectionId)]) -> Result<(), Error> {
-        try_join_all(gone.iter().map(|(user, connection)| async move {
-            let (delete, remove) = (Cmd::del(keys::connection(connection)), remove(connection, user));
-            try_join(self.redis.run::<()>(&delete), self.redis.run::<()>(&remove)).await
-        }))
-        .await?;
-        Ok(())
+    /// What is known of a connection that has closed: one round trip.
+    pub async fn departure(&self, connection: &ConnectionId) -> Result<Departure, Error> {
+        let get = redis::cmd("HGETALL").arg(keys::connection(connection)).take();
+        let fields: HashMap<String, String> = self.redis.run(&get).await?;
+        let calls = fields.keys().filter_map(|field| Some(Pair::of_note(field)?.1)).collect();
+        let user = fields.get("user").and_then(|user| UserKey::try_from(user.clone()).ok());
+        Ok(Departure { user, calls })
     }
 
-    /// Forgets a closed connection: two round trips, one if it never registered.
-    pub async fn disconnect(&self, connection: &ConnectionId) -> Result<(), Error> {
-        match self.speaker_uncounted(connection).await?.user {
-            Some(user) => self.forget(&[(user, connection.clone())]).await,
-            None => Ok(()),
-        }
+    /// The calls that a connection takes part in for a user, as it has noted: one round trip.
+    pub async fn noted_calls(&self, connection: &ConnectionId, user: &UserKey) -> Result<Vec<Pair>, Error> {
+        let keys = redis::cmd("HKEYS").arg(keys::connection(connection)).take();
+        let fields: Vec<String> = self.redis.run(&keys).await?;
+        let notes = fields.iter().filter_map(|field| Pair::of_note(field));
+        Ok(notes.filter(|(noted, _)| noted == user).map(|(_, pair)| pair).collect())
+    }
+
+    /// Forgets a connection that is gone, and its entry under this user; returns the calls that it took part in: one
+    /// round trip.
+    pub async fn forget(
+        &self,
+        user: Option<&UserKey>,
+        connection: &ConnectionId,
+    ) -> Result<Vec<Pair>, Error> {
+        let forget = FORGET.call(&[keys::connection(connection)]);
+        let removing = async {
+            let Some(user) = user else { return Ok(()) };
+            self.redis.run::<()>(&remove(connection, user)).await
+        };
+        let (fields, ()) = try_join(self.redis.run::<Vec<String>>(&forget), removing).await?;
+        Ok(fields.iter().filter_map(|field| Some(Pair::of_note(field)?.1)).collect())
     }
 
     /// How long what is kept of a connection may stay without it.

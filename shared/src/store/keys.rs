@@ -15,9 +15,12 @@
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
 //! | `u:{u}:moved:<connection>` | string: `<move> <time>`, the last of the connection's moves that brought it to the user or took it away, and the time (ms) of the request by which it left, else -1 | register as somebody else | 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete, retention |
-//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `echo`, `frames` (its bucket) | connect with a ticket, register, end of a call, with a limit any other signal | disconnect, a gone push, expiry |
-//! | `call:{a,b}` | hash: `state`, per connection what it has described | signaling | its end, 24 h |
-//! | `call:{a,b}:held:<connection>` | list of early candidates of a connection | signaling | delivery, 10 s |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `frames` (its bucket), `call:<user>,<peer>` (a call it takes part in) | connect with a ticket, register, offer, answer, with a limit any other signal | disconnect, a gone push, expiry |
+//! | `u:{u}:calls` | sorted set of `<id> <peer>` by time (ms): the calls that the user may be in | offer, resume | their end, 24 h |
+//! | `c:{a,b}` | string: what is known of two users' calls, as JSON | signaling, register, disconnect, end-call | 24 h, or 2 min once the call is over |
+//! | `c:{a,b}:ring` | list: the offer that rings, and its candidates | offer, candidate | answer, end, 60 s |
+//! | `c:{a,b}:early:<connection>` | list of candidates that came before their description | candidate | 10 s |
+//! | `c:{a,b}:waiting:<user>` | list of frames for a side that is away | signaling | resume, 40 s |
 //! | `ticket:{t}` | string: the user it is for | create-ticket | connect, 30 s |
 //!
 //! The braces are Redis Cluster's
@@ -41,6 +44,9 @@ pub const LAYOUT: u32 = 2;
 
 /// All message ids, for listings in open mode.
 pub(super) const ALL: &str = "all";
+
+/// What the fields of a connection begin with that note its calls.
+pub(super) const CALL_NOTE: &str = "call:";
 
 /// The digits of base64 in ASCII order, two of which spell a conversation's 12 bits.
 const DIGITS: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
@@ -103,12 +109,25 @@ pub(super) fn connection(id: &ConnectionId) -> String {
     format!("connection:{{{}}}", encode(id.as_str()))
 }
 
-pub(super) fn call(one: &UserKey, other: &UserKey) -> String {
-    format!("call:{{{}}}", pair(one, other))
+pub(super) fn user_calls(user: &UserKey) -> String {
+    of_user(user, "calls")
 }
 
-pub(super) fn held_candidates(one: &UserKey, other: &UserKey, connection: &ConnectionId) -> String {
-    format!("call:{{{}}}:held:{}", pair(one, other), encode(connection.as_str()))
+pub(super) fn line(pair: [&UserKey; 2]) -> String {
+    let [first, second] = pair.map(|user| encode(user.as_str()));
+    format!("c:{{{first},{second}}}")
+}
+
+pub(super) fn ring(pair: [&UserKey; 2]) -> String {
+    format!("{}:ring", line(pair))
+}
+
+pub(super) fn early(pair: [&UserKey; 2], connection: &ConnectionId) -> String {
+    format!("{}:early:{}", line(pair), encode(connection.as_str()))
+}
+
+pub(super) fn waiting(pair: [&UserKey; 2], user: &UserKey) -> String {
+    format!("{}:waiting:{}", line(pair), encode(user.as_str()))
 }
 
 pub(super) fn ticket(ticket: &str) -> String {
@@ -117,12 +136,6 @@ pub(super) fn ticket(ticket: &str) -> String {
 
 fn of_user(user: &UserKey, what: &str) -> String {
     format!("u:{{{}}}:{what}", encode(user.as_str()))
-}
-
-/// Two users in one order, whichever comes first.
-fn pair(one: &UserKey, other: &UserKey) -> String {
-    let (first, second) = if one <= other { (one, other) } else { (other, one) };
-    format!("{},{}", encode(first.as_str()), encode(second.as_str()))
 }
 
 fn encode(text: &str) -> String {
@@ -170,10 +183,14 @@ mod tests {
             claim(&alice, &client_id("}{")),
             user_connections(&alice),
             moved(&alice, &ConnectionId::from_platform("x}=")),
+            user_calls(&alice),
         ];
         assert_eq!(keys.iter().map(|key| tag(key)).collect::<HashSet<_>>().len(), 1);
         let id = ConnectionId::from_platform("x}=");
-        assert_eq!(tag(&call(&alice, &user("b"))), tag(&held_candidates(&user("b"), &alice, &id)));
+        let pair = [&alice, &bob];
+        for key in [ring(pair), early(pair, &id), waiting(pair, &bob)] {
+            assert_eq!(tag(&key), tag(&line(pair)), "{key}");
+        }
     }
 
     #[test]
@@ -199,8 +216,7 @@ mod tests {
         }
         for (place, one) in names.iter().enumerate() {
             for other in &names[place..] {
-                assert!(seen.insert(call(&user(one), &user(other))), "{one} {other}");
-                assert_eq!(call(&user(one), &user(other)), call(&user(other), &user(one)));
+                assert!(seen.insert(line([&user(one), &user(other)])), "{one} {other}");
             }
             for other in names {
                 assert!(seen.insert(sent_to(&user(one), &user(other))), "{one} {other}");

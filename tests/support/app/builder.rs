@@ -74,6 +74,12 @@ impl AppBuilder {
         self
     }
 
+    /// Frames of one connection are handled one after another.
+    pub fn serial_frames(mut self) -> Self {
+        self.options.serial_frames = true;
+        self
+    }
+
     /// Each function has one instance at most.
     pub fn one_instance(mut self) -> Self {
         self.options.concurrency = 1;

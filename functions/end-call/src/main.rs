@@ -1,0 +1,14 @@
+//! `POST /calls/{peer}/end`: end a call, or keep it from ringing.
+
+mod handler;
+
+use shared::app::PushingApp;
+use shared::http;
+use shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let app = PushingApp::from_env().await?;
+    http::serve(|request| handler::handle(&app, request)).await
+}
