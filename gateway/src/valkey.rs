@@ -76,7 +76,7 @@ struct Running {
     child: Child,
     /// Closing it ends the server.
     lifeline: Option<ChildStdin>,
-    /// What the server writes; while it is open here or there, the folder is in use.
+    /// The file that the server writes; while it is open here or there, the folder is in use.
     log: File,
 }
 

@@ -1,4 +1,4 @@
-//! What a function builds once per cold start. Pushing needs the AWS SDK, so functions that never push leave it out.
+//! The parts that a function builds once per cold start. Pushing needs the AWS SDK, so functions that never push leave it out.
 
 use futures_util::future::join;
 
@@ -19,7 +19,7 @@ pub struct App {
     pub store: Store,
 }
 
-/// The same for a function that also pushes.
+/// The parts of a function that also pushes.
 #[derive(Debug)]
 pub struct PushingApp {
     /// Its settings.
@@ -45,7 +45,7 @@ impl App {
 }
 
 impl PushingApp {
-    /// As [`App::from_env`].
+    /// Reads the environment and connects, as [`App::from_env`] does.
     ///
     /// # Errors
     /// A setting that is missing or malformed.

@@ -82,7 +82,7 @@ pub enum Ender {
     User(UserKey),
 }
 
-/// What happens to a call.
+/// An event in the life of a call.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Event {
     /// An `offer` frame. `spare` becomes the call's id if it opens one and names none.
@@ -141,7 +141,7 @@ pub enum Event {
     },
 }
 
-/// What is to be sent. Frames for one connection are sent in the order of the effects.
+/// A frame to send, or a frame to keep. Frames for one connection are sent in the order of the effects.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Effect {
     /// The event's frame, to every connection of its target. `id` is the call's, none where it makes no call.
@@ -215,7 +215,7 @@ pub enum Effect {
         /// The call.
         id: CallId,
     },
-    /// What was kept for a user while it was away.
+    /// The frames that were kept for a user while it was away.
     GiveWaiting {
         /// Its connection now.
         to: ConnectionId,
@@ -243,7 +243,7 @@ pub enum Reason {
     Busy,
     /// The caller does not want it any more.
     Cancelled,
-    /// Nobody answered.
+    /// It rang for too long.
     Timeout,
     /// The peer connection failed.
     Failed,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-/// What a function knows of its surroundings.
+/// The settings of a function.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `REDIS_URL`: `redis://` or, with TLS, `rediss://`, then `[[user]:password@]host[:port][/db]`. In place of
@@ -71,7 +71,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The same as the AWS crates know them.
+    /// The credentials in the form of the AWS crates.
     pub(crate) fn for_aws(&self) -> aws_credential_types::Credentials {
         aws_credential_types::Credentials::new(
             &self.access_key_id,
@@ -112,7 +112,7 @@ impl Config {
     /// Reads the environment.
     ///
     /// # Errors
-    /// As [`Config::read`].
+    /// A setting that is missing or malformed, as for [`Config::read`].
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())

@@ -10,7 +10,7 @@ use crate::ids::{A_USER_KEY, UserKey};
 /// The last two hold their cause, which is logged and never sent.
 #[derive(Debug)]
 pub enum Error {
-    /// What was sent cannot be understood; the sentence says what is wrong.
+    /// The request cannot be understood; the sentence says what is wrong.
     InvalidRequest(Cow<'static, str>),
     /// The request has no principal.
     Unauthenticated,
@@ -43,16 +43,16 @@ const UNAVAILABLE: &str = "The store is unavailable, try again";
 const RATE_LIMITED: &str = "Too many requests, try again later";
 const INTERNAL: &str = "Internal server error";
 
-/// What went wrong inside.
+/// The cause of a failure inside.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
-    /// What was sent cannot be understood.
+    /// The request cannot be understood.
     pub fn invalid(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidRequest(sentence.into())
     }
 
-    /// What was sent names no user there.
+    /// The request names no user there.
     pub fn invalid_user_key(name: &str) -> Self {
         Self::invalid(format!("{name} must be {A_USER_KEY}"))
     }
@@ -83,7 +83,7 @@ impl Error {
         }
     }
 
-    /// What is logged and never sent.
+    /// The cause, which is logged and never sent.
     pub fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Unavailable(cause) | Self::Internal(cause) => Some(cause),

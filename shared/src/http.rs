@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ids::{MessageId, UserKey};
 use crate::json::{Object, ParseError};
 
-/// What a handler answers when all went well.
+/// The answer of a handler when all went well.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -44,7 +44,7 @@ impl Answer {
     /// `200` with this as JSON.
     ///
     /// # Errors
-    /// What does not serialize.
+    /// The data does not serialize.
     pub fn of(data: &impl Serialize) -> Result<Self, Error> {
         serde_json::to_string(data).map(Self::json).map_err(|error| Error::Internal(error.into()))
     }
@@ -60,12 +60,12 @@ impl Answer {
         Ok(Self::json(serde_json::to_string(&done).map_err(internal)?))
     }
 
-    /// The same with status `201`.
+    /// The answer with status `201`.
     pub fn created(self) -> Self {
         Self { status: StatusCode::CREATED, ..self }
     }
 
-    /// The same with one more header.
+    /// The answer with one more header.
     pub fn header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
         self
@@ -153,10 +153,10 @@ impl<'a> Fields<'a> {
         Ok(self.whole_text(name)?.filter(|text| !text.is_empty()))
     }
 
-    /// The same, even if it is empty.
+    /// A field's text, even if it is empty.
     ///
     /// # Errors
-    /// As [`Fields::text`].
+    /// [`Error::InvalidRequest`] for a value of another type, as [`Fields::text`].
     pub fn whole_text(&self, name: &str) -> Result<Option<String>, Error> {
         self.0.text(name).map_err(|_| Error::invalid(format!("{name} must be a string")))
     }

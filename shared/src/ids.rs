@@ -17,7 +17,7 @@ pub const USER_KEY_BYTES: usize = 128;
 #[serde(try_from = "String")]
 pub struct UserKey(String);
 
-/// What a user key is, for sentences that say "… must be".
+/// Describes a user key, for sentences that say "… must be".
 pub const A_USER_KEY: &str = "a user key: 1 to 128 bytes, no control characters";
 
 /// The text is no user key.
@@ -60,7 +60,7 @@ impl ConnectionId {
 /// Shortest and longest id of a call, in bytes of UTF-8.
 const CALL_ID_BYTES: std::ops::RangeInclusive<usize> = 8..=64;
 
-/// What an id that the server makes up for a call begins with.
+/// An id that the server makes up for a call begins so.
 const SERVER_MADE: &str = "s-";
 
 /// Names a call: a text of 8 to 64 bytes that its caller made up, or else the server.
@@ -191,7 +191,7 @@ pub fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The same of a time in milliseconds since 1970.
+/// A time in milliseconds since 1970 as clients see it.
 pub fn timestamp_ms(milliseconds: u64) -> String {
     let time = i64::try_from(milliseconds).ok().and_then(DateTime::from_timestamp_millis);
     timestamp(time.unwrap_or_default())

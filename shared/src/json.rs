@@ -122,7 +122,7 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
 
-        // As bytes, serde_json reads a lone surrogate as the three bytes that UTF-8 forbids; as text it refuses it.
+        // serde_json reads a lone surrogate in bytes as the three bytes that UTF-8 forbids, and refuses it in text.
         deserializer.deserialize_bytes(Bytes)
     }
 }

@@ -1,4 +1,4 @@
-//! What the functions share. Each rule has one home:
+//! The crate that the functions share. Each rule has one home:
 //!
 //! | module | owns |
 //! |---|---|

@@ -174,7 +174,7 @@ impl PostError {
 mod tests {
     use super::*;
 
-    /// What botocore's `SigV4Auth` makes of the same requests at the same time.
+    /// The signatures that botocore's `SigV4Auth` makes of the same requests at the same time.
     #[test]
     fn signatures_equal_botocores() {
         let deployed = (

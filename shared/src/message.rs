@@ -18,7 +18,7 @@ const CLIENT_ID_BYTES: usize = 64;
 /// Longest `metadata`, in bytes as sent.
 const METADATA_BYTES: usize = 1_024;
 
-/// What a message says: 1 to [`CONTENT_BYTES`] bytes of any Unicode.
+/// The text of a message: 1 to [`CONTENT_BYTES`] bytes of any Unicode.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Content(String);
 
@@ -103,7 +103,7 @@ impl PartialEq for Metadata {
     }
 }
 
-/// What a sender gives of a message.
+/// The part of a message that its sender gives.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
     /// The text.
@@ -114,7 +114,7 @@ pub struct Draft {
     pub metadata: Option<Metadata>,
 }
 
-/// What an edit does with the metadata.
+/// An edit's change of the metadata.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum MetadataChange {
     /// It stays as it is.

@@ -28,13 +28,13 @@ impl Notifier {
         self.notify(feeds, |event_id| to_json(&Notification::NewMessage { data, event_id })).await;
     }
 
-    /// The same of an edited message.
+    /// Tells every connection of these feeds of an edited message, by its JSON. Never fails, like [`Notifier::created`].
     pub async fn updated(&self, message: &str, feeds: Vec<Feed>) {
         let Ok(data) = serde_json::from_str(message) else { return };
         self.notify(feeds, |event_id| to_json(&Notification::UpdateMessage { data, event_id })).await;
     }
 
-    /// The same of a deleted message.
+    /// Tells every connection of these feeds of a deleted message. Never fails, like [`Notifier::created`].
     pub async fn deleted(&self, id: MessageId, feeds: Vec<Feed>) {
         let id = &id.to_string();
         let frame =
@@ -91,7 +91,7 @@ impl Notifier {
             }
         }
         let closing = self.close_all(&missed, Deadline::for_closing());
-        join(self.calls.forget(gone, None, deadline), closing).await;
+        join(self.calls.forget(gone, deadline), closing).await;
     }
 
     /// Pushes one frame to a connection, whichever user it speaks for.

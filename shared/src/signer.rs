@@ -22,7 +22,7 @@ impl Signer {
         Self { region: region.to_owned(), identity: credentials.into() }
     }
 
-    /// What a request must carry for `service` to take it.
+    /// The headers that a request must carry for `service` to take it.
     pub(crate) fn sign(
         &self,
         service: &str,

@@ -66,7 +66,7 @@ pub async fn serve_connect(
 /// Serves `$disconnect` for the life of this process. Its client hears of no failure.
 ///
 /// # Errors
-/// As [`serve_connect`].
+/// The Lambda runtime's own, as for [`serve_connect`].
 pub async fn serve_disconnect(
     app: &PushingApp,
     handle: impl AsyncFn(&PushingApp, &ConnectionId) -> Result<(), Error>,
@@ -80,7 +80,7 @@ pub async fn serve_disconnect(
 /// Serves one-way routes for the life of this process: a failure is pushed to the frame's sender.
 ///
 /// # Errors
-/// As [`serve_connect`].
+/// The Lambda runtime's own, as for [`serve_connect`].
 pub async fn serve_frames(
     app: &PushingApp,
     handle: impl AsyncFn(&PushingApp, &Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
@@ -98,7 +98,7 @@ pub async fn serve_frames(
 /// Serves a two-way route for the life of this process: a failure is the route's response.
 ///
 /// # Errors
-/// As [`serve_connect`].
+/// The Lambda runtime's own, as for [`serve_connect`].
 pub async fn serve_two_way(
     handle: impl AsyncFn(&Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
 ) -> Result<(), lambda_runtime::Error> {

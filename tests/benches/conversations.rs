@@ -1,4 +1,4 @@
-//! What a page of 50 of 10,000 conversations takes with few and with many messages stored: the ratio is what counts.
+//! The time of a page of 50 of 10,000 conversations with few and with many messages stored: the ratio is what counts.
 //!
 //! `cargo bench -p tests --bench conversations`; `--messages N` stores other than 1,000,000.
 

@@ -1,4 +1,4 @@
-//! What one user's flood, at 50 times the limit, does to another's sends: their times with it and without.
+//! The effect of one user's flood, at 50 times the limit, on another's sends: their times with it and without.
 //!
 //! `cargo bench -p tests --bench limits`; `--seconds N` measures each round longer.
 

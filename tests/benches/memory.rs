@@ -1,4 +1,4 @@
-//! What a message costs in the store's memory, on Redis where `redis-server` is on PATH, and on Valkey: in many short
+//! The memory that a message takes in the store, on Redis where `redis-server` is on PATH, and on Valkey: in many short
 //! conversations and in one long one. Fails where Redis 7 needs more than the bounds of docs/scale.md.
 //!
 //! `cargo bench -p tests --bench memory`

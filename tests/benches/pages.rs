@@ -1,4 +1,4 @@
-//! What a page of 1,000 messages of one conversation costs on a cluster of three primaries, beside a single server: how
+//! The cost of a page of 1,000 messages of one conversation on a cluster of three primaries, beside a single server: how
 //! long it takes, in turns, and in how many commands; and what more messages stored do to it.
 //!
 //! `cargo bench -p tests --bench pages`

@@ -1,4 +1,4 @@
-//! What opening, registering and closing connections costs.
+//! The costs of opening, registering and closing connections.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ async fn a_connection_costs_nothing_until_it_registers() {
 #[tokio::test]
 async fn a_register_costs_one_round_trip_and_a_close_two() {
     let meter = Meter::start().await;
-    // What closes costs something as well, so nothing does meanwhile.
+    // A connection that closes costs something as well, so none does meanwhile.
     let mut open = Vec::new();
     for count in DEVICES {
         let alice = meter.app.user("alice");
@@ -75,7 +75,7 @@ async fn a_ticket_costs_one_round_trip_and_binds_a_connection_in_two() {
     let (device, bill) = meter.measure(meter.app.enter(&ticket)).await;
     bill.assert(2);
     let mut device = device.expect("a good ticket");
-    // Whom the connection is bound to has to be read first.
+    // The user that the connection is bound to has to be read first.
     meter.measure_unseen(device.send(json!({ "type": "register" }))).await.assert(2);
     device.expect("registered").await;
     meter.measure_unseen(device.close()).await.assert(2);

@@ -1,4 +1,4 @@
-//! What conversations, markers and typing cost.
+//! The costs of conversations, markers and typing.
 
 use serde_json::json;
 use support::{User, encoded};
@@ -46,7 +46,7 @@ async fn a_mark_costs_one_round_trip_however_many_devices_get_it() {
         let ((), bill) = meter.measure(mark(&meter, &alice, with, note["id"].as_str().expect("an id"))).await;
         bill.assert(1);
     }
-    // What closes costs something as well, so nothing does meanwhile.
+    // A connection that closes costs something as well, so none does meanwhile.
     let mut open = Vec::new();
     for count in DEVICES {
         let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
@@ -66,7 +66,7 @@ async fn a_mark_costs_one_round_trip_however_many_devices_get_it() {
 #[tokio::test]
 async fn typing_costs_two_round_trips() {
     let meter = Meter::start().await;
-    // What closes costs something as well, so nothing does meanwhile.
+    // A connection that closes costs something as well, so none does meanwhile.
     let mut open = Vec::new();
     for count in [0, 1, 3] {
         let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));

@@ -12,7 +12,7 @@ use crate::meter::Meter;
 /// More commands than any operation has.
 const COMMANDS: usize = 12;
 
-/// What is done to an operation.
+/// An interruption of an operation.
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     commands: usize,
@@ -82,7 +82,7 @@ impl Interrupted<'_> {
                 reply
             }
         };
-        // What comes next is to pass.
+        // The next command is to pass.
         self.unharmed.set(self.meter.take_interruption());
         if what == Interruption::Cut || self.unharmed.get() {
             assert!(reply.status < 300, "{:?}: {}", self.trial, reply.text());

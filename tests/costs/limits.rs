@@ -1,4 +1,4 @@
-//! What limits cost: no round trip more, and what is refused at most two.
+//! The costs of limits: no round trip more, and at most two for what is refused.
 
 use hyper::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What every operation costs: round trips to the store and pushes, counted between the real functions, a real
+//! The costs of every operation: round trips to the store and pushes, counted between the real functions, a real
 //! gateway and a real server.
 
 mod calls;

@@ -1,4 +1,4 @@
-//! What messages cost.
+//! The costs of messages.
 
 use hyper::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::meter::{DEVICES, Meter, assert_pushed};
 #[tokio::test]
 async fn a_message_costs_the_same_however_many_devices_get_it() {
     let meter = Meter::start().await;
-    // What closes costs something as well, so nothing does meanwhile.
+    // A connection that closes costs something as well, so none does meanwhile.
     let mut open = Vec::new();
     for count in DEVICES {
         let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));

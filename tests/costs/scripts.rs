@@ -1,4 +1,4 @@
-//! What scripts cost: their text goes over each connection once, their hash from then on.
+//! The costs of scripts: their text goes over each connection once, their hash from then on.
 
 use crate::meter::Meter;
 

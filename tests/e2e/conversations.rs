@@ -108,7 +108,7 @@ fn unread(reply: &Reply) -> u64 {
     unread
 }
 
-/// What is unread in each conversation, the latest first.
+/// The unread counts of the conversations, the latest first.
 fn unreads(listed: &[Value]) -> Vec<u64> {
     listed.iter().map(|entry| entry["unread"].as_u64().expect("a number")).collect()
 }
@@ -581,7 +581,7 @@ async fn a_message_that_a_slower_clock_puts_below_the_marker_counts_as_read() {
     assert!(id(&early) < id(&late));
     let listed = bob.user.list_conversation(&alice.user).await;
     assert_eq!(listed, [early.clone(), late.clone()]);
-    // What a recount from that list gives, in which nothing of the other user is after the marker.
+    // A recount from that list gives the same: nothing of the other user is after the marker.
     assert_eq!(alice.conversations().await, [entry(&bob, &late, 0, Some(&late), None)]);
     bob.delete(&late).await;
     assert_eq!(alice.conversations().await, [entry(&bob, &early, 0, Some(&late), None)]);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use support::StoreKind::SecureCluster;
 use support::{App, Reply, User, encoded, in_time};
 
-/// What the devices of a run share.
+/// The state that the devices of a run share.
 struct Soak {
     app: App,
     users: Vec<User>,
@@ -18,7 +18,7 @@ struct Soak {
     done: [AtomicUsize; 5],
 }
 
-/// What a device does.
+/// An act of a device.
 const KINDS: [&str; 5] = ["send", "retry", "edit", "delete", "mark"];
 
 fn setting(name: &str) -> Option<u64> {

@@ -296,7 +296,7 @@ async fn edits_and_a_delete_at_once_are_told_as_one_delete() {
     }
 }
 
-/// What a client holds, applied as the protocol says.
+/// A client's messages, with events applied as the protocol says.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Held {
     messages: BTreeMap<String, Message>,

@@ -65,7 +65,7 @@ async fn an_instance_that_only_reads_finds_the_new_primary_within_a_minute() {
     let before = alice.post_message(&bob, "before").await;
     assert_eq!(bob.read_message(&before).await.json(), before);
     pair.fail_over().await;
-    // What the old primary holds is old from now on.
+    // The data of the old primary is old from now on.
     pair.old.tell("REPLICAOF 127.0.0.1 1").await;
     let after = alice.post_message(&bob, "after").await;
     bob.read_message(&after).await.assert_not_found();

@@ -77,7 +77,7 @@ async fn sends_edits_and_deletes_share_one_bucket_of_their_user() {
         reply.status == 200
     });
     assert_bucket(1 + taken.await, 4, 1.0, since);
-    // Whoever is refused changes nothing, and another user's bucket is another one.
+    // A refused request changes nothing, and another user's bucket is another one.
     assert_eq!(send(&other, &alice, None).await.status, 201);
     assert_eq!(client.get(&path(&message)).await.json()["content"], "edited");
 

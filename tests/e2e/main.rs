@@ -5,6 +5,8 @@
 //! keys at once or concurrent writers meet in the store, and else on the single server.
 
 mod authorization;
+mod calling;
+mod calls;
 mod changing_cluster;
 mod closed_mode;
 mod conversations;
@@ -26,6 +28,7 @@ mod generated_requests;
 mod get_message;
 mod limits;
 mod list_messages;
+mod lost_calls;
 mod lost_connections;
 mod metadata;
 mod notifications;

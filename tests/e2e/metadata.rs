@@ -1,4 +1,4 @@
-//! What clients add to a message for each other.
+//! Metadata, which clients add to a message for each other.
 
 use serde_json::{Value, json};
 use support::App;

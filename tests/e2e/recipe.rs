@@ -36,7 +36,7 @@ pub(crate) struct RecipeClient {
     name: String,
 }
 
-/// What a client shows, and how that came.
+/// The messages that a client shows, and how that came.
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Shown {
     pub(crate) messages: Vec<Message>,

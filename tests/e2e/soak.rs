@@ -84,7 +84,7 @@ struct Soak {
     lost_pushes: Cell<usize>,
 }
 
-/// What a writer's messages hold in the end, by id.
+/// The contents of a writer's messages in the end, by id.
 type Expected = BTreeMap<String, Message>;
 
 fn add(cell: &Cell<usize>, count: usize) {

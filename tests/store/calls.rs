@@ -1,4 +1,4 @@
-//! What is known of two users' calls, compared and swapped, and the frames held for it.
+//! The line between two users, compared and swapped, and the frames held for it.
 
 use rstest::rstest;
 use shared::call::Line;

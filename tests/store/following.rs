@@ -68,7 +68,7 @@ impl Reader {
     }
 }
 
-/// What is told: a letter for the kind, and the JSON.
+/// A change as it is told: a letter for the kind, and the JSON.
 fn told(event: &Event) -> (char, Option<&str>) {
     match &event.change {
         Change::Created(json) => ('c', Some(json)),

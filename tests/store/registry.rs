@@ -75,7 +75,7 @@ async fn registering_again_changes_nothing(#[values(Single, SecureCluster)] stor
         oldest: Vec::new(),
         calls: Vec::new(),
         is_new: false,
-        left: None,
+        left_calls: Vec::new(),
     };
     assert_eq!(again, nothing);
     assert_eq!(world.score(&keys::connections(&alice), &keys::members(&phone)[0]).await, before);
@@ -144,7 +144,7 @@ async fn the_oldest_beyond_twenty_are_returned_and_left_out() {
     for age in 0..MOST + 1 {
         let id = connection(&format!("{}", 9 - age % 10));
         let expiry = now + 600_000 + i64::try_from(MOST - age).expect("a small number");
-        // What an entry begins with must not count.
+        // The beginning of an entry must not count.
         let entry = keys::members(&id)[age % 2].clone();
         let _: () = world.raw(&Cmd::zadd(keys::connections(&alice), entry, expiry)).await;
         older.push(id);

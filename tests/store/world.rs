@@ -104,12 +104,12 @@ impl World {
         entries.iter().map(|entry| Logged::parse(entry)).collect()
     }
 
-    /// What a user's log says of messages: `c` for a new one, `u` for an edit, `d` for a delete.
+    /// The changes of messages in a user's log: `c` for a new one, `u` for an edit, `d` for a delete.
     pub(crate) async fn changes(&self, user: &UserKey) -> String {
         self.log(user).await.into_iter().map(|logged| logged.change).collect()
     }
 
-    /// What is stored under a message's id.
+    /// The record under a message's id.
     pub(crate) async fn stored(&self, message: &Message) -> Option<String> {
         self.raw(&Cmd::get(keys::message(message))).await
     }
@@ -212,7 +212,7 @@ impl World {
         self.store.speaker(connection).await.expect("the store answers")
     }
 
-    /// What the end of a connection does.
+    /// Forgets a connection, as its end does.
     pub(crate) async fn disconnect(&self, connection: &ConnectionId) {
         let departure = self.store.departure(connection).await.expect("the store answers");
         self.store.forget(departure.user.as_ref(), connection).await.expect("the store answers");
@@ -256,7 +256,7 @@ pub(crate) fn metadata(text: &str) -> Metadata {
     Metadata::parse(&raw).expect("valid metadata")
 }
 
-/// What a claim notes of what was sent.
+/// The hash that a claim notes of what was sent.
 fn hash(receiver: &UserKey, draft: &Draft) -> String {
     let metadata = draft.metadata.as_ref().map_or("", Metadata::as_str);
     let sent = format!("{}\0{metadata}\0{}", receiver.as_str(), draft.content.as_str());

@@ -42,4 +42,4 @@ pub use reply::Reply;
 pub use skip::skip;
 pub use store::{StoreKind, TestStore};
 pub use user::{Message, User, encoded};
-pub use waiting::{in_time, wait_until};
+pub use waiting::{in_time, wait_until, wait_until_for};

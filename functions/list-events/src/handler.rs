@@ -1,4 +1,4 @@
-//! What changed for a user since a position in their log: each message once, in its present state.
+//! The changes of a user's messages since a position in their log: each message once, in its present state.
 
 use lambda_http::Request;
 use serde::Serialize;

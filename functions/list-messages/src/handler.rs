@@ -16,7 +16,7 @@ const MOST: usize = 1000;
 const INVALID_CURSOR: &str = "before and after must be message ids";
 const BOTH_CURSORS: &str = "before and after exclude each other";
 
-/// What the query asks for.
+/// The page that the query asks for.
 #[derive(Debug, Eq, PartialEq)]
 struct Query {
     limit: Option<usize>,

@@ -23,9 +23,7 @@ pub(crate) async fn handle(
     let registration = store.register(connection, &user, frame.recover, arrival.at_ms).await?;
 
     let deadline = Deadline::start();
-    if let Some(left) = &registration.left {
-        calls.leave(connection, store.noted_calls(connection, left).await?, deadline).await;
-    }
+    calls.leave(connection, registration.left_calls, deadline).await;
     let (hints, resumes) = (&registration.calls, frame.call_id.as_ref());
     let mut joined = calls.join(&user, connection, hints, registration.is_new, resumes, deadline).await?;
 

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Program, Valkey};
 
-/// What was written in so long may be lost with the machine.
+/// Writes of so long may be lost with the machine.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A server that dies again and again is started so often.

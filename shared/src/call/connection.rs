@@ -23,7 +23,9 @@ impl Line {
         let fate = self.fate(offer);
         match self.live_mut() {
             Some(call) if call.id == *offer && call.is_ringing() => {
-                call.given.extend(to.iter().map(|connection| (connection.clone(), now)));
+                for connection in to {
+                    call.given.entry(connection.clone()).or_insert(now);
+                }
                 Vec::new()
             }
             Some(call) if call.id == *offer => {
@@ -54,8 +56,10 @@ impl Line {
 
     /// A `$disconnect`, or a push that found the connection gone.
     pub(super) fn lost(&mut self, connection: &ConnectionId, now: u64) -> Vec<Effect> {
-        self.devices.remove(connection);
-        let Some(call) = self.live_mut() else { return Vec::new() };
+        let Some(call) = self.live_mut() else {
+            self.devices.remove(connection);
+            return Vec::new();
+        };
         // Another device that rang is forgotten, and the call rings on.
         call.given.remove(connection);
         let can_resume = call.can_resume();

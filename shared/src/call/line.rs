@@ -1,4 +1,4 @@
-//! What is known of the calls between two users: the present or last one, the ids that are over, and what each
+//! The knowledge of the calls between two users: the present or last one, the ids that are over, and what each
 //! connection did last.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub struct Line {
     /// Ids that may not ring: of earlier calls, and those ended beforehand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     over: Vec<(CallId, Ended)>,
-    /// What is remembered of connections.
+    /// The connections that are remembered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) devices: BTreeMap<ConnectionId, Device>,
 }
@@ -87,7 +87,7 @@ pub struct Ended {
     pub reason: Reason,
 }
 
-/// What is remembered of a connection between two users, whether or not it takes part in their call.
+/// The last acts of a connection between two users, whether or not it takes part in their call.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Device {
     /// Its last description in the present call; its candidates follow that.
@@ -187,7 +187,7 @@ impl Line {
         }
     }
 
-    /// What is remembered of a connection, from now on if nothing was.
+    /// The entry of a connection, a new one if there is none.
     pub(super) fn device(&mut self, connection: &ConnectionId, now: u64) -> &mut Device {
         let device = self.devices.entry(connection.clone()).or_default();
         device.seen = device.seen.max(now);
@@ -249,7 +249,7 @@ impl Line {
         }
     }
 
-    /// What is known at a time.
+    /// The line as it is at a time, without what is old.
     pub fn at(&self, now: u64) -> Self {
         let mut line = self.clone();
         line.forget_old(now);

@@ -16,7 +16,7 @@ pub(super) struct Outbox {
     marks: Vec<Mark>,
 }
 
-/// What is among the frames for a connection.
+/// Says which kinds of frames a connection is sent.
 #[derive(Debug, Default)]
 pub(super) struct Mark {
     /// Whether a description is among the frames.
@@ -42,7 +42,7 @@ pub(super) struct Sent {
     pub(super) missed: Vec<(UserKey, ConnectionId)>,
 }
 
-/// What effects are made of.
+/// The parts that frames are made of.
 pub(super) struct Material<'a> {
     /// The two users.
     pub(super) pair: &'a Pair,
@@ -52,7 +52,7 @@ pub(super) struct Material<'a> {
     pub(super) relayed: Option<Relayed<'a>>,
     /// The offer that rings and its candidates, and the user they are for.
     pub(super) ring: Option<(&'a UserKey, Vec<String>)>,
-    /// What waited for a user that was away.
+    /// The frames that waited for a user that was away.
     pub(super) waiting: &'a [Held],
 }
 
@@ -187,7 +187,7 @@ impl Outbox {
 }
 
 impl Sent {
-    /// What came of pushes, by what was among their frames.
+    /// The outcome of pushes, by the kinds of their frames.
     pub(super) fn of(done: Vec<(Push, Delivery)>, marks: Vec<Mark>) -> Self {
         let mut sent = Self::default();
         for ((Push { user, connection, .. }, delivery), mark) in done.into_iter().zip(marks) {

@@ -21,7 +21,7 @@ pub struct Registered<'a> {
     pub event_id: &'a str,
     /// The user's live calls.
     pub calls: &'a [CallEntry<'a>],
-    /// As in the `register` frame.
+    /// The `ref` of the `register` frame.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
 }
@@ -132,14 +132,14 @@ pub struct DeletedMessage<'a> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "read")]
 pub struct Read<'a> {
-    /// Who read, and up to where.
+    /// The reader, and how far they have read.
     pub data: ReadData<'a>,
 }
 
 /// How far a conversation has been read.
 #[derive(Debug, Serialize)]
 pub struct ReadData<'a> {
-    /// Who read.
+    /// The user that has read.
     pub reader: &'a UserKey,
     /// The other user.
     pub with: &'a UserKey,

@@ -36,7 +36,7 @@ const MOST_SHOWN: usize = 20;
 /// A line as it was read, and the store's clock then.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    /// What is known of the two users' calls.
+    /// The two users' calls.
     pub line: Line,
     /// The offer that rings and its candidates, where they were asked for.
     pub ring: Vec<Held>,
@@ -58,7 +58,7 @@ pub struct Held {
     pub frame: String,
 }
 
-/// What a swap does besides.
+/// Moves of frames that a swap makes in the same step.
 #[derive(Debug, Default)]
 pub struct Moves<'a> {
     /// Holds this offer as the one that rings.
@@ -75,14 +75,14 @@ pub struct Moves<'a> {
     pub grows: bool,
 }
 
-/// What a swap handed over.
+/// The frames that a swap handed over.
 #[derive(Debug, Default)]
 pub struct Handed {
     /// From the offer that rings.
     pub ring: Vec<Held>,
     /// Early candidates.
     pub early: Vec<Held>,
-    /// What waited.
+    /// Frames that waited for a user.
     pub waiting: Vec<Held>,
 }
 
@@ -102,7 +102,7 @@ pub enum List<'a> {
     Early(&'a ConnectionId),
     /// The offer that rings, and its candidates.
     Ring,
-    /// What waits for a user that is away.
+    /// Frames that wait for a user that is away.
     Waiting(&'a UserKey),
 }
 
@@ -115,7 +115,7 @@ pub struct Hint {
     pub id: CallId,
 }
 
-/// What scripts on a line begin with. A list holds at most so many frames and bytes, and takes no more.
+/// The beginning of scripts on a line. A list holds at most so many frames and bytes, and takes no more.
 macro_rules! of_lines {
     ($script:literal) => {
         concat!(
@@ -245,7 +245,7 @@ impl Opened {
         line.summary(reader, self.now())
     }
 
-    /// What is known now.
+    /// The line as it is now.
     pub fn present(&self) -> Line {
         self.line.at(self.now())
     }
@@ -294,7 +294,7 @@ impl Store {
         Opened::new(now, stored, ring)
     }
 
-    /// The same for several pairs: one round trip.
+    /// Reads what is known of several pairs: one round trip.
     pub async fn open_lines(&self, pairs: &[Pair], with_ring: bool) -> Result<Vec<Opened>, Error> {
         try_join_all(pairs.iter().map(|pair| self.open_line(pair, with_ring))).await
     }

@@ -23,7 +23,7 @@ const LIFETIME_MARGIN: Duration = Duration::from_secs(600);
 /// How long a connection's move to or from a user is remembered: longer than any function may run.
 const MOVED_SECONDS: u64 = 600;
 
-/// What an entry begins with, before the connection's id.
+/// An entry begins with one of these, before the connection's id.
 const PLAIN: char = '-';
 const RECOVERS: char = 'r';
 
@@ -36,7 +36,7 @@ pub struct Connection {
     pub recovers: bool,
 }
 
-/// What a `register` found.
+/// The findings of a `register`.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Registration {
     /// The user's latest event.
@@ -47,11 +47,11 @@ pub struct Registration {
     pub calls: Vec<Hint>,
     /// Whether the connection was not entered before.
     pub is_new: bool,
-    /// The user that it spoke for until now.
-    pub left: Option<UserKey>,
+    /// The calls that it may take part in for a user that it spoke for until now.
+    pub left_calls: Vec<Pair>,
 }
 
-/// What is known of a connection that has closed.
+/// The user and calls of a connection that has closed.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Departure {
     /// The user it spoke for.
@@ -60,7 +60,7 @@ pub struct Departure {
     pub calls: Vec<Pair>,
 }
 
-/// What entering a connection found.
+/// The findings of entering a connection.
 struct Entered {
     event_id: String,
     /// Whether it was not entered, since it left the user.
@@ -71,9 +71,9 @@ struct Entered {
 }
 
 impl Entered {
-    fn registration(self, left: Option<UserKey>) -> Registration {
+    fn registration(self, left_calls: Vec<Pair>) -> Registration {
         let Self { event_id, oldest, calls, is_new, .. } = self;
-        Registration { event_id, oldest, calls, is_new, left }
+        Registration { event_id, oldest, calls, is_new, left_calls }
     }
 }
 
@@ -123,7 +123,7 @@ return {0, event, 0, oldest, redis.call('ZREVRANGE', calls, 0, ARGV[12]), is_new
 ));
 
 /// Makes a connection speak for a user, unless it has no token for its frame, or a later request made it speak for
-/// another; returns whether it does, how often it has moved, and whom it has left and may still be entered for. That is
+/// another; returns whether it does, how often it has moved, and the user it has left and may still be entered for, and what it has noted. The former is
 /// kept until it has been dealt with, so that it is not forgotten when this answer is lost.
 static SPEAK: Script = Script::new(of_buckets!(
     "
@@ -131,15 +131,17 @@ local connection, user, at, seconds = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[
 local wait = take(connection, 'frames', ARGV[4], ARGV[5])
 local before = redis.call('HMGET', connection, 'user', 'at', 'moves')
 local former, latest, moves = before[1] or user, tonumber(before[2] or 0), tonumber(before[3] or 0)
-if wait > 0 then return {wait, before[1] == user and 1 or 0, moves, false} end
+local notes = {}
+if wait > 0 then return {wait, before[1] == user and 1 or 0, moves, false, notes} end
 if former ~= user then
-  if latest > at then return {0, 0, moves, false} end
+  if latest > at then return {0, 0, moves, false, notes} end
+  notes = redis.call('HKEYS', connection)
   moves = moves + 1
   redis.call('HSET', connection, 'left', former, 'moves', moves)
 end
 redis.call('HSET', connection, 'user', user, 'at', string.format('%.0f', math.max(at, latest)))
 redis.call('EXPIRE', connection, seconds)
-return {0, 1, moves, redis.call('HGET', connection, 'left')}
+return {0, 1, moves, redis.call('HGET', connection, 'left'), notes}
 "
 ));
 
@@ -213,7 +215,7 @@ impl Store {
         let speak = limited(speak, self.limits.frames);
         let entering = self.enter_connection(connection, user, recovers, at_ms, None);
         let (spoke, entered) = join(self.redis.run(&speak), entering).await;
-        let (wait, speaks, moves, left): (u64, bool, u64, Option<String>) = spoke?;
+        let (wait, speaks, moves, left, notes): (u64, bool, u64, Option<String>, Vec<String>) = spoke?;
         if !speaks {
             // It speaks for another user, or for none: by a later request, which may have been too early to take this
             // entry out, or because it has no token for this one.
@@ -222,7 +224,7 @@ impl Store {
         taken(wait)?;
         let mut entered = entered?;
         if !speaks {
-            return Ok(entered.registration(None));
+            return Ok(entered.registration(Vec::new()));
         }
         let left = left.and_then(|left| UserKey::try_from(left).ok()).filter(|left| left != user);
         let leaving = async {
@@ -244,7 +246,10 @@ impl Store {
             entered.calls = again.calls;
             entered.is_new |= again.is_new;
         }
-        Ok(entered.registration(left))
+        // Fields of the new user's calls are from before it left that user the last time.
+        let left_calls =
+            notes.iter().filter_map(|field| Pair::of_note(field)).filter(|(noted, _)| noted != user);
+        Ok(entered.registration(left_calls.map(|(_, pair)| pair).collect()))
     }
 
     async fn enter_connection(
@@ -291,7 +296,7 @@ impl Store {
         Ok(user.and_then(|user| UserKey::try_from(user).ok()))
     }
 
-    /// The same for a frame that is never refused.
+    /// The user that a connection speaks for, whose frame is never refused: one round trip.
     pub async fn speaker_uncounted(&self, connection: &ConnectionId) -> Result<Option<UserKey>, Error> {
         let user: Option<String> = self.redis.run(&Cmd::hget(keys::connection(connection), "user")).await?;
         Ok(user.and_then(|user| UserKey::try_from(user).ok()))
@@ -304,21 +309,13 @@ impl Store {
         Ok(found.filter(|connection| connection.id != *except).collect())
     }
 
-    /// What is known of a connection that has closed: one round trip.
+    /// Reads the user and calls of a connection that has closed: one round trip.
     pub async fn departure(&self, connection: &ConnectionId) -> Result<Departure, Error> {
         let get = redis::cmd("HGETALL").arg(keys::connection(connection)).take();
         let fields: HashMap<String, String> = self.redis.run(&get).await?;
         let calls = fields.keys().filter_map(|field| Some(Pair::of_note(field)?.1)).collect();
         let user = fields.get("user").and_then(|user| UserKey::try_from(user.clone()).ok());
         Ok(Departure { user, calls })
-    }
-
-    /// The calls that a connection takes part in for a user, as it has noted: one round trip.
-    pub async fn noted_calls(&self, connection: &ConnectionId, user: &UserKey) -> Result<Vec<Pair>, Error> {
-        let keys = redis::cmd("HKEYS").arg(keys::connection(connection)).take();
-        let fields: Vec<String> = self.redis.run(&keys).await?;
-        let notes = fields.iter().filter_map(|field| Pair::of_note(field));
-        Ok(notes.filter(|(noted, _)| noted == user).map(|(_, pair)| pair).collect())
     }
 
     /// Forgets a connection that is gone, and its entry under this user; returns the calls that it took part in: one

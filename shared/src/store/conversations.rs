@@ -50,14 +50,14 @@ pub struct Marked {
     pub connections: Vec<(UserKey, Vec<Connection>)>,
 }
 
-/// What a conversation has besides its messages.
+/// The data of a conversation besides its messages.
 struct Markers {
     unread: u64,
     read: Option<MessageId>,
     read_by_peer: Option<MessageId>,
 }
 
-/// What the scripts of markers share: messages above a marker, and not below the oldest that are kept.
+/// The shared beginning of the scripts of markers: messages above a marker, and not below the oldest that are kept.
 macro_rules! of_markers {
     ($script:literal) => {
         concat!(

@@ -50,7 +50,7 @@ pub struct Event {
     pub change: Change,
 }
 
-/// What a client has to do about a message.
+/// The change that a client has to make.
 #[derive(Debug)]
 pub enum Change {
     /// It is new: the JSON as stored.
@@ -126,7 +126,7 @@ impl Kind {
     }
 }
 
-/// What the scripts of a user's slot share.
+/// The shared beginning of the scripts of a user's slot.
 ///
 /// Each appends, then reads the connections: a connection that registers meanwhile either is read here or reads the
 /// event itself. The very same call, repeated because its answer was lost, finds the event it added by its tag.
@@ -295,7 +295,7 @@ impl Store {
         .await
     }
 
-    /// What changed for a user since a position: two round trips, one where nothing did. Without a position, only the
+    /// Reads the changes for a user since a position: two round trips, one where nothing did. Without a position, only the
     /// present one.
     pub async fn follow(&self, permit: &Own, since: Option<&EventId>, limit: usize) -> Result<Follow, Error> {
         let mut call = FOLLOW.call(&[keys::user_events(permit.user())]);

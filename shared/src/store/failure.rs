@@ -1,17 +1,17 @@
-//! What the store's errors mean: which of them pass by themselves, and which cost the connection they came over.
+//! The meaning of the store's errors: which of them pass by themselves, and which cost the connection they came over.
 
 use redis::{ErrorKind, RedisError};
 
 use crate::error::Error;
 
-/// What a server says that is not, or not any more, the one to ask: a new connection may lead to another.
+/// A server answers with these codes if it is not, or not any more, the one to ask: a new connection may lead to another.
 const ASK_ANOTHER: [&str; 9] =
     ["ASK", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MOVED", "NOAUTH", "READONLY", "TRYAGAIN", "WRONGPASS"];
 
-/// What a server says that cannot do it now; a new connection would lead to the same one.
+/// A server answers with these codes if it cannot do it now; a new connection would lead to the same one.
 const ASK_LATER: [&str; 4] = ["BUSY", "MISCONF", "NOREPLICAS", "OOM"];
 
-/// What a server says to a client that is one too many, without a code of its own.
+/// A server answers so, without a code of its own, to a client that is one too many.
 const TOO_MANY_CLIENTS: &str = "max number of clients";
 
 /// The code of an error without one of its own.

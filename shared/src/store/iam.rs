@@ -74,7 +74,7 @@ mod tests {
         token.split(['?', '&']).collect()
     }
 
-    /// What botocore's `SigV4QueryAuth` makes of the same inputs at the same time.
+    /// The token that botocore's `SigV4QueryAuth` makes of the same inputs at the same time.
     #[test]
     fn tokens_equal_botocores() {
         assert_eq!(

@@ -45,7 +45,7 @@ pub const LAYOUT: u32 = 2;
 /// All message ids, for listings in open mode.
 pub(super) const ALL: &str = "all";
 
-/// What the fields of a connection begin with that note its calls.
+/// The fields of a connection that note its calls begin so.
 pub(super) const CALL_NOTE: &str = "call:";
 
 /// The digits of base64 in ASCII order, two of which spell a conversation's 12 bits.

@@ -9,7 +9,7 @@ use crate::config::Limit;
 use crate::error::Error;
 use crate::ids::UserKey;
 
-/// What scripts that take a token begin with. `take` returns 0, or how long to wait for a token, in microseconds; an
+/// The beginning of scripts that take a token. `take` returns 0, or how long to wait for a token, in microseconds; an
 /// interval of 0 means that there is no limit. No bucket is more than empty, which one would seem to be whose time was
 /// told by a primary with a clock ahead of its successor's.
 macro_rules! of_buckets {
@@ -76,7 +76,7 @@ impl Store {
         limited(call.arg(MESSAGES), self.limits.messages)
     }
 
-    /// The same for registers.
+    /// Adds the bucket for registers, its interval and its burst.
     pub(super) fn for_register(&self, call: Call) -> Call {
         limited(call.arg(REGISTERS), self.limits.registers)
     }

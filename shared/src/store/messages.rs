@@ -111,7 +111,7 @@ return false
 ",
 );
 
-/// The same for a tombstone. The DEL frees memory, so a full store lets the SET pass.
+/// Swaps a message for its tombstone. The DEL frees memory, so a full store lets the SET pass.
 static BURY: Script = Script::new(
     "
 local stored = redis.call('GET', KEYS[1])
@@ -205,7 +205,7 @@ impl Store {
         Ok(Sent { message, present, replayed: true, feeds })
     }
 
-    /// What is stored under an id: one round trip. A message past its retention may be stored still, and is not there.
+    /// Reads the record under an id: one round trip. A message past its retention may be stored still, and is not there.
     pub async fn message(&self, id: MessageId) -> Result<Option<Stored>, Error> {
         if self.oldest().is_some_and(|oldest| id < oldest) {
             return Ok(None);
@@ -213,7 +213,7 @@ impl Store {
         self.get(id).await?.map(parse).transpose()
     }
 
-    /// The same for an edit or a delete, which its user must have a token for.
+    /// Reads the record for an edit or a delete, which its user must have a token for.
     pub async fn message_to_change(
         &self,
         id: MessageId,
@@ -458,7 +458,7 @@ fn claim_value(id: MessageId, message: &Message, completed: bool) -> String {
     if completed { format!("{value} {COMPLETED}") } else { value }
 }
 
-/// What a repeated send must agree with.
+/// A hash of the fields in which a repeated send must agree.
 fn hash(message: &Message) -> String {
     let metadata = message.metadata.as_ref().map_or("", |metadata| metadata.as_str());
     let mut hash = Sha256::new();

@@ -12,7 +12,7 @@ use redis::{Arg, AsyncConnectionConfig, Cmd, IntoConnectionInfo, Pipeline, Redis
 /// lets every request wait while it asks one node after another.
 pub(super) const NODE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What the cluster client asks for itself.
+/// The commands that the cluster client sends by itself.
 const OWN_COMMANDS: [&[u8]; 2] = [b"CLUSTER", b"PING"];
 
 /// A connection whose answers to the cluster client's own commands do not keep others waiting for long.

@@ -23,7 +23,7 @@ const NEXT_MESSAGES: usize = 48;
 // Each byte of content as an escape, and room for all else.
 const _: () = assert!(WAVE_BYTES / NEXT_MESSAGES > 6 * CONTENT_BYTES + 4_096);
 
-/// What was read of the first of some messages.
+/// The messages that were read of some, from the first on.
 pub(super) struct Part {
     /// Each message's JSON; `None` for one that does not exist.
     pub(super) read: Vec<Option<String>>,

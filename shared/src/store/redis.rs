@@ -67,7 +67,7 @@ struct Failure {
     given_up: bool,
 }
 
-/// What is sent. It may reach the server twice unless it is sent by [`Redis::run_once`].
+/// A command or script to send. It may reach the server twice unless it is sent by [`Redis::run_once`].
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
     One(&'a Cmd),

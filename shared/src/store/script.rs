@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use redis::{Arg, Cmd, ToRedisArgs};
 
-/// What scripts that compare ids begin with. Lua's own `<` goes by the locale of the server, in whose English `a` comes
+/// The beginning of scripts that compare ids. Lua's own `<` goes by the locale of the server, in whose English `a` comes
 /// before `B`.
 macro_rules! of_ids {
     () => {
@@ -73,7 +73,7 @@ impl Call {
         &self.by_hash
     }
 
-    /// The same call with the script itself, which the server keeps.
+    /// The call with the script itself, which the server keeps.
     pub(super) fn whole(&self) -> Cmd {
         let mut whole = redis::cmd("EVAL");
         whole.arg(self.script.text);

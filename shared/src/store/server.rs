@@ -26,7 +26,7 @@ const CLUSTER_RETRIES: u32 = 16;
 const SHORTEST_WAIT: u64 = 20;
 const LONGEST_WAIT: u64 = 200;
 
-/// What `REDIS_URL` says, and what was learned since.
+/// The servers that `REDIS_URL` names, and those learned since.
 #[derive(Debug)]
 pub(super) struct Server {
     /// The first server named, which tells how to log in.
@@ -49,7 +49,7 @@ pub(super) enum Link {
     Cluster(ClusterConnection<Node>),
 }
 
-/// What a server tells of itself.
+/// A server's description of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Mode {
     is_cluster: bool,

@@ -22,7 +22,7 @@ const SETTING_UP: [&str; 6] = ["AUTH", "CLIENT", "CLUSTER", "HELLO", "PING", "SE
 /// The first words of commands that were sent before any of their replies came: one round trip.
 pub type Wave = Vec<String>;
 
-/// What happens to a connection in the middle of its commands.
+/// An interruption of a connection in the middle of its commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
     /// It is closed, and the replies of what was carried out are lost.

@@ -1,0 +1,219 @@
+//! One event after another: the rules are applied, the line is swapped, frames are sent, and the rules are asked again.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use futures_util::future::{try_join_all, try_join3};
+
+use super::delivery::{call_of_ring, follow_ups, held_frame, offer_to_hold, refusal, relayed};
+use super::outbox::{Material, Outbox};
+use super::{CallManager, Incoming, MOST_SWAPS, too_busy};
+use crate::call::{self, Effect, Event};
+use crate::error::{Error, FrameError};
+use crate::ids::{CallId, ConnectionId, UserKey};
+use crate::push::Deadline;
+use crate::store::{Connection, Handed, Moves, Opened, Pair, Swap};
+
+/// How many events one may lead to. Only a store that answers nonsense gets that far.
+const MOST_EVENTS: usize = 12;
+
+/// The pause before an event that came too early is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What came of an event.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) refused: Option<FrameError>,
+    pub(super) gone: Vec<(UserKey, ConnectionId)>,
+}
+
+/// An event that has been applied.
+struct Applied {
+    opened: Opened,
+    effects: Vec<Effect>,
+    connections: HashMap<UserKey, Vec<Connection>>,
+    handed: Handed,
+    /// Whether the event's own connection has gone meanwhile.
+    vanished: bool,
+}
+
+impl CallManager {
+    /// Applies an event, sends what follows, and looks again.
+    pub(super) async fn happen(
+        &self,
+        pair: &Pair,
+        opened: Opened,
+        event: Event,
+        incoming: Option<&Incoming<'_>>,
+        deadline: Deadline,
+    ) -> Result<Outcome, Error> {
+        self.happen_from(pair, opened, event, incoming, deadline).await.map(|(outcome, _)| outcome)
+    }
+
+    pub(super) async fn happen_from(
+        &self,
+        pair: &Pair,
+        mut opened: Opened,
+        event: Event,
+        incoming: Option<&Incoming<'_>>,
+        deadline: Deadline,
+    ) -> Result<(Outcome, Opened), Error> {
+        let mut outcome = Outcome::default();
+        // How much of the offer that rings has been given.
+        let mut given = opened.ring.len();
+        let mut events = VecDeque::from([event]);
+        for _ in 0..MOST_EVENTS {
+            let Some(event) = events.pop_front() else { break };
+            let applied = self.apply(pair, opened, &event, incoming, given).await?;
+            opened = applied.opened;
+            let ring = call_of_ring(&applied.effects, &applied.handed, &opened);
+            if ring.is_some() {
+                given = applied.handed.ring.len();
+            }
+            let material = Material {
+                pair,
+                connections: &applied.connections,
+                relayed: incoming.map(relayed),
+                ring: ring.as_ref().map(|(user, frames)| (user, frames.clone())),
+                waiting: &applied.handed.waiting,
+            };
+            let outbox = Outbox::of(&applied.effects, &material);
+            drop(material);
+            let sent = self.send(outbox, deadline).await;
+            if outcome.refused.is_none() {
+                outcome.refused = refusal(&event, &applied.effects, &sent, &opened);
+            }
+            let mut gone = self.hand_over(pair, &opened, &event, &applied.handed, incoming, deadline).await?;
+            gone.extend(sent.gone.iter().cloned());
+            events.extend(follow_ups(&event, &applied.effects, &sent, &opened));
+            if applied.vanished
+                && let Some(incoming) = incoming
+            {
+                events.push_back(Event::Lost(incoming.from.connection.clone()));
+            }
+            let takes_part = |one: &ConnectionId| {
+                opened.line.live().is_some_and(|call| call.parts().any(|part| part == one))
+            };
+            let lost = gone.iter().filter(|(_, connection)| takes_part(connection));
+            events.extend(lost.map(|(_, connection)| Event::Lost(connection.clone())));
+            outcome.gone.extend(gone);
+        }
+        Ok((outcome, opened))
+    }
+
+    /// Applies an event until the line is what the rules say: one round trip, unless others change it meanwhile.
+    async fn apply(
+        &self,
+        pair: &Pair,
+        mut opened: Opened,
+        event: &Event,
+        incoming: Option<&Incoming<'_>>,
+        given: usize,
+    ) -> Result<Applied, Error> {
+        let looks_again = matches!(event, Event::Delivered { .. } | Event::Told { .. });
+        for _ in 0..MOST_SWAPS {
+            let (line, effects) = call::apply(opened.line.clone(), event, opened.now());
+            if effects.contains(&Effect::TryAgain) {
+                tokio::time::sleep(PAUSE).await;
+                opened = self.store.open_line(pair, false).await?;
+                continue;
+            }
+            let unchanged = line == opened.line && effects.is_empty();
+            if unchanged && !looks_again {
+                let (connections, handed) = (HashMap::new(), Handed::default());
+                return Ok(Applied { opened, effects, connections, handed, vanished: false });
+            }
+            let (was, is) = (opened.line.live().cloned(), line.live().cloned());
+            let held = offer_to_hold(event, &effects, incoming);
+            let early_of = match event {
+                Event::Delivered { from, .. } => from.as_ref(),
+                _ => None,
+            };
+            let gives = effects.iter().any(|effect| matches!(effect, Effect::Give { .. }));
+            let waits = effects.iter().any(|effect| matches!(effect, Effect::Wait { .. }));
+            let resumed = match event {
+                Event::Resumed { user, .. } => Some(user),
+                _ => None,
+            };
+            let waiting = waits.then(|| held_frame(incoming, is.as_ref().map(|call| &call.id))).flatten();
+            let rings = is.as_ref().is_some_and(|call| was.as_ref().map(|was| &was.id) != Some(&call.id));
+            let moves = Moves {
+                ring: held.as_ref(),
+                ring_from: match event {
+                    _ if gives => Some(0),
+                    Event::Delivered { from: None, .. } => Some(given),
+                    _ => None,
+                },
+                early_of,
+                wait: waiting.as_ref().zip(incoming).map(|(held, incoming)| (&incoming.signal.target, held)),
+                waiting_for: resumed
+                    .filter(|_| effects.iter().any(|e| matches!(e, Effect::GiveWaiting { .. }))),
+                grows: rings,
+            };
+            let over =
+                was.as_ref().map(|call| &call.id).filter(|id| is.as_ref().is_none_or(|is| is.id != **id));
+            let live = is.as_ref().map(|call| &call.id).filter(|_| rings);
+            let hinting = self.hint(pair, &effects, incoming, over, live);
+            let noting = self.note(pair, event, incoming, was.as_ref(), is.as_ref());
+            let swapping = self.store.swap_line(pair, &opened, line, moves);
+            match try_join3(swapping, hinting, noting).await? {
+                (Swap::Done(opened, handed), connections, vanished) => {
+                    return Ok(Applied { opened, effects, connections, handed, vanished });
+                }
+                (Swap::Lost(now), ..) => opened = now,
+            }
+        }
+        Err(too_busy())
+    }
+
+    /// Notes for both users which call lives now and which is over, and finds the connections that effects need.
+    async fn hint(
+        &self,
+        pair: &Pair,
+        effects: &[Effect],
+        incoming: Option<&Incoming<'_>>,
+        over: Option<&CallId>,
+        live: Option<&CallId>,
+    ) -> Result<HashMap<UserKey, Vec<Connection>>, Error> {
+        let needs = |user: &UserKey| {
+            effects.iter().any(|effect| match effect {
+                Effect::RelayToAll { .. } => incoming.is_some_and(|incoming| incoming.signal.target == *user),
+                Effect::EndAll { user: told, .. } => told == user,
+                _ => false,
+            })
+        };
+        let [first, second] = pair.users();
+        let of_both = first != second && (over.is_some() || live.is_some());
+        let users = [Some(first), Some(second).filter(|_| first != second)].into_iter().flatten();
+        let users = users.filter(|user| of_both || needs(user));
+        let hinting = users.map(|user| async move {
+            let connections = self.store.hint_call(pair, user, over, live).await?;
+            Ok::<_, Error>((user.clone(), connections))
+        });
+        Ok(try_join_all(hinting).await?.into_iter().collect())
+    }
+
+    /// Notes at the event's connection that it takes part now. Returns whether it has gone meanwhile.
+    async fn note(
+        &self,
+        pair: &Pair,
+        event: &Event,
+        incoming: Option<&Incoming<'_>>,
+        was: Option<&call::Call>,
+        is: Option<&call::Call>,
+    ) -> Result<bool, Error> {
+        let (connection, user, known) = match (event, incoming) {
+            (Event::Offer { .. } | Event::Answer(_), Some(incoming)) => {
+                (&incoming.from.connection, &incoming.from.user, incoming.registered)
+            }
+            (Event::Resumed { user, connection, .. }, _) => (connection, user, true),
+            _ => return Ok(false),
+        };
+        let is_side = |call: &call::Call| call.side(user).connection.as_ref() == Some(connection);
+        let is_same = |is: &call::Call| was.is_some_and(|was| was.id == is.id && is_side(was));
+        if !is.is_some_and(|is| is_side(is) && !is_same(is)) {
+            return Ok(false);
+        }
+        Ok(!self.store.note_call(connection, user, pair, known).await?)
+    }
+}

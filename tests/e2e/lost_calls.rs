@@ -1,0 +1,182 @@
+//! Calls whose connections are lost, and taken up again.
+
+use rstest::rstest;
+use serde_json::json;
+use support::StoreKind::{self, SecureCluster, Single};
+use support::{App, wait_until, wait_until_for};
+
+use crate::calling::{Phone, active, read_call};
+
+const ID: &str = "call-one";
+
+#[rstest]
+#[tokio::test]
+async fn a_lost_caller_stops_the_ringing(
+    #[values(Single, SecureCluster)] store: StoreKind,
+    #[values(Some(ID), None)] id: Option<&str>,
+) {
+    let app = App::open_on(store).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+    phone.offer(&bob, id).await;
+    let call = laptop.sees("offer").await["call_id"].as_str().expect("an id").to_owned();
+    phone.device.cut().await;
+    laptop.sees_end(&call, "disconnected").await;
+    laptop.answer(&alice, id).await;
+    laptop.sees_end(&call, "disconnected").await;
+}
+
+#[tokio::test]
+async fn another_ringing_device_that_goes_is_forgotten() {
+    let app = App::open_on(SecureCluster).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop, mut tablet) =
+        (Phone::of(&alice).await, Phone::of(&bob).await, Phone::of(&bob).await);
+    phone.offer(&bob, Some(ID)).await;
+    laptop.sees("offer").await;
+    tablet.sees("offer").await;
+    tablet.device.cut().await;
+    phone.sees_nothing().await;
+    laptop.answer(&alice, Some(ID)).await;
+    phone.sees("answer").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_side_that_is_lost_goes_on_from_another_connection(
+    #[values(Single, SecureCluster)] store: StoreKind,
+    #[values(true, false)] caller_is_lost: bool,
+) {
+    let app = App::open_on(store).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (phone, laptop) = active(&alice, &bob, ID).await;
+    let (lost, mut other) = if caller_is_lost { (phone, laptop) } else { (laptop, phone) };
+    let (away, here) = (lost.user.clone(), other.user.clone());
+    lost.device.cut().await;
+    let told = other.sees("peer_disconnected").await;
+    assert_eq!((&told["sender"], &told["call_id"], &told["for"]), (&json!(away.key), &json!(ID), &json!(30)));
+    assert!(read_call(&app, &here, &away).await["away"].as_u64().is_some_and(|seconds| seconds < 30));
+    // What is sent meanwhile waits.
+    other.send("candidate", &away, Some(ID), json!({ "data": "waited" })).await;
+    other.device.settle().await;
+    let (mut back, registered) = Phone::resuming(&app, &away, ID).await;
+    assert_eq!(
+        (&registered["calls"][0]["call_id"], &registered["calls"][0]["here"]),
+        (&json!(ID), &json!(true))
+    );
+    assert_eq!(other.sees("peer_reconnected").await["call_id"], ID);
+    assert_eq!(back.device.expect("candidate").await["data"], "waited");
+    back.send("candidate", &here, Some(ID), json!({ "data": "goes on" })).await;
+    assert_eq!(other.sees("candidate").await["data"], "goes on");
+    other.offer(&away, Some(ID)).await;
+    back.sees("offer").await;
+    back.answer(&here, Some(ID)).await;
+    other.sees("answer").await;
+    other.end(&away, Some(ID), None).await;
+    back.sees("end_call").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_over_sends_the_former_away() {
+    let app = App::open_on(SecureCluster).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = active(&alice, &bob, ID).await;
+    let (mut tablet, _) = Phone::resuming(&app, &alice, ID).await;
+    phone.sees_end(ID, "answered_elsewhere").await;
+    laptop.sees("peer_reconnected").await;
+    // Its later loss means nothing.
+    phone.device.cut().await;
+    laptop.sees_nothing().await;
+    laptop.end(&alice, Some(ID), None).await;
+    tablet.sees("end_call").await;
+}
+
+#[tokio::test]
+async fn a_side_that_stays_away_has_left() {
+    let app = App::open_on(SecureCluster).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (phone, mut laptop) = active(&alice, &bob, ID).await;
+    phone.device.cut().await;
+    laptop.sees("peer_disconnected").await;
+    let over = async || read_call(&app, &bob, &alice).await["state"] == "ended";
+    wait_until_for(std::time::Duration::from_secs(45), "the call is over", over).await;
+    assert_eq!(read_call(&app, &bob, &alice).await["reason"], "disconnected");
+    let (mut back, registered) = Phone::resuming(&app, &alice, ID).await;
+    assert_eq!(registered["calls"], json!([]));
+    back.offer(&bob, Some(ID)).await;
+    back.sees_end(ID, "disconnected").await;
+    laptop.sees_nothing().await;
+}
+
+#[tokio::test]
+async fn a_call_without_ids_ends_with_a_connection() {
+    let app = App::open_on(SecureCluster).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+    phone.offer(&bob, None).await;
+    laptop.sees("offer").await;
+    laptop.answer(&alice, None).await;
+    phone.sees("answer").await;
+    laptop.device.cut().await;
+    assert_eq!(phone.sees("end_call").await["reason"], "disconnected");
+}
+
+#[tokio::test]
+async fn registering_as_somebody_else_leaves_the_call() {
+    let app = App::open_on(SecureCluster).await;
+    let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
+    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+    phone.offer(&bob, None).await;
+    laptop.sees("offer").await;
+    phone.device.register(&carol.key).await;
+    assert_eq!(laptop.sees("end_call").await["reason"], "disconnected");
+}
+
+#[tokio::test]
+async fn a_push_that_finds_the_caller_gone_ends_the_call() {
+    let app = App::builder().on(SecureCluster).faults(&["disconnect:lost=1"]).start().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+    phone.offer(&bob, None).await;
+    laptop.sees("offer").await;
+    phone.device.cut().await;
+    laptop.answer(&alice, None).await;
+    let mut kinds =
+        [laptop.device.next().await, laptop.device.next().await].map(|frame| frame["type"].clone());
+    kinds.sort_by_key(|kind| kind.to_string());
+    assert_eq!(kinds, ["end_call", "error"]);
+}
+
+#[tokio::test]
+async fn calls_to_nobody_leave_nothing_behind() {
+    let store = support::TestStore::start(Single).await;
+    let app = App::builder().on_store(&store).start().await;
+    let alice = app.user("alice");
+    let mut phone = Phone::of(&alice).await;
+    for number in 0..50 {
+        phone.offer(&app.user(&format!("nobody-{number}")), Some(&format!("call-{number:04}"))).await;
+        phone.sees("error").await;
+    }
+    assert_eq!(
+        app.get(&format!("/calls?user={}", alice.key)).await.json().as_array().map(Vec::len),
+        Some(20)
+    );
+    phone.device.cut().await;
+    // What is left is what an ended call leaves for two minutes.
+    wait_until("every call is over", async || {
+        app.get(&format!("/calls?user={}", alice.key)).await.json() == json!([])
+    })
+    .await;
+    let connection = store.connect().await;
+    wait_until("all that is left expires soon", async || {
+        let mut connection = connection.clone();
+        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
+        let mut soon = true;
+        for key in keys {
+            let left: i64 = redis::cmd("TTL").arg(&key).query_async(&mut connection).await.expect("a time");
+            soon &= left <= 120;
+        }
+        soon
+    })
+    .await;
+}
