@@ -6,38 +6,20 @@
 mod delivery;
 mod lost;
 mod outbox;
+mod parts;
 mod relay;
 mod step;
 
+pub use self::parts::{CallManager, Incoming};
+
 use self::delivery::frames_of_ring;
 use crate::access::Own;
-use crate::call::{Description, Ender, Event, Reason, Sender, Summary};
+use crate::call::{Description, Ender, Event, Reason, Summary};
 use crate::error::{Error, FrameError};
 use crate::ids::{CallId, ConnectionId, UserKey};
-use crate::protocol::client::{Signal, SignalType};
-use crate::push::{Deadline, Pusher};
-use crate::store::{Hint, Opened, Pair, Store, newest_calls};
-
-/// How often a swap is tried. Only a store that answers nonsense gets that far.
-const MOST_SWAPS: usize = 200;
-
-/// Carries out calls; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct CallManager {
-    store: Store,
-    pusher: Pusher,
-}
-
-/// A signal, and where it came from.
-#[derive(Debug)]
-pub struct Incoming<'a> {
-    /// The frame.
-    pub signal: &'a Signal<'a>,
-    /// Its sender.
-    pub from: Sender,
-    /// Whether its connection has registered.
-    pub registered: bool,
-}
+use crate::protocol::client::SignalType;
+use crate::push::Deadline;
+use crate::store::{Hint, Opened, Pair, newest_calls};
 
 /// The calls of a user that has just registered a connection, and the offers that wait for it.
 #[derive(Debug, Default)]
@@ -50,10 +32,6 @@ pub struct Joined {
 }
 
 impl CallManager {
-    pub(crate) fn new(store: Store, pusher: Pusher) -> Self {
-        Self { store, pusher }
-    }
-
     /// Carries out a signal; `opened` is what is known of its two users, if that has been read.
     ///
     /// # Errors
@@ -163,8 +141,4 @@ impl CallManager {
         }
         Ok(())
     }
-}
-
-fn too_busy() -> Error {
-    Error::Unavailable("a call changes too fast".into())
 }

@@ -8,6 +8,8 @@ mod connections;
 mod conversations;
 mod events;
 mod failure;
+mod held;
+mod hints;
 mod iam;
 mod keys;
 mod limits;
@@ -24,10 +26,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-pub use calls::{Handed, Held, Hint, List, Moves, Opened, Swap, newest_calls};
+pub use calls::{Moves, Opened, Swap, newest_calls};
 pub use connections::{Connection, Departure, Registration};
 pub use conversations::{Conversation, Conversations, Marked};
 pub use events::{Change, Event, EventId, Events, Feed, Follow};
+pub use held::{Handed, Held, List};
+pub use hints::Hint;
 pub use keys::LAYOUT;
 pub use messages::{Deletion, Page, Paging, Sent};
 pub use pair::Pair;

@@ -1,4 +1,5 @@
-//! The effect of one user's flood, at 50 times the limit, on another's sends: their times with it and without.
+//! The effect of one user's flood, at 50 times the limit, on another's sends: their times with it and without, which may
+//! differ by so much.
 //!
 //! `cargo bench -p tests --bench limits`; `--seconds N` measures each round longer.
 
@@ -14,6 +15,13 @@ use tokio::task::JoinSet;
 const LIMIT: u32 = 5;
 const FLOOD: u32 = 50 * LIMIT;
 const ROUNDS: usize = 3;
+
+/// Another user's send may take so many times as long during the flood: in the middle, and of a hundred the slowest.
+const BOUNDS: [(&str, f64, f64); 2] = [("p50", 0.5, 1.2), ("p99", 0.99, 2.0)];
+
+/// Something else on the machine may spoil a comparison.
+const ATTEMPTS: usize = 3;
+
 /// Users who take turns, so that none reaches the limit.
 const OTHERS: usize = 200;
 
@@ -26,8 +34,9 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let place = arguments.iter().position(|argument| argument == "--seconds");
     let seconds = place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(10);
-    let app = App::builder().guarded().parameter("MessagesPerSecond", &LIMIT.to_string());
-    let app = app.parameter("RateLimit", "10000").start().await;
+    let app = App::builder().guarded().released(&["CreateMessage"]);
+    let app = app.parameter("MessagesPerSecond", &LIMIT.to_string()).parameter("RateLimit", "10000");
+    let app = app.start().await;
     let bob = app.user("bob");
     let flooding = app.sign_in(&app.user("flooding"));
     let others: Vec<_> = (0..OTHERS).map(|_| app.sign_in(&app.user("other"))).collect();
@@ -40,22 +49,36 @@ async fn main() {
         () = measure(&others, &bob, Duration::from_secs(5), &mut warm) => {}
         () = flood(&flooding, &bob) => {}
     }
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        measure(&others, &bob, Duration::from_secs(seconds), &mut without).await;
-        tokio::select! {
-            () = measure(&others, &bob, Duration::from_secs(seconds), &mut with) => {}
-            () = flood(&flooding, &bob) => {}
+    for attempt in 1..=ATTEMPTS {
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            measure(&others, &bob, Duration::from_secs(seconds), &mut without).await;
+            tokio::select! {
+                () = measure(&others, &bob, Duration::from_secs(seconds), &mut with) => {}
+                () = flood(&flooding, &bob) => {}
+            }
         }
+        let holds = compare(without, with);
+        if holds {
+            return;
+        }
+        assert!(attempt < ATTEMPTS, "a flood may not slow others down so much");
     }
+}
+
+/// Whether the times with the flood keep to the bounds.
+fn compare(without: Vec<Duration>, with: Vec<Duration>) -> bool {
     let [without, with] = [without, with].map(|mut took| {
         took.sort_unstable();
         move |part: f64| took[(took.len() as f64 * part) as usize].as_secs_f64() * 1000.0
     });
-    for (name, part) in [("p50", 0.5), ("p99", 0.99)] {
+    let ratios = BOUNDS.map(|(name, part, bound)| {
         let (without, with) = (without(part), with(part));
-        println!("{name}: {without:.1} ms without, {with:.1} ms with the flood: {:.2}", with / without);
-    }
+        let ratio = with / without;
+        println!("{name}: {without:.1} ms without, {with:.1} ms with the flood: {ratio:.2}, at most {bound}");
+        ratio <= bound
+    });
+    ratios == [true, true]
 }
 
 /// Sends of the others, one after the other.

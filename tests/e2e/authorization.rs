@@ -41,6 +41,7 @@ fn request(route: &str, message: &Message, sender: Option<&User>) -> (Method, St
             }
             Some(draft)
         }
+        "POST" if path.ends_with("/end") => Some(json!({ "call_id": "call-one" })),
         "PUT" if path.ends_with("/read") => Some(json!({ "message_id": message["id"] })),
         "PUT" => Some(json!({ "content": "edited" })),
         _ => None,
@@ -55,8 +56,15 @@ fn routes(app: &App) -> Vec<String> {
 }
 
 /// Routes whose query may name a user.
-const OF_A_USER: [&str; 4] =
-    ["GET /messages", "GET /events", "GET /conversations", "PUT /conversations/{peer}/read"];
+const OF_A_USER: [&str; 7] = [
+    "GET /messages",
+    "GET /events",
+    "GET /conversations",
+    "PUT /conversations/{peer}/read",
+    "GET /calls",
+    "GET /calls/{peer}",
+    "POST /calls/{peer}/end",
+];
 
 /// Tokens that the platform must refuse.
 fn bad_tokens(user: &User) -> Vec<(&'static str, Option<String>)> {
@@ -121,10 +129,19 @@ fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static st
     match route {
         "GET /messages" if said != holder => (403, Some("forbidden")),
         "GET /messages" => (200, None),
-        "GET /events" | "GET /conversations" | "PUT /conversations/{peer}/read" if said != holder => {
+        "GET /events"
+        | "GET /conversations"
+        | "PUT /conversations/{peer}/read"
+        | "GET /calls"
+        | "GET /calls/{peer}"
+        | "POST /calls/{peer}/end"
+            if said != holder =>
+        {
             (403, Some("forbidden"))
         }
         "GET /events" | "GET /conversations" | "PUT /conversations/{peer}/read" => (200, None),
+        "GET /calls" | "POST /calls/{peer}/end" => (200, None),
+        "GET /calls/{peer}" => (404, Some("not_found")),
         "GET /messages/{id}" if holder == 2 => (404, Some("not_found")),
         "GET /messages/{id}" => (200, None),
         "POST /messages" if said != holder => (403, Some("forbidden")),

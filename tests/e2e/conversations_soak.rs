@@ -1,14 +1,29 @@
-//! Four devices that send, read, edit, delete and retry at once: what is unread equals a recount at the end.
+//! Four devices that send, read, edit, delete and retry at once, while functions are killed and old messages go: what is
+//! unread equals a recount at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::future::join_all;
 use hyper::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
-use support::StoreKind::SecureCluster;
-use support::{App, Reply, User, encoded, in_time};
+use support::StoreKind::{SecureCluster, Single};
+use support::{App, Reply, TestStore, User, encoded, in_time};
+
+use crate::retention::enter_old_entries;
+
+/// Functions that are killed.
+const FUNCTIONS: [&str; 4] = ["CreateMessage", "UpdateMessage", "DeleteMessage", "MarkRead"];
+
+/// Operations of a device between one kill and the next, and between one old message and the next.
+const BETWEEN_KILLS: u64 = 7;
+const BETWEEN_OLD: u64 = 5;
+
+/// When a client repeats what was not acknowledged.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The state that the devices of a run share.
 struct Soak {
@@ -16,6 +31,8 @@ struct Soak {
     users: Vec<User>,
     /// Operations done.
     done: [AtomicUsize; 5],
+    kills: AtomicUsize,
+    repeated: AtomicUsize,
 }
 
 /// An act of a device.
@@ -27,18 +44,39 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// `SOAK` operations for each device (150 unless set), generated from `SEED` (random unless set).
+#[rstest]
 #[tokio::test]
-async fn what_is_unread_equals_a_recount() {
+async fn what_is_unread_equals_a_recount(#[values(false, true)] with_retention: bool) {
     let operations = setting("SOAK").unwrap_or(150);
     let seed = setting("SEED").unwrap_or_else(|| fastrand::u64(..));
-    let app = App::open_on(SecureCluster).await;
+    let store = if with_retention { Some(TestStore::start(Single).await) } else { None };
+    let app = match &store {
+        Some(store) => App::builder().on_store(store).parameter("RetentionDays", "3").start().await,
+        None => App::builder().on(SecureCluster).start().await,
+    };
+    let raw = match &store {
+        Some(store) => Some(store.connect().await),
+        None => None,
+    };
     let users: Vec<_> = ["alice", "bob", "carol"].map(|name| app.user(name)).into();
-    let soak = Arc::new(Soak { app, users, done: Default::default() });
+    let (kills, repeated) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let soak = Arc::new(Soak { app, users, done: Default::default(), kills, repeated });
 
     let device = async |number: u64| {
         let mut random = Rng::with_seed(seed.wrapping_add(number));
         let mut sent: Vec<(String, Value)> = Vec::new();
+        let mut raw = raw.clone();
         for turn in 0..operations {
+            if turn % BETWEEN_KILLS == number {
+                let function = FUNCTIONS[random.usize(..FUNCTIONS.len())];
+                soak.kills.fetch_add(usize::from(soak.app.try_kill(function)), Ordering::Relaxed);
+            }
+            if turn % BETWEEN_OLD == number
+                && let Some(raw) = &mut raw
+            {
+                let pair = [0, 1].map(|_| soak.users[random.usize(..soak.users.len())].key.as_str());
+                enter_old_entries(raw, pair, 4).await;
+            }
             soak.step(&mut random, &format!("{number}-{turn}"), &mut sent).await;
         }
     };
@@ -50,7 +88,9 @@ async fn what_is_unread_equals_a_recount() {
         .zip(&soak.done)
         .map(|(kind, done)| format!("{} {kind}", done.load(Ordering::Relaxed)))
         .collect();
-    println!("SEED={seed}, 4 devices: {}", done.join(", "));
+    let (kills, repeated) = (soak.kills.load(Ordering::Relaxed), soak.repeated.load(Ordering::Relaxed));
+    println!("SEED={seed}, 4 devices: {}, {kills} kills, {repeated} repeated", done.join(", "));
+    assert!(kills > 0);
     let mut compared = 0;
     for user in &soak.users {
         compared += soak.compare(user, seed).await;
@@ -82,12 +122,14 @@ impl Soak {
             }
             (2, Some(place)) => {
                 let path = format!("/messages/{}", sent[place].0);
-                let reply = self.app.put(&path, r#"{"content":"edited"}"#).await;
+                let body = r#"{"content":"edited"}"#;
+                let reply = self.acknowledged(async || self.app.put(&path, body).await).await;
                 assert!([200, 404].contains(&reply.status), "{}", reply.text());
             }
             (3, Some(place)) => {
                 let path = format!("/messages/{}", sent[place].0);
-                for reply in join_all([self.app.delete(&path), self.app.delete(&path)]).await {
+                let delete = || self.acknowledged(async || self.app.delete(&path).await);
+                for reply in join_all([delete(), delete()]).await {
                     assert!([200, 404].contains(&reply.status), "{}", reply.text());
                 }
             }
@@ -111,8 +153,20 @@ impl Soak {
         }
     }
 
+    /// Repeats a request whose function was killed, as clients do.
+    async fn acknowledged(&self, request: impl AsyncFn() -> Reply) -> Reply {
+        loop {
+            let reply = request().await;
+            if reply.status < 500 {
+                return reply;
+            }
+            self.repeated.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+    }
+
     async fn post(&self, draft: &Value) -> Reply {
-        let reply = self.app.post("/messages", draft.to_string()).await;
+        let reply = self.acknowledged(async || self.app.post("/messages", draft.to_string()).await).await;
         assert_eq!(reply.status, 201, "{}", reply.text());
         reply
     }
@@ -120,7 +174,8 @@ impl Soak {
     async fn mark(&self, reader: &User, with: &User, id: &str) -> u64 {
         let path = format!("/conversations/{}/read?user={}", encoded(&with.key), encoded(&reader.key));
         let body = json!({ "message_id": id }).to_string();
-        let reply = self.app.send(Method::PUT, &path, body).await;
+        let send = async || self.app.send(Method::PUT, &path, body.clone()).await;
+        let reply = self.acknowledged(send).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.json()["unread"].as_u64().expect("a number")
     }

@@ -324,12 +324,15 @@ impl Held {
 const CHANGING: [&str; 3] = ["create-message", "delete-message", "update-message"];
 
 /// Functions that change no message.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 14] = [
     "connect",
     "create-ticket",
     "default",
     "disconnect",
+    "end-call",
+    "get-call",
     "get-message",
+    "list-calls",
     "list-conversations",
     "list-events",
     "list-messages",

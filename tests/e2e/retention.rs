@@ -19,6 +19,20 @@ async fn enter_old_message(
     days: i64,
     number: u64,
 ) -> MessageId {
+    let id = enter_old_entries(raw, [sender, receiver], days).await;
+    for user in [sender, receiver] {
+        let event = format!("{number}-ab c {}", id.short());
+        let _: () = raw.rpush(format!("u:{{{user}}}:events"), event).await.expect("written");
+    }
+    id
+}
+
+/// The same without its events.
+pub(crate) async fn enter_old_entries(
+    raw: &mut MultiplexedConnection,
+    [sender, receiver]: [&str; 2],
+    days: i64,
+) -> MessageId {
     let key = |name: &str| UserKey::try_from(name.to_owned()).expect("a valid key");
     let now: i64 = redis::cmd("TIME").query_async::<(i64, i64)>(raw).await.expect("a time").0;
     let sent = lambda_time(now - days * DAY_SECONDS);
@@ -30,8 +44,6 @@ async fn enter_old_message(
         }
         let conversations = format!("u:{{{user}}}:conversations");
         let _: () = raw.zadd(conversations, format!("{short}{peer}"), 0).await.expect("written");
-        let event = format!("{number}-ab c {short}");
-        let _: () = raw.rpush(format!("u:{{{user}}}:events"), event).await.expect("written");
     }
     let _: () = raw.zadd("all", id.short(), 0).await.expect("written");
     id

@@ -1,9 +1,12 @@
 //! Each user's list of conversations: the last message of each.
 
+use chrono::{TimeDelta, Utc};
 use redis::Cmd;
 use rstest::rstest;
+use shared::access::{self, MayList};
 use shared::ids::UserKey;
-use shared::message::Message;
+use shared::message::{Message, Tombstone};
+use shared::store::Paging;
 use support::StoreKind::{self, SecureCluster, Single};
 
 use crate::world::{World, id, id_at, keys, now_ms, user};
@@ -122,9 +125,38 @@ async fn a_head_whose_delete_died_goes_when_that_is_repeated(
     let start = now_ms();
     let first = world.send_under(&alice, &bob, id_at(&alice, &bob, start)).await;
     let second = world.send_under(&alice, &bob, id_at(&alice, &bob, start + 1)).await;
-    let tombstone = shared::message::Tombstone::of(&second, std::time::SystemTime::now().into()).to_json();
+    let tombstone = Tombstone::of(&second, std::time::SystemTime::now().into()).to_json();
     let _: () = world.raw(&Cmd::set_ex(keys::message(&second), tombstone, 90_000)).await;
     assert_head(&world, &alice, &bob, Some(&second)).await;
     world.delete(&second).await;
     assert_head(&world, &alice, &bob, Some(&first)).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_list_takes_out_what_a_delete_that_died_left_behind(
+    #[values(Single, SecureCluster)] store: StoreKind,
+    #[values(true, false)] it_died: bool,
+) {
+    let world = World::open(store).await;
+    let (alice, bob) = (user("alice"), user("bob"));
+    let start = now_ms();
+    let first = world.send_under(&alice, &bob, id_at(&alice, &bob, start)).await;
+    world.send_under(&alice, &bob, id_at(&alice, &bob, start + 1)).await;
+    let age = TimeDelta::seconds(if it_died { 60 } else { 0 });
+    let tombstone = Tombstone::of(&first, Utc::now() - age).to_json();
+    let _: () = world.raw(&Cmd::set_ex(keys::message(&first), tombstone, 90_000)).await;
+    assert_eq!(unread(&world, &bob, &alice).await, 2);
+    let permit = MayList::Conversation(bob.clone(), alice.clone());
+    let page = world.store.list(&permit, Paging::Before(None), 10).await.expect("the store answers");
+    assert_eq!(page.messages.len(), 1);
+    // One that is still under way takes it out itself, and tells of it.
+    assert_eq!(unread(&world, &bob, &alice).await, if it_died { 1 } else { 2 });
+}
+
+/// As `GET /conversations` counts it.
+async fn unread(world: &World, user: &UserKey, peer: &UserKey) -> u64 {
+    let permit = access::own(&world.anybody(), Some(user.clone())).expect("open mode");
+    let page = world.store.conversations(&permit, None, 10).await.expect("the store answers");
+    page.conversations.iter().find(|conversation| conversation.with == *peer).map_or(0, |found| found.unread)
 }

@@ -50,6 +50,22 @@ pub(crate) fn executables() -> &'static BTreeMap<String, PathBuf> {
     })
 }
 
+/// The same, with some of them built as they are deployed.
+pub(crate) fn released(functions: &[&str]) -> BTreeMap<String, PathBuf> {
+    let mut executables = executables().clone();
+    let mut command = executables::cargo(&root());
+    command.args(["build", "--release", "--locked"]);
+    for id in functions {
+        let built = executables.get_mut(*id).unwrap_or_else(|| panic!("no function {id}"));
+        let name = built.file_name().expect("a file").to_owned();
+        let target = built.ancestors().nth(2).expect("a target folder").to_owned();
+        command.arg("-p").arg(&name);
+        *built = target.join("release").join(name);
+    }
+    assert!(command.status().expect("cargo starts").success(), "the functions build");
+    executables
+}
+
 /// The full log of gateways and functions of this process; tests search it for secrets that must never be logged.
 ///
 /// It stands beside the test's executable, under its name with `.log` in place of an extension.

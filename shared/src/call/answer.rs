@@ -1,7 +1,10 @@
 //! Rule 2: the first answer makes a call active; and `ringing`, by which a callee shows that it knows the call's id.
 
+use super::effect::Effect;
+use super::event::{Description, Sender};
 use super::line::{Call, Line, State};
-use super::{DELIVERY_MS, Description, Effect, Reason, Sender};
+use super::reason::Reason;
+use super::times::{DELIVERY_MS, ECHO_MS};
 use crate::ids::CallId;
 
 impl Line {
@@ -77,7 +80,7 @@ impl Line {
             call.given.clear();
         }
         for other in others {
-            self.device(&other, now).echo_until = Some(now + super::ECHO_MS);
+            self.device(&other, now).echo_until = Some(now + ECHO_MS);
         }
         if let Some(caller) = caller {
             self.device(&caller, now).echo_until = None;

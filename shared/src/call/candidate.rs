@@ -1,7 +1,8 @@
 //! Candidates: which description one belongs to, and where it goes. They change nothing of what is known.
 
+use super::event::Sender;
 use super::line::{Described, Line, State};
-use super::{DELIVERY_MS, Sender};
+use super::times::DELIVERY_MS;
 use crate::ids::{CallId, ConnectionId, UserKey};
 
 /// A candidate, as far as it is read.

@@ -1,7 +1,9 @@
 //! Rule 5, connections that are lost and taken up again; and the look again after each delivery.
 
+use super::effect::Effect;
 use super::line::{Call, Line};
-use super::{Effect, HELD_MS, Reason};
+use super::reason::Reason;
+use super::times::HELD_MS;
 use crate::ids::{CallId, ConnectionId, UserKey};
 
 impl Line {

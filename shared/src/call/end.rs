@@ -1,7 +1,9 @@
 //! Rule 3, the end of a call; rule 6, clients that name no call.
 
+use super::effect::Effect;
+use super::event::{Ender, Sender};
 use super::line::{Call, Line};
-use super::{Effect, Ender, Reason, Sender};
+use super::reason::Reason;
 use crate::ids::{CallId, ConnectionId, UserKey};
 
 impl Line {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AWAY_MS, Description, ECHO_MS, Effect, OVER_MS, Reason};
+use super::effect::Effect;
+use super::event::Description;
+use super::reason::Reason;
+use super::times::{AWAY_MS, ECHO_MS, OVER_MS};
 use crate::ids::{CallId, ConnectionId, UserKey};
 
 /// Most ids that are remembered as over, and most connections that take no part and are remembered.

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::effect::Effect;
+use super::event::Description;
 use super::line::{Call, Line, Side, State};
-use super::{CROSSING_MS, Description, Effect, HELD_MS, Reason};
+use super::reason::Reason;
+use super::times::{CROSSING_MS, HELD_MS};
 use crate::ids::{CallId, UserKey};
 
 impl Line {

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::line::{Call, Line, State};
-use super::{HELD_MS, Reason};
+use super::reason::Reason;
+use super::times::HELD_MS;
 use crate::ids::{CallId, ConnectionId, UserKey};
 
 /// The part that a user has in a call.

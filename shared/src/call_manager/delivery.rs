@@ -1,7 +1,7 @@
 //! What is delivered: frames that were held, refusals, and what follows from deliveries.
 
 use super::outbox::{Outbox, Relayed, Sent};
-use super::{CallManager, Incoming};
+use super::parts::{CallManager, Incoming};
 use crate::call::{AWAY_MS, Candidate, Effect, Event, HELD_MS, Route, Sender};
 use crate::error::{Error, FrameError};
 use crate::ids::{CallId, ConnectionId, UserKey};

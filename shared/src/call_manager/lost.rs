@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::CallManager;
+use super::parts::CallManager;
 use crate::call::Event;
 use crate::ids::{ConnectionId, UserKey};
 use crate::push::Deadline;

@@ -1,6 +1,6 @@
 //! Frames that change no call: candidates, and frames to oneself.
 
-use super::{CallManager, Incoming, MOST_SWAPS, too_busy};
+use super::parts::{CallManager, Incoming, MOST_SWAPS, too_busy};
 use crate::call::{Candidate, Route};
 use crate::error::FrameError;
 use crate::protocol::client::SignalType;

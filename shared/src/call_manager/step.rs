@@ -7,7 +7,7 @@ use futures_util::future::{try_join_all, try_join3};
 
 use super::delivery::{call_of_ring, follow_ups, held_frame, offer_to_hold, refusal, relayed};
 use super::outbox::{Material, Outbox};
-use super::{CallManager, Incoming, MOST_SWAPS, too_busy};
+use super::parts::{CallManager, Incoming, MOST_SWAPS, too_busy};
 use crate::call::{self, Effect, Event};
 use crate::error::{Error, FrameError};
 use crate::ids::{CallId, ConnectionId, UserKey};

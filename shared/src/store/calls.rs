@@ -7,14 +7,17 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
+use super::connections::Connection;
+use super::held::{Handed, Held, List, read_held};
+use super::hints::{HINTS_READ, Hint, read_hints};
 use super::pair::Pair;
 use super::script::Script;
-use super::{Connection, Store, keys};
+use super::{Store, keys};
 use crate::access::Own;
 use crate::call::{Line, Summary};
 use crate::error::Error;
 use crate::ids::{CallId, ConnectionId, UserKey};
-use crate::uri::{decode, encode};
+use crate::uri::encode;
 
 /// How long an early candidate is held, what waits for a side that is away, and an offer that rings, in milliseconds.
 const EARLY_MS: u64 = 10_000;
@@ -29,8 +32,7 @@ const HELD_BYTES: usize = 262_144;
 const HINT_SECONDS: u64 = 24 * 3600;
 const MOST_HINTS: usize = 100;
 
-/// How many of a user's calls are read, and how many of those that live are shown.
-pub(super) const HINTS_READ: usize = 40;
+/// How many of a user's live calls are shown.
 const MOST_SHOWN: usize = 20;
 
 /// A line as it was read, and the store's clock then.
@@ -43,19 +45,6 @@ pub struct Opened {
     stored: String,
     now_ms: u64,
     read_at: Instant,
-}
-
-/// A frame that is held, and what tells to which description it belongs.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Held {
-    /// When it reached the platform.
-    pub at: u64,
-    /// The call it names.
-    pub id: Option<CallId>,
-    /// Its ICE username fragment.
-    pub ufrag: Option<String>,
-    /// The frame, as it is relayed.
-    pub frame: String,
 }
 
 /// Moves of frames that a swap makes in the same step.
@@ -75,17 +64,6 @@ pub struct Moves<'a> {
     pub grows: bool,
 }
 
-/// The frames that a swap handed over.
-#[derive(Debug, Default)]
-pub struct Handed {
-    /// From the offer that rings.
-    pub ring: Vec<Held>,
-    /// Early candidates.
-    pub early: Vec<Held>,
-    /// Frames that waited for a user.
-    pub waiting: Vec<Held>,
-}
-
 /// How a swap went.
 #[derive(Debug)]
 pub enum Swap {
@@ -93,26 +71,6 @@ pub enum Swap {
     Done(Opened, Handed),
     /// It had changed, to this.
     Lost(Opened),
-}
-
-/// A list of frames.
-#[derive(Clone, Copy, Debug)]
-pub enum List<'a> {
-    /// Candidates of a connection that came before their description.
-    Early(&'a ConnectionId),
-    /// The offer that rings, and its candidates.
-    Ring,
-    /// Frames that wait for a user that is away.
-    Waiting(&'a UserKey),
-}
-
-/// A call that a user may be in.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Hint {
-    /// The other user.
-    pub peer: UserKey,
-    /// The call.
-    pub id: CallId,
 }
 
 /// The beginning of scripts on a line. A list holds at most so many frames and bytes, and takes no more.
@@ -253,36 +211,6 @@ impl Opened {
     /// The store's clock now, in milliseconds since 1970.
     pub fn now(&self) -> u64 {
         self.now_ms + u64::try_from(self.read_at.elapsed().as_millis()).unwrap_or_default()
-    }
-}
-
-impl Held {
-    /// The frame, as one of a call.
-    pub fn in_call(&self, call: Option<&CallId>) -> String {
-        let (None, Some(id), Some(fields)) = (&self.id, call, self.frame.strip_prefix('{')) else {
-            return self.frame.clone();
-        };
-        format!(r#"{{"call_id":{},{fields}"#, serde_json::Value::from(id.as_str()))
-    }
-
-    fn to_entry(&self) -> String {
-        let field =
-            |text: Option<&str>| text.map_or_else(|| "-".to_owned(), |text| format!("={}", encode(text)));
-        let (id, ufrag) = (field(self.id.as_ref().map(CallId::as_str)), field(self.ufrag.as_deref()));
-        format!("{} {id} {ufrag} {}", self.at, self.frame)
-    }
-
-    fn of_entry(entry: &str) -> Option<Self> {
-        let mut parts = entry.splitn(4, ' ');
-        let at = parts.next()?.parse().ok()?;
-        let mut field = || parts.next().map(|text| text.strip_prefix('=').and_then(decode));
-        let (id, ufrag) = (field()?, field()?);
-        Some(Self {
-            at,
-            id: id.and_then(|id| CallId::try_from(id).ok()),
-            ufrag,
-            frame: parts.next()?.to_owned(),
-        })
     }
 }
 
@@ -469,17 +397,4 @@ pub fn newest_calls(mut calls: Vec<Summary>) -> Vec<Summary> {
     calls.sort_by_key(|call| std::cmp::Reverse(call.started_at));
     calls.truncate(MOST_SHOWN);
     calls
-}
-
-pub(super) fn read_hints(members: &[String]) -> Vec<Hint> {
-    let hint = |member: &String| {
-        let (id, peer) = member.split_once(' ')?;
-        let (id, peer) = (CallId::try_from(decode(id)?).ok()?, UserKey::try_from(decode(peer)?).ok()?);
-        Some(Hint { peer, id })
-    };
-    members.iter().filter_map(hint).collect()
-}
-
-fn read_held(entries: &[String]) -> Vec<Held> {
-    entries.iter().filter_map(|entry| Held::of_entry(entry)).collect()
 }

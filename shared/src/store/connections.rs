@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join, try_join};
 use redis::Cmd;
 
-use super::calls::{HINTS_READ, Hint, read_hints};
+use super::hints::{HINTS_READ, Hint, read_hints};
 use super::limits::{limited, of_buckets, taken};
 use super::pair::Pair;
 use super::script::{Call, Script};

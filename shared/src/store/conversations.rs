@@ -231,6 +231,8 @@ impl Store {
             }
         };
         let Markers { unread, read, read_by_peer } = markers;
+        // In a conversation with oneself the peer is the reader.
+        let read_by_peer = if with == *user { read } else { read_by_peer };
         Ok(last_message.map(|last_message| Conversation { with, last_message, unread, read, read_by_peer }))
     }
 

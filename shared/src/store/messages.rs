@@ -1,6 +1,7 @@
 //! Messages: sending, editing, deleting, reading.
 
-use futures_util::future::{join, try_join};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::{join, join_all, try_join};
 use redis::Cmd;
 use sha2::{Digest as _, Sha256};
 
@@ -19,6 +20,10 @@ const TOMBSTONE_SECONDS: i64 = 25 * 3600;
 
 /// How long after a delete a repeated one may do what it left undone, in seconds: as long as logs remember it.
 const DELETE_AGAIN_SECONDS: i64 = GONE_MS / 1000;
+
+/// How long a delete may take; one that took longer has died. How many of these a list finishes.
+const DELETE_TIME: TimeDelta = TimeDelta::seconds(30);
+const MOST_FINISHED: usize = 100;
 
 /// How long a send may be repeated, in seconds.
 const CLAIM_SECONDS: u64 = 24 * 3600;
@@ -278,9 +283,9 @@ impl Store {
     }
 
     /// A page of a listing: two round trips. More only where it has much more than 5 MB, or where a delete that died
-    /// left entries behind, which are passed over.
+    /// left entries behind, which are passed over and taken out.
     pub async fn list(&self, permit: &MayList, paging: Paging, limit: usize) -> Result<Page, Error> {
-        let mut messages = Vec::new();
+        let (mut messages, mut left_over) = (Vec::new(), Vec::new());
         let (mut bytes, mut place, mut more) = (0, paging, None);
         while messages.len() < limit {
             let ids = self.range(permit, place, limit + 1 - messages.len()).await?;
@@ -290,13 +295,17 @@ impl Store {
             rest |= read.len() < wanted.len();
             let mut last = None;
             for (id, json) in wanted.iter().zip(read) {
-                if let Some(json) = json.filter(|json| !Stored::is_tombstone(json)) {
-                    bytes += escaped_bytes(&json) + 1;
-                    if bytes > PAGE_BYTES {
-                        (rest, full) = (true, true);
-                        break;
+                match json {
+                    Some(json) if Stored::is_tombstone(&json) => left_over.push((*id, json)),
+                    Some(json) => {
+                        bytes += escaped_bytes(&json) + 1;
+                        if bytes > PAGE_BYTES {
+                            (rest, full) = (true, true);
+                            break;
+                        }
+                        messages.push(json);
                     }
-                    messages.push(json);
+                    None => {}
                 }
                 last = Some(*id);
             }
@@ -310,7 +319,26 @@ impl Store {
         if matches!(paging, Paging::Before(_)) {
             messages.reverse();
         }
+        self.finish_deletes(left_over).await;
         Ok(Page { messages, more })
+    }
+
+    /// Finishes deletes that died between their two waves, so that nothing counts what no list shows. One that is still
+    /// under way is left alone. Never fails: a later reader meets what is left.
+    async fn finish_deletes(&self, found: Vec<(MessageId, String)>) {
+        let died = found.into_iter().filter_map(|(id, json)| match Stored::parse(json).ok()?.record {
+            Record::Tombstone(tombstone) => {
+                let deleted_at: DateTime<Utc> = tombstone.deleted_at.parse().ok()?;
+                (self.clock.now() - deleted_at > DELETE_TIME).then_some((id, tombstone))
+            }
+            Record::Message(_) => None,
+        });
+        let finishing = died.take(MOST_FINISHED).map(|(id, tombstone)| async move {
+            if let Err(error) = self.leave_out_message(id, &tombstone).await {
+                tracing::warn!(%error, "a delete that died is still unfinished");
+            }
+        });
+        join_all(finishing).await;
     }
 
     async fn range(&self, permit: &MayList, paging: Paging, count: usize) -> Result<Vec<MessageId>, Error> {

@@ -7,7 +7,7 @@ use gateway::http_api::Authorizers;
 use gateway::server::{Options, Store};
 
 use super::{App, TestGateway};
-use crate::environment::{executables, root};
+use crate::environment::{executables, released, root};
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::{Clock, StoreKind, TestStore};
 
@@ -98,6 +98,12 @@ impl AppBuilder {
         self
     }
 
+    /// These functions, by their logical ids, are built as they are deployed.
+    pub fn released(mut self, functions: &[&str]) -> Self {
+        self.options.executables = Some(released(functions));
+        self
+    }
+
     /// Starts the gateway; it ends with the last clone of the `App`.
     pub async fn start(self) -> App {
         App::of(Arc::new(self.start_gateway()))
@@ -108,7 +114,7 @@ impl AppBuilder {
         let this = if self.has_store { self } else { self.on(StoreKind::Single) };
         TestGateway::start(Options {
             template: root().join("template.yaml"),
-            executables: Some(executables().clone()),
+            executables: Some(this.options.executables.clone().unwrap_or_else(|| executables().clone())),
             ..this.options
         })
     }
