@@ -25,6 +25,8 @@ mod event;
 mod line;
 mod offer;
 mod reason;
+#[cfg(test)]
+mod tests;
 mod times;
 mod view;
 
