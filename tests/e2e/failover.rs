@@ -33,6 +33,8 @@ async fn a_primary_that_became_a_replica_costs_no_request(
     alice.delete_message(&alice.post_message(&alice, "note").await).await;
     laptop.signal("offer", &alice, &bob, json!("before")).await;
     phone.expect("offer").await;
+    laptop.signal("end_call", &alice, &bob, json!(null)).await;
+    phone.expect("end_call").await;
 
     pair.fail_over().await;
     let created = alice.post_message(&bob, "after").await;
@@ -47,8 +49,8 @@ async fn a_primary_that_became_a_replica_costs_no_request(
     phone.register(&bob.key).await;
     phone.signal("offer", &bob, &alice, json!("after")).await;
     laptop.expect_where("the offer", |frame| frame["data"] == "after").await;
-    laptop.signal("end_call", &alice, &bob, json!(null)).await;
-    phone.expect("end_call").await;
+    laptop.signal("answer", &alice, &bob, json!("v=0")).await;
+    phone.expect("answer").await;
     assert_eq!(pair.new.tell("PING").await, redis::Value::SimpleString("PONG".into()));
     for function in ["CreateMessage", "UpdateMessage", "DeleteMessage", "Register", "Signaling"] {
         assert_eq!(app.ended(function), Some(0), "{function}");

@@ -104,13 +104,10 @@ pub(super) fn held_frame(incoming: Option<&Incoming<'_>>, id: Option<&CallId>) -
 }
 
 /// The event's offer, if it is one that rings.
-pub(super) fn offer_to_hold(
-    event: &Event,
-    effects: &[Effect],
-    incoming: Option<&Incoming<'_>>,
-) -> Option<Held> {
+pub(super) fn offer_to_hold(effects: &[Effect], incoming: Option<&Incoming<'_>>) -> Option<Held> {
+    let is_offer = incoming.is_some_and(|incoming| incoming.signal.kind == SignalType::Offer);
     let rings = effects.iter().find_map(|effect| match effect {
-        Effect::RelayToAll { id: Some(id) } if matches!(event, Event::Offer { .. }) => Some(id),
+        Effect::RelayToAll { id: Some(id) } if is_offer => Some(id),
         _ => None,
     })?;
     held_frame(incoming, Some(rings))

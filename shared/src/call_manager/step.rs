@@ -1,6 +1,6 @@
 //! One event after another: the rules are applied, the line is swapped, frames are sent, and the rules are asked again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::{try_join_all, try_join3};
@@ -14,8 +14,8 @@ use crate::ids::{CallId, ConnectionId, UserKey};
 use crate::push::Deadline;
 use crate::store::{Connection, Handed, Moves, Opened, Pair, Swap};
 
-/// How many events one may lead to. Only a store that answers nonsense gets that far.
-const MOST_EVENTS: usize = 12;
+/// How often the rules are asked again. Only a store that answers nonsense gets that far.
+const MOST_STEPS: usize = 12;
 
 /// The pause before an event that came too early is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -61,10 +61,10 @@ impl CallManager {
         let mut outcome = Outcome::default();
         // How much of the offer that rings has been given.
         let mut given = opened.ring.len();
-        let mut events = VecDeque::from([event]);
-        for _ in 0..MOST_EVENTS {
-            let Some(event) = events.pop_front() else { break };
-            let applied = self.apply(pair, opened, &event, incoming, given).await?;
+        let mut events = vec![event];
+        for _ in 0..MOST_STEPS {
+            let Some(first) = events.first() else { break };
+            let applied = self.apply(pair, opened, &events, incoming, given).await?;
             opened = applied.opened;
             let ring = call_of_ring(&applied.effects, &applied.handed, &opened);
             if ring.is_some() {
@@ -81,15 +81,17 @@ impl CallManager {
             drop(material);
             let sent = self.send(outbox, deadline).await;
             if outcome.refused.is_none() {
-                outcome.refused = refusal(&event, &applied.effects, &sent, &opened);
+                outcome.refused = refusal(first, &applied.effects, &sent, &opened);
             }
-            let mut gone = self.hand_over(pair, &opened, &event, &applied.handed, incoming, deadline).await?;
-            gone.extend(sent.gone.iter().cloned());
-            events.extend(follow_ups(&event, &applied.effects, &sent, &opened));
+            let mut gone = sent.gone.clone();
+            for event in &events {
+                gone.extend(self.hand_over(pair, &opened, event, &applied.handed, incoming, deadline).await?);
+            }
+            events = follow_ups(first, &applied.effects, &sent, &opened);
             if applied.vanished
                 && let Some(incoming) = incoming
             {
-                events.push_back(Event::Lost(incoming.from.connection.clone()));
+                events.push(Event::Lost(incoming.from.connection.clone()));
             }
             let takes_part = |one: &ConnectionId| {
                 opened.line.live().is_some_and(|call| call.parts().any(|part| part == one))
@@ -101,18 +103,34 @@ impl CallManager {
         Ok((outcome, opened))
     }
 
-    /// Applies an event until the line is what the rules say: one round trip, unless others change it meanwhile.
+    /// Applies events until the line is what the rules say: one round trip, unless others change it meanwhile. A frame, or
+    /// a lost connection, is one event; those that follow it are applied together.
     async fn apply(
         &self,
         pair: &Pair,
         mut opened: Opened,
-        event: &Event,
+        events: &[Event],
         incoming: Option<&Incoming<'_>>,
         given: usize,
     ) -> Result<Applied, Error> {
-        let looks_again = matches!(event, Event::Delivered { .. } | Event::Told { .. });
+        let looks_again =
+            events.iter().any(|event| matches!(event, Event::Delivered { .. } | Event::Told { .. }));
+        let early_of = events.iter().find_map(|event| match event {
+            Event::Delivered { from, .. } => from.as_ref(),
+            _ => None,
+        });
+        let was_given = events.iter().any(|event| matches!(event, Event::Delivered { from: None, .. }));
+        let resumed = events.iter().find_map(|event| match event {
+            Event::Resumed { user, .. } => Some(user),
+            _ => None,
+        });
         for _ in 0..MOST_SWAPS {
-            let (line, effects) = call::apply(opened.line.clone(), event, opened.now());
+            let (mut line, mut effects) = (opened.line.clone(), Vec::new());
+            for event in events {
+                let applied = call::apply(line, event, opened.now());
+                line = applied.0;
+                effects.extend(applied.1);
+            }
             if effects.contains(&Effect::TryAgain) {
                 tokio::time::sleep(PAUSE).await;
                 opened = self.store.open_line(pair, false).await?;
@@ -124,26 +142,14 @@ impl CallManager {
                 return Ok(Applied { opened, effects, connections, handed, vanished: false });
             }
             let (was, is) = (opened.line.live().cloned(), line.live().cloned());
-            let held = offer_to_hold(event, &effects, incoming);
-            let early_of = match event {
-                Event::Delivered { from, .. } => from.as_ref(),
-                _ => None,
-            };
+            let held = offer_to_hold(&effects, incoming);
             let gives = effects.iter().any(|effect| matches!(effect, Effect::Give { .. }));
             let waits = effects.iter().any(|effect| matches!(effect, Effect::Wait { .. }));
-            let resumed = match event {
-                Event::Resumed { user, .. } => Some(user),
-                _ => None,
-            };
             let waiting = waits.then(|| held_frame(incoming, is.as_ref().map(|call| &call.id))).flatten();
             let rings = is.as_ref().is_some_and(|call| was.as_ref().map(|was| &was.id) != Some(&call.id));
             let moves = Moves {
                 ring: held.as_ref(),
-                ring_from: match event {
-                    _ if gives => Some(0),
-                    Event::Delivered { from: None, .. } => Some(given),
-                    _ => None,
-                },
+                ring_from: if gives { Some(0) } else { was_given.then_some(given) },
                 early_of,
                 wait: waiting.as_ref().zip(incoming).map(|(held, incoming)| (&incoming.signal.target, held)),
                 waiting_for: resumed
@@ -154,7 +160,7 @@ impl CallManager {
                 was.as_ref().map(|call| &call.id).filter(|id| is.as_ref().is_none_or(|is| is.id != **id));
             let live = is.as_ref().map(|call| &call.id).filter(|_| rings);
             let hinting = self.hint(pair, &effects, incoming, over, live);
-            let noting = self.note(pair, event, incoming, was.as_ref(), is.as_ref());
+            let noting = self.note(pair, events, incoming, was.as_ref(), is.as_ref());
             let swapping = self.store.swap_line(pair, &opened, line, moves);
             match try_join3(swapping, hinting, noting).await? {
                 (Swap::Done(opened, handed), connections, vanished) => {
@@ -197,16 +203,16 @@ impl CallManager {
     async fn note(
         &self,
         pair: &Pair,
-        event: &Event,
+        events: &[Event],
         incoming: Option<&Incoming<'_>>,
         was: Option<&call::Call>,
         is: Option<&call::Call>,
     ) -> Result<bool, Error> {
-        let (connection, user, known) = match (event, incoming) {
-            (Event::Offer { .. } | Event::Answer(_), Some(incoming)) => {
+        let (connection, user, known) = match (events.first(), incoming) {
+            (Some(Event::Offer { .. } | Event::Answer(_)), Some(incoming)) => {
                 (&incoming.from.connection, &incoming.from.user, incoming.registered)
             }
-            (Event::Resumed { user, connection, .. }, _) => (connection, user, true),
+            (Some(Event::Resumed { user, connection, .. }), _) => (connection, user, true),
             _ => return Ok(false),
         };
         let is_side = |call: &call::Call| call.side(user).connection.as_ref() == Some(connection);
