@@ -28,8 +28,6 @@ export class Call extends EventTarget {
   #connection = null;
   /** Their offer, until it is answered. */
   #offer = null;
-  /** A call of theirs that began while ours was ringing. */
-  #rival = null;
   #early = [];
   #described = false;
   #makingOffer = false;
@@ -85,7 +83,7 @@ export class Call extends EventTarget {
 
   /** Whether a frame is about this call. Frames of older clients name none. */
   owns({ sender, target, call_id: id }) {
-    const sameCall = id === undefined || this.#id === undefined || [this.#id, this.#rival?.call_id].includes(id);
+    const sameCall = id === undefined || this.#id === undefined || this.#id === id;
     return this.state !== "ended" && (sender ?? target) === this.peer && sameCall;
   }
 
@@ -105,13 +103,9 @@ export class Call extends EventTarget {
     }
   }
 
-  /**
-   * Both rang at once, and this is their offer. The order of the names decides which call goes on, alike on both
-   * sides: our own call becomes the answer to theirs, or stays.
-   */
+  /** Both rang at once, and the server lets theirs go on: ours is over, and becomes the answer to theirs. */
   meet(frame) {
-    this.#rival = frame;
-    if (this.me >= this.peer) return;
+    this.#say("end_call", { reason: "cancelled" });
     this.#polite = true;
     this.#id = frame.call_id;
     this.#offer = frame.data;
@@ -125,7 +119,13 @@ export class Call extends EventTarget {
   }
 
   #refused({ code, error }) {
-    if (code === "peer_unavailable") return this.#end("unavailable", true);
+    // Their offer crossed ours, and follows.
+    if (code === "glare") return;
+    if (code === "peer_unavailable") {
+      // The server would hold the offer for devices that come later.
+      this.#say("end_call", { reason: "cancelled" });
+      return this.#end("unavailable", true);
+    }
     this.notice = error;
     this.#end("failed", true);
   }

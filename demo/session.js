@@ -190,8 +190,8 @@ export class Session {
         return;
       case "error":
         if (this.#call?.owns(frame)) this.#call.receive(frame);
-        // A candidate or end that was refused needs no notice: its call is over.
-        else if (!["candidate", "end_call"].includes(frame.request_type)) notify(frame.error);
+        // A candidate or end that was refused needs no notice: its call is over. Nor does an offer that crossed theirs.
+        else if (frame.code !== "glare" && !["candidate", "end_call"].includes(frame.request_type)) notify(frame.error);
         return;
       case undefined:
         notify(`The server says: ${frame.message}`);

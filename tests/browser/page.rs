@@ -142,14 +142,6 @@ impl Person {
         self.expect_call("ringing").await;
     }
 
-    /// The log of frames shows the offer of this peer.
-    pub(crate) async fn expect_offer_from(&self, peer: &str) {
-        let logged = "[...document.querySelectorAll('#trace-entries [data-way=received]')].some((entry) =>
-            entry.querySelector('.kind').textContent === 'offer'
-            && entry.querySelector('.gist').textContent === `from ${arguments[0]}`)";
-        self.tab.until(logged, vec![json!(peer)]).await;
-    }
-
     /// In the call, with live sound and picture of the peer.
     pub(crate) async fn expect_live_call(&self) {
         self.expect_call("active").await;

@@ -204,8 +204,9 @@ impl Line {
         let earlier = device.described.as_ref().filter(|earlier| earlier.id.as_ref() == id);
         let first_at = match earlier {
             Some(earlier) => earlier.first_at.min(at),
-            // Without a call before this one, there is none that a candidate could be left over from.
-            None => device.described_at.map_or(0, |_| at),
+            // Without a description before this one, there is none that a candidate could be left over from.
+            None if device.described_at.is_none() && device.refused.is_none() => 0,
+            None => at,
         };
         device.described = Some(Described {
             id: id.cloned(),
