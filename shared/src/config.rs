@@ -37,6 +37,28 @@ pub struct Config {
     pub retention: Option<TimeDelta>,
     /// How often users may do things.
     pub limits: Limits,
+    /// The ICE servers that clients are told of.
+    pub ice: Ice,
+}
+
+/// The ICE servers that clients are told of.
+#[derive(Clone, Debug)]
+pub struct Ice {
+    /// `STUN_URLS`, with commas between them.
+    pub stun_urls: Vec<String>,
+    /// TURN servers, if there are any.
+    pub turn: Option<Turn>,
+    /// `TURN_CREDENTIAL_LIFETIME`: how long credentials are good for, in seconds. Default 43200.
+    pub credential_lifetime: Duration,
+}
+
+/// TURN servers that share one secret.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// `TURN_URLS`, with commas between them.
+    pub urls: Vec<String>,
+    /// `TURN_SECRET`: coturn's `static-auth-secret`.
+    pub secret: Secret,
 }
 
 /// How often users may do things; `None` as often as they like, which is the default in open mode.
@@ -94,6 +116,12 @@ impl Secret {
     }
 }
 
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
@@ -146,7 +174,35 @@ impl Config {
                 .filter(|days| *days > 0)
                 .map(|days| TimeDelta::days(days.into())),
             limits: Limits::read(get, allow_anonymous)?,
+            ice: Ice::read(get)?,
         })
+    }
+}
+
+impl Ice {
+    fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let urls = |name, schemes: [&str; 2], problem| {
+            let text = get(name).unwrap_or_default();
+            let urls: Vec<_> = text.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+            match urls.iter().all(|url| schemes.iter().any(|scheme| url.starts_with(scheme))) {
+                true => Ok(urls.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+                false => Err(ConfigError { name, problem }),
+            }
+        };
+        let stun_urls = urls("STUN_URLS", ["stun:", "stuns:"], "must be stun: or stuns: URLs with commas")?;
+        let turn_urls = urls("TURN_URLS", ["turn:", "turns:"], "must be turn: or turns: URLs with commas")?;
+        let turn = match (turn_urls.is_empty(), get("TURN_SECRET")) {
+            (true, None) => None,
+            (false, Some(secret)) => Some(Turn { urls: turn_urls, secret: Secret(secret) }),
+            (false, None) => {
+                return Err(ConfigError { name: "TURN_SECRET", problem: "is not set, TURN_URLS needs it" });
+            }
+            (true, Some(_)) => {
+                return Err(ConfigError { name: "TURN_URLS", problem: "is not set, TURN_SECRET needs it" });
+            }
+        };
+        let seconds = parse(&get, "TURN_CREDENTIAL_LIFETIME", "must be a number of seconds")?;
+        Ok(Self { stun_urls, turn, credential_lifetime: Duration::from_secs(seconds.unwrap_or(43_200)) })
     }
 }
 
@@ -222,6 +278,28 @@ mod tests {
         assert_eq!(read(&[("MESSAGES_PER_SECOND", "0")]), None);
         assert_eq!(read(&[("ALLOW_ANONYMOUS", "true")]), None);
         assert_eq!(read(&[("ALLOW_ANONYMOUS", "true"), ("MESSAGES_PER_SECOND", "5")]), Some(five));
+    }
+
+    #[test]
+    fn ice_servers_are_urls_and_turn_needs_a_secret() {
+        let read = |extra: &'static [(&str, &str)]| {
+            let given =
+                |name: &str| extra.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
+            let config = Config::read(|name| given(name).or_else(|| complete(name)));
+            config.map(|config| config.ice).map_err(|error| error.to_string())
+        };
+        let none = read(&[]).expect("complete");
+        assert!(none.stun_urls.is_empty() && none.turn.is_none());
+        assert_eq!(
+            read(&[("STUN_URLS", "stun:a, stuns:b,")]).expect("valid").stun_urls,
+            ["stun:a", "stuns:b"]
+        );
+        let turn = read(&[("TURN_URLS", "turn:a"), ("TURN_SECRET", "x")]).expect("valid").turn;
+        assert_eq!(turn.map(|turn| turn.urls), Some(vec!["turn:a".to_owned()]));
+        let bad = |extra| read(extra).expect_err("bad");
+        assert_eq!(bad(&[("STUN_URLS", "http://a")]), "STUN_URLS must be stun: or stuns: URLs with commas");
+        assert_eq!(bad(&[("TURN_URLS", "turn:a")]), "TURN_SECRET is not set, TURN_URLS needs it");
+        assert_eq!(bad(&[("TURN_SECRET", "x")]), "TURN_URLS is not set, TURN_SECRET needs it");
     }
 
     #[test]

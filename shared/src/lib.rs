@@ -5,6 +5,7 @@
 //! | [`app`] | what is built once per cold start |
 //! | `clock` | the time, by the store's clock where this machine's is off |
 //! | [`config`] | every environment variable |
+//! | [`ice`] | the ICE servers that clients are told of |
 //! | [`ids`] | user keys, connection ids, message ids: what is valid |
 //! | `json` | JSON objects as clients send them |
 //! | [`message`] | the chat message, as stored and as sent |
@@ -34,6 +35,7 @@ pub mod config;
 pub mod error;
 pub mod http;
 mod https;
+pub mod ice;
 pub mod identity;
 mod idle;
 pub mod ids;

@@ -324,7 +324,7 @@ impl Held {
 const CHANGING: [&str; 3] = ["create-message", "delete-message", "update-message"];
 
 /// Functions that change no message.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 15] = [
     "connect",
     "create-ticket",
     "default",
@@ -332,6 +332,7 @@ const OTHERS: [&str; 14] = [
     "end-call",
     "get-call",
     "get-message",
+    "ice-servers",
     "list-calls",
     "list-conversations",
     "list-events",
