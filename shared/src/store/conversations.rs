@@ -3,7 +3,7 @@
 use futures_util::future::{try_join, try_join_all};
 
 use super::connections::Connection;
-use super::messages::Paging;
+use super::listing::Paging;
 use super::pages::Part;
 use super::script::{Call, Script, of_ids};
 use super::{Store, keys};
