@@ -5,7 +5,7 @@ use futures_util::future::{try_join, try_join_all};
 use super::connections::Connection;
 use super::listing::Paging;
 use super::pages::Part;
-use super::script::{Call, Script, of_ids};
+use super::script::{Call, Script, of_ids, of_time};
 use super::{Store, keys};
 use crate::access::{MayList, Own};
 use crate::error::Error;
@@ -61,6 +61,7 @@ struct Markers {
 macro_rules! of_markers {
     ($script:literal) => {
         concat!(
+            of_time!(),
             of_ids!(),
             "
 local function unread(index, marker, oldest)
@@ -103,9 +104,7 @@ if moved then
   if seconds ~= '' then redis.call('EXPIRE', markers, seconds) end
   marker = id
 end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local open = redis.call('ZRANGEBYSCORE', connections, now, '+inf')
+local open = redis.call('ZRANGEBYSCORE', connections, now(), '+inf')
 return {moved and 1 or 0, marker, unread(from, marker, oldest), open}
 "
 ));

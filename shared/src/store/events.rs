@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 
 use super::connections::Connection;
 use super::pages::Part;
-use super::script::{Call, Script, of_ids};
+use super::script::{Call, Script, of_ids, of_time};
 use super::{Store, keys};
 use crate::access::Own;
 use crate::clock;
@@ -133,12 +133,9 @@ impl Kind {
 macro_rules! of_a_user {
     ($script:literal) => {
         concat!(
+            of_time!(),
             of_ids!(),
             "
-local function now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
 local function added_by_this_call(events, tag)
   for _, entry in ipairs(redis.call('LRANGE', events, -8, -1)) do
     if string.match(entry, '^%d+%-(%x+) ') == tag then return string.match(entry, '^[^ ]+') end
