@@ -64,14 +64,15 @@ impl Store {
     /// A malformed Redis URL. A Redis that is away is no error here: it may be back at the first event.
     pub async fn open(config: &Config) -> Result<Self, ::redis::RedisError> {
         let redis = Redis::new(config)?;
-        redis.warm().await;
+        let clock = Clock::default();
+        redis.warm(&clock).await;
         Ok(Self {
             redis,
             open: config.allow_anonymous,
             connection_lifetime: config.connection_lifetime,
             retention: config.retention,
             limits: config.limits,
-            clock: Clock::default(),
+            clock,
         })
     }
 }
