@@ -110,8 +110,8 @@ return {moved and 1 or 0, marker, unread(from, marker, oldest), open}
 ));
 
 impl Store {
-    /// A user's conversations, the latest first: two round trips, more only where a delete that died left the latest
-    /// message of one in the list.
+    /// A user's conversations, the latest first: two round trips, more only where the latest message of one was
+    /// deleted meanwhile.
     pub async fn conversations(
         &self,
         permit: &Own,
@@ -223,7 +223,7 @@ impl Store {
     ) -> Result<Option<Conversation>, Error> {
         let last_message = match stored.filter(|stored| !Stored::is_tombstone(stored)) {
             Some(stored) => Some(stored),
-            // A delete that died left it at the head; the one before is the latest.
+            // It was deleted after the list was read, or a failover brought it back; the one before is the latest.
             None => {
                 let permit = MayList::Conversation(user.clone(), with.clone());
                 self.list(&permit, Paging::Before(None), 1).await?.messages.pop()

@@ -1,6 +1,5 @@
 //! Pages of messages, by an index.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
 use super::pages::{PAGE_BYTES, Part, escaped_bytes};
@@ -11,9 +10,8 @@ use crate::error::Error;
 use crate::ids::MessageId;
 use crate::message::{Record, Stored};
 
-/// How long a delete may take; one that took longer has died. How many of these a list finishes.
-const DELETE_TIME: TimeDelta = TimeDelta::seconds(30);
-const MOST_FINISHED: usize = 100;
+/// How many deleted messages a page takes out of an index.
+const MOST_TAKEN_OUT: usize = 100;
 
 /// Which part of a listing is wanted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,10 +47,10 @@ return found
 );
 
 impl Store {
-    /// A page of a listing: two round trips. More only where it has much more than 5 MB, or where a delete that died
-    /// left entries behind, which are passed over and taken out.
+    /// A page of a listing: two round trips. More only where it has much more than 5 MB, or where it meets
+    /// messages that were deleted meanwhile.
     pub async fn list(&self, permit: &MayList, paging: Paging, limit: usize) -> Result<Page, Error> {
-        let (mut messages, mut left_over) = (Vec::new(), Vec::new());
+        let (mut messages, mut deleted) = (Vec::new(), Vec::new());
         let (mut bytes, mut place, mut more) = (0, paging, None);
         while messages.len() < limit {
             let ids = self.range(permit, place, limit + 1 - messages.len()).await?;
@@ -63,7 +61,7 @@ impl Store {
             let mut last = None;
             for (id, json) in wanted.iter().zip(read) {
                 match json {
-                    Some(json) if Stored::is_tombstone(&json) => left_over.push((*id, json)),
+                    Some(json) if Stored::is_tombstone(&json) => deleted.push((*id, json)),
                     Some(json) => {
                         bytes += escaped_bytes(&json) + 1;
                         if bytes > PAGE_BYTES {
@@ -86,26 +84,20 @@ impl Store {
         if matches!(paging, Paging::Before(_)) {
             messages.reverse();
         }
-        self.finish_deletes(left_over).await;
+        self.take_out(deleted).await;
         Ok(Page { messages, more })
     }
 
-    /// Finishes deletes that died between their two waves, so that nothing counts what no list shows. One that is still
-    /// under way is left alone. Never fails: a later reader meets what is left.
-    async fn finish_deletes(&self, found: Vec<(MessageId, String)>) {
-        let died = found.into_iter().filter_map(|(id, json)| match Stored::parse(json).ok()?.record {
-            Record::Tombstone(tombstone) => {
-                let deleted_at: DateTime<Utc> = tombstone.deleted_at.parse().ok()?;
-                (self.clock.now() - deleted_at > DELETE_TIME).then_some((id, tombstone))
-            }
-            Record::Message(_) => None,
-        });
-        let finishing = died.take(MOST_FINISHED).map(|(id, tombstone)| async move {
+    /// Takes deleted messages out that a failover brought back into an index, so that nothing counts what no list shows.
+    /// Never fails: a later reader meets what is left.
+    async fn take_out(&self, deleted: Vec<(MessageId, String)>) {
+        let taking = deleted.into_iter().take(MOST_TAKEN_OUT).map(|(id, json)| async move {
+            let Ok(Stored { record: Record::Tombstone(tombstone), .. }) = Stored::parse(json) else { return };
             if let Err(error) = self.leave_out_message(id, &tombstone).await {
-                tracing::warn!(%error, "a delete that died is still unfinished");
+                tracing::warn!(%error, "a deleted message is still in an index");
             }
         });
-        join_all(finishing).await;
+        join_all(taking).await;
     }
 
     async fn range(&self, permit: &MayList, paging: Paging, count: usize) -> Result<Vec<MessageId>, Error> {

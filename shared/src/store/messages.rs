@@ -4,7 +4,7 @@ use futures_util::future::{join, try_join};
 use redis::Cmd;
 
 use super::claims::{Claim, claim_value, hash};
-use super::events::{Entry, Feed, GONE_MS};
+use super::events::{Entry, Feed};
 use super::script::{Call, Script};
 use super::{Store, keys};
 use crate::access::{MayChange, MaySend};
@@ -14,9 +14,6 @@ use crate::message::{Content, Draft, Message, MetadataChange, Record, Stored, To
 
 /// How long a tombstone stays, in seconds: an hour longer than a claim, so that no repeated send comes after it.
 const TOMBSTONE_SECONDS: i64 = 25 * 3600;
-
-/// How long after a delete a repeated one may do what it left undone, in seconds: as long as logs remember it.
-const DELETE_AGAIN_SECONDS: i64 = GONE_MS / 1000;
 
 /// A message outlives its indexes by this, in seconds.
 const RETENTION_MARGIN: u64 = 3600;
@@ -68,15 +65,16 @@ return false
 ",
 );
 
-/// Swaps a message for its tombstone. The DEL frees memory, so a full store lets the SET pass.
+/// Swaps a message for its tombstone, whatever edits it has seen; says whether it did. The DEL frees memory, so a full
+/// store lets the SET pass.
 static BURY: Script = Script::new(
     "
 local stored = redis.call('GET', KEYS[1])
-if stored == ARGV[2] then return false end
-if stored ~= ARGV[1] then return stored or '' end
+if stored == ARGV[1] then return 1 end
+if not stored or string.sub(stored, 1, #ARGV[3]) == ARGV[3] then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-return false
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
 ",
 );
 
@@ -177,7 +175,8 @@ impl Store {
         for _ in 0..EDIT_ATTEMPTS {
             let Record::Message(message) = &read.record else { return Ok(None) };
             let edited = message.edit(content.clone(), metadata.clone(), self.clock.now());
-            match self.swap(&EDIT, id, &read.json, &edited.to_json()).await? {
+            let swap = EDIT.call(&[keys::message(id)]).arg(&read.json).arg(edited.to_json());
+            match self.redis.run::<Option<String>>(&swap).await? {
                 None => {
                     let users = entries(id, &edited.sender_id, &edited.receiver_id);
                     let feeds = self.log_edit(&users).await?;
@@ -190,33 +189,20 @@ impl Store {
         Err(Error::Unavailable("the message is edited too often".into()))
     }
 
-    /// Swaps a message for its tombstone: two round trips after [`Store::message_to_change`], one more per edit that
-    /// came between. A repeated delete does what an earlier one left undone, if that is not long ago, in as many.
+    /// Takes a message out for both users, then swaps it for its tombstone: two round trips after
+    /// [`Store::message_to_change`]. In this order no index names a message that is gone, wherever a delete dies; its
+    /// repetition then finds the message, and finishes.
     pub async fn delete(&self, permit: MayChange) -> Result<Deletion, Error> {
-        let (id, mut read) = permit.into_parts();
-        for _ in 0..EDIT_ATTEMPTS {
-            let message = match &read.record {
-                Record::Message(message) => message,
-                Record::Tombstone(tombstone) => {
-                    // Its age by the store's clock: the function that deleted it may have been off.
-                    let left: i64 = self.redis.run(&Cmd::ttl(keys::message(id))).await?;
-                    let recent = left > TOMBSTONE_SECONDS - DELETE_AGAIN_SECONDS;
-                    let feeds =
-                        if recent { self.leave_out_message(id, tombstone).await? } else { Vec::new() };
-                    return Ok(Deletion { before: true, feeds });
-                }
-            };
-            let tombstone = Tombstone::of(message, self.clock.now());
-            match self.swap(&BURY, id, &read.json, &tombstone.to_json()).await? {
-                None => {
-                    let feeds = self.leave_out_message(id, &tombstone).await?;
-                    return Ok(Deletion { before: false, feeds });
-                }
-                Some(stored) if stored.is_empty() => return Ok(Deletion { before: true, feeds: Vec::new() }),
-                Some(stored) => read = parse(stored)?,
-            }
-        }
-        Err(Error::Unavailable("the message is edited too often".into()))
+        let (id, read) = permit.into_parts();
+        let Record::Message(message) = &read.record else {
+            return Ok(Deletion { before: true, feeds: Vec::new() });
+        };
+        let tombstone = Tombstone::of(message, self.clock.now());
+        let feeds = self.leave_out_message(id, &tombstone).await?;
+        let bury = BURY.call(&[keys::message(id)]).arg(tombstone.to_json()).arg(TOMBSTONE_SECONDS);
+        let buried: bool = self.redis.run(&bury.arg(Stored::TOMBSTONE_START)).await?;
+        // Of two deletes at once the one that buried the message tells.
+        Ok(Deletion { before: !buried, feeds: if buried { feeds } else { Vec::new() } })
     }
 
     /// The lowest id of a message that is not past its retention.
@@ -289,16 +275,6 @@ impl Store {
 
     async fn get(&self, id: MessageId) -> Result<Option<String>, Error> {
         self.redis.run(&Cmd::get(keys::message(id))).await
-    }
-
-    async fn swap(
-        &self,
-        script: &'static Script,
-        id: MessageId,
-        read: &str,
-        new: &str,
-    ) -> Result<Option<String>, Error> {
-        self.redis.run(&script.call(&[keys::message(id)]).arg(read).arg(new).arg(TOMBSTONE_SECONDS)).await
     }
 }
 
