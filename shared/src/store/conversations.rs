@@ -64,11 +64,15 @@ macro_rules! of_markers {
             of_time!(),
             of_ids!(),
             "
+-- A count goes through a short index from its start, so that it is left out where nothing or everything is read.
 local function unread(index, marker, oldest)
-  local above = '-'
-  if oldest ~= '' then above = '[' .. oldest end
-  if marker and not below(marker, oldest) then above = '(' .. marker end
-  return redis.call('ZLEXCOUNT', index, above, '+')
+  if marker and not below(marker, oldest) then
+    local newest = redis.call('ZRANGE', index, '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
+    if not newest or not below(marker, newest) then return 0 end
+    return redis.call('ZLEXCOUNT', index, '(' .. marker, '+')
+  end
+  if oldest == '' then return redis.call('ZCARD', index) end
+  return redis.call('ZLEXCOUNT', index, '[' .. oldest, '+')
 end
 ",
             $script

@@ -10,6 +10,7 @@ macro_rules! of_ids {
     () => {
         "
 local function below(one, other)
+  if one == other then return false end
   for place = 1, math.min(#one, #other) do
     local first, second = string.byte(one, place), string.byte(other, place)
     if first ~= second then return first < second end
