@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LINK, RETRY_AFTER};
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::ids::{MessageId, UserKey};
 use crate::json::{Object, ParseError};
+use crate::uri::encode;
 
 /// The answer of a handler when all went well.
 #[derive(Debug)]
@@ -171,13 +172,17 @@ impl<'a> Fields<'a> {
         self.0.get(name).filter(|value| value.get() != "null")
     }
 
-    /// The user that a field names, if it names any.
+    /// The user that a field names; `None` where it is missing or `null`.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] for a value of another type, or a text that is no user key.
-    pub fn user_key(&self, name: &str) -> Result<Option<UserKey>, Error> {
-        let key = self.text(name)?.map(UserKey::try_from).transpose();
-        key.map_err(|_| Error::invalid_user_key(name))
+    /// [`Error::InvalidRequest`] with the sentence `required` for an empty text; likewise for a value of another type,
+    /// or a text that is no user key.
+    pub fn user_key(&self, name: &str, required: &'static str) -> Result<Option<UserKey>, Error> {
+        let Some(text) = self.whole_text(name)? else { return Ok(None) };
+        if text.is_empty() {
+            return Err(Error::invalid(required));
+        }
+        UserKey::try_from(text).map(Some).map_err(|_| Error::invalid_user_key(name))
     }
 }
 
@@ -196,6 +201,24 @@ pub fn message_id(request: &Request) -> Result<MessageId, Error> {
 /// A parameter of the query; of a repeated one the last counts.
 pub fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.query_string_parameters_ref()?.all(name)?.last().copied()
+}
+
+/// The `Link` header ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)) to another page at `path`: this request's query,
+/// with the `cursor` at `id` in place of its own.
+pub fn link(
+    request: &Request,
+    path: &str,
+    cursor: &'static str,
+    id: MessageId,
+    relation: &str,
+) -> (HeaderName, String) {
+    let query = request.query_string_parameters_ref().into_iter().flat_map(|query| query.iter());
+    let mut kept: Vec<_> = query.filter(|(name, _)| *name != cursor).collect();
+    // A map has its names in any order, and a repeated parameter's values in theirs.
+    kept.sort_by_key(|(name, _)| *name);
+    let kept: String =
+        kept.iter().map(|(name, value)| format!("&{}={}", encode(name), encode(value))).collect();
+    (LINK, format!("<{path}?{cursor}={id}{kept}>; rel=\"{relation}\""))
 }
 
 /// The user that a parameter names, if there is one.
@@ -230,6 +253,8 @@ pub fn limit(request: &Request, most: usize) -> Result<Option<usize>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn sentence<T>(body: &str, read: impl Fn(&Fields<'_>) -> Result<T, Error>) -> Result<T, String> {
@@ -255,11 +280,35 @@ mod tests {
 
     #[test]
     fn a_user_key_is_checked() {
-        let sender = |body| sentence(body, |fields| fields.user_key("sender_id"));
-        assert_eq!(sender(r#"{"sender_id":""}"#), Ok(None));
+        let sender = |body| sentence(body, |fields| fields.user_key("sender_id", "required"));
+        assert_eq!(sender(r#"{"sender_id":null}"#), Ok(None));
+        assert_eq!(sender(r#"{"sender_id":""}"#), Err("required".into()));
         assert_eq!(sender(r#"{"sender_id":["x"]}"#), Err("sender_id must be a string".into()));
         let rule = "sender_id must be a user key: 1 to 128 bytes, no control characters";
         assert_eq!(sender(r#"{"sender_id":"a\u0000"}"#), Err(rule.into()));
+    }
+
+    #[test]
+    fn a_link_keeps_the_query_but_for_its_cursor() {
+        let id = MessageId::parse("01890a5d-ac96-774b-bcce-b302099a8057").expect("a UUID");
+        let link = |pairs: &[(&str, &[&str])]| {
+            let pairs = pairs.iter().map(|(name, values)| {
+                ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>())
+            });
+            let pairs: HashMap<_, _> = pairs.collect();
+            let request = Request::new(Body::Empty).with_query_string_parameters(pairs);
+            super::link(&request, "/messages", "before", id, "prev").1
+        };
+        assert_eq!(link(&[]), format!("</messages?before={id}>; rel=\"prev\""));
+        let query: [(&str, &[&str]); 5] = [
+            ("with", &["\u{1F600}"]),
+            ("user", &["a&b>"]),
+            ("limit", &["0", "5"]),
+            ("<new>", &[""]),
+            ("before", &["x"]),
+        ];
+        let kept = "&%3Cnew%3E=&limit=0&limit=5&user=a%26b%3E&with=%F0%9F%98%80";
+        assert_eq!(link(&query), format!("</messages?before={id}{kept}>; rel=\"prev\""));
     }
 
     #[test]

@@ -249,9 +249,12 @@ impl Stored {
         Ok(Self { json, record })
     }
 
+    /// The beginning of a stored tombstone, and of no stored message.
+    pub(crate) const TOMBSTONE_START: &str = "{\"deleted_at\"";
+
     /// Tells a stored tombstone from a stored message by its first field.
     pub fn is_tombstone(json: &str) -> bool {
-        json.starts_with("{\"deleted_at\"")
+        json.starts_with(Self::TOMBSTONE_START)
     }
 
     /// The message as part of an answer or a frame; `None` for a tombstone.

@@ -4,6 +4,7 @@
 //! share a slot, so everything works on a cluster unchanged. Every step may be repeated.
 
 mod calls;
+mod claims;
 mod connections;
 mod conversations;
 mod events;
@@ -13,6 +14,7 @@ mod hints;
 mod iam;
 mod keys;
 mod limits;
+mod listing;
 mod messages;
 mod node;
 mod pages;
@@ -33,7 +35,8 @@ pub use events::{Change, Event, EventId, Events, Feed, Follow};
 pub use held::{Handed, Held, List};
 pub use hints::Hint;
 pub use keys::LAYOUT;
-pub use messages::{Deletion, Page, Paging, Sent};
+pub use listing::{Page, Paging};
+pub use messages::{Deletion, Sent};
 pub use pair::Pair;
 pub use tickets::TICKET_SECONDS;
 
@@ -61,14 +64,15 @@ impl Store {
     /// A malformed Redis URL. A Redis that is away is no error here: it may be back at the first event.
     pub async fn open(config: &Config) -> Result<Self, ::redis::RedisError> {
         let redis = Redis::new(config)?;
-        redis.warm().await;
+        let clock = Clock::default();
+        redis.warm(&clock).await;
         Ok(Self {
             redis,
             open: config.allow_anonymous,
             connection_lifetime: config.connection_lifetime,
             retention: config.retention,
             limits: config.limits,
-            clock: Clock::default(),
+            clock,
         })
     }
 }

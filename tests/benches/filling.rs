@@ -23,13 +23,18 @@ pub(crate) async fn open(url: &str) -> Store {
 
 /// Stores messages from each first user to the second one, as many each.
 pub(crate) async fn fill(store: &Store, pairs: impl IntoIterator<Item = (UserKey, UserKey)>, each: usize) {
-    assert_eq!(CONTENT.len(), 107);
-    let anybody = anybody();
     // The two write in turns, and conversations fill up beside each other.
     let pairs: Vec<_> = pairs.into_iter().collect();
     let sends = (0..each).flat_map(|turn| {
         pairs.iter().map(move |(one, other)| if turn % 2 == 0 { (one, other) } else { (other, one) })
     });
+    send(store, sends).await;
+}
+
+/// Stores a message for each of these senders and receivers.
+pub(crate) async fn send<'a>(store: &Store, sends: impl IntoIterator<Item = (&'a UserKey, &'a UserKey)>) {
+    assert_eq!(CONTENT.len(), 107);
+    let anybody = anybody();
     let creates = stream::iter(sends).map(|(sender, receiver)| {
         let content = Content::parse(Some(CONTENT.to_owned()), "required").unwrap();
         let draft = Draft { content, client_id: None, metadata: None };
@@ -56,6 +61,7 @@ fn config(url: &str, open: bool) -> Config {
             "AWS_REGION" => "us-east-1",
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "bench",
             "ALLOW_ANONYMOUS" if open => "true",
+            // A filler sends as fast as it can.
             "MESSAGES_PER_SECOND" => "0",
             _ => return None,
         };

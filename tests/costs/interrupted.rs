@@ -123,6 +123,23 @@ impl Interrupted<'_> {
         page["event_id"].as_str().expect("a position").to_owned()
     }
 
+    /// Fails unless each of the two has as much to read from the other as a list shows, though nothing was repeated.
+    async fn assert_unread(&self, [alice, bob]: [&User; 2]) {
+        for (reader, peer) in [(alice, bob), (bob, alice)] {
+            let reply = self.meter.app.get(&format!("/conversations?user={}", reader.key)).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            let listed = reader.list_conversation(peer).await;
+            let received = listed.iter().filter(|message| message["sender_id"] == peer.key.as_str()).count();
+            let conversations = reply.json();
+            let conversation = conversations.as_array().and_then(|listed| listed.first());
+            assert_eq!(conversation.is_some(), !listed.is_empty(), "{:?}", self.trial);
+            if let Some(conversation) = conversation {
+                assert_eq!(conversation["unread"], received, "{:?}", self.trial);
+                assert_eq!(Some(&conversation["last_message"]), listed.last(), "{:?}", self.trial);
+            }
+        }
+    }
+
     async fn follow(&self, user: &User, since: &str) -> Value {
         let reply = self.meter.app.get(&format!("/events?user={}&since={since}", user.key)).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
@@ -169,6 +186,7 @@ async fn a_send_without_a_name_is_never_doubled_by_the_server() {
         .interrupt("CreateMessage", async |interrupted| {
             let [alice, bob] = interrupted.users();
             let reply = interrupted.send(alice.try_post_message(&bob, "hello")).await;
+            interrupted.assert_unread([&alice, &bob]).await;
             if reply.status == 201 {
                 let message = reply.data();
                 interrupted.assert_messages([&alice, &bob], std::slice::from_ref(&message)).await;
@@ -219,6 +237,7 @@ async fn a_delete_is_complete_once_it_is_repeated() {
             let kept = alice.post_message(&bob, "kept").await;
             let message = alice.post_message(&bob, "hello").await;
             interrupted.send(alice.try_delete_message(&message)).await;
+            interrupted.assert_unread([&alice, &bob]).await;
             let again = alice.try_delete_message(&message).await;
             assert!([200, 404].contains(&again.status), "{:?}: {}", interrupted.trial, again.text());
             alice.try_delete_message(&message).await.assert_not_found();

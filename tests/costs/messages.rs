@@ -72,10 +72,9 @@ async fn what_is_refused_costs_little() {
     let (reply, bill) = meter.measure(alice.try_edit_message(&message, "again")).await;
     reply.assert_not_found();
     bill.assert(1);
-    // The delete before might not have told everybody.
     let (reply, bill) = meter.measure(alice.try_delete_message(&message)).await;
     reply.assert_not_found();
-    bill.assert(3);
+    bill.assert(1);
 
     let unknown = format!("/messages/{}", uuid::Uuid::now_v7());
     for (method, body) in [(Method::GET, ""), (Method::PUT, r#"{"content":"x"}"#), (Method::DELETE, "")] {

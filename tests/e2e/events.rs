@@ -178,12 +178,7 @@ async fn what_changes_between_two_pages_is_told_on_a_later_one() {
 async fn a_page_of_events_is_never_larger_than_a_function_may_answer() {
     let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
-    // Each control character is six bytes in JSON, and seven escaped once more.
-    let largest = "\u{1}".repeat(16_384);
-    let mut posted = Vec::new();
-    for _ in 0..60 {
-        posted.push(alice.post_message(&bob, &largest).await);
-    }
+    let posted = alice.post_largest_messages(&bob, 60).await;
     let pages = pages(&app, &bob, "0-0", LOG_LENGTH).await;
     assert!(pages.len() > 1, "one page held all");
     for page in &pages {

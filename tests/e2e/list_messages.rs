@@ -151,12 +151,7 @@ async fn a_cursor_is_a_position_and_need_not_exist() {
 async fn a_page_is_never_larger_than_a_function_may_answer() {
     let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
-    // Each control character is six bytes in JSON, and seven escaped once more.
-    let largest = "\u{1}".repeat(16_384);
-    let mut posted = Vec::new();
-    for _ in 0..60 {
-        posted.push(alice.post_message(&bob, &largest).await);
-    }
+    let posted = alice.post_largest_messages(&bob, 60).await;
     let mut path = format!("/messages?user={}", encoded(&alice.key));
     let mut seen = Vec::new();
     for _ in 0..10 {

@@ -179,6 +179,20 @@ async fn an_edit_that_is_logged_after_the_delete_is_told_as_a_delete(
     assert_eq!(all.position, "3-abcdef");
 }
 
+/// The log is told of a delete before the message is gone.
+#[rstest]
+#[tokio::test]
+async fn a_message_that_is_about_to_be_deleted_is_told_as_a_delete(
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let reader = Reader::on(store).await;
+    let message = reader.send("hello").await;
+    reader.world.delete(&message).await;
+    let _: () = reader.world.raw(&Cmd::set(keys::message(&message), message.to_json())).await;
+    let all = reader.follow(START, 10).await;
+    assert_eq!(kinds(&all), "d");
+}
+
 /// A function that swapped an edit and then slept while the message was deleted logs nothing.
 #[rstest]
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use shared::message::CONTENT_BYTES;
 
 use crate::{App, Device, Reply};
 
@@ -32,6 +33,17 @@ impl User {
     pub async fn try_post_message(&self, receiver: &User, content: &str) -> Reply {
         let draft = json!({ "sender_id": self.key, "receiver_id": receiver.key, "content": content });
         self.app.post("/messages", draft.to_string()).await
+    }
+
+    /// Posts so many of the largest messages there are, one after the other: each of their control characters is six bytes
+    /// in JSON, and seven escaped once more.
+    pub async fn post_largest_messages(&self, receiver: &User, count: usize) -> Vec<Message> {
+        let largest = "\u{1}".repeat(CONTENT_BYTES);
+        let mut posted = Vec::new();
+        for _ in 0..count {
+            posted.push(self.post_message(receiver, &largest).await);
+        }
+        posted
     }
 
     pub async fn edit_message(&self, message: &Message, content: &str) -> Message {

@@ -15,11 +15,8 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub(crate) async fn handle(app: &PushingApp, request: Request) -> Result<Answer, Error> {
     let principal = Principal::from_request(&request, &app.config)?;
     let body = Fields::of(&request)?;
-    if body.whole_text("sender_id")?.is_some_and(|sender| sender.is_empty()) {
-        return Err(Error::invalid(access::SEND_REQUIRES));
-    }
-    let sender = body.user_key("sender_id")?;
-    let receiver = body.user_key("receiver_id")?;
+    let sender = body.user_key("sender_id", access::SEND_REQUIRES)?;
+    let receiver = body.user_key("receiver_id", access::SEND_REQUIRES)?;
     let content = body.text("content")?;
     let receiver = receiver.ok_or(Error::invalid(access::SEND_REQUIRES))?;
     let draft = Draft {

@@ -1,15 +1,13 @@
 //! A page of messages, ascending, with a link to the next page of older (or newer) ones.
 
 use lambda_http::Request;
-use lambda_http::http::header::LINK;
 use shared::access;
 use shared::app::App;
 use shared::error::Error;
 use shared::http::{self, Answer};
 use shared::identity::Principal;
 use shared::ids::{MessageId, UserKey};
-use shared::store::{Page, Paging};
-use shared::uri::encode;
+use shared::store::Paging;
 
 const MOST: usize = 1000;
 
@@ -29,14 +27,16 @@ pub(crate) async fn handle(app: &App, request: Request) -> Result<Answer, Error>
     let principal = Principal::from_request(&request, &app.config)?;
     let query = Query::of(&request)?;
 
-    let permit = access::may_list(&principal, query.user.clone(), query.with.clone())?;
+    let permit = access::may_list(&principal, query.user, query.with)?;
     let page = app.store.list(&permit, query.paging, query.limit.unwrap_or(MOST)).await?;
-    let link = query.link(&page);
     let answer = Answer::json(format!("[{}]", page.messages.join(",")));
-    Ok(match link {
-        Some(link) => answer.header(LINK, link),
-        None => answer,
-    })
+    let Some(id) = page.more else { return Ok(answer) };
+    let (cursor, relation) = match query.paging {
+        Paging::Before(_) => ("before", "prev"),
+        Paging::After(_) => ("after", "next"),
+    };
+    let (name, link) = http::link(&request, "/messages", cursor, id, relation);
+    Ok(answer.header(name, link))
 }
 
 impl Query {
@@ -53,25 +53,6 @@ impl Query {
             user: http::user_key(request, "user")?,
             with: http::user_key(request, "with")?,
         })
-    }
-
-    /// Where to go on ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)), keeping the query.
-    fn link(&self, page: &Page) -> Option<String> {
-        let id = page.more?;
-        let (cursor, relation) = match self.paging {
-            Paging::Before(_) => ("before", "prev"),
-            Paging::After(_) => ("after", "next"),
-        };
-        let mut link = format!("</messages?{cursor}={id}");
-        if let Some(limit) = self.limit {
-            link.push_str(&format!("&limit={limit}"));
-        }
-        for (name, user) in [("user", &self.user), ("with", &self.with)] {
-            if let Some(user) = user {
-                link.push_str(&format!("&{name}={}", encode(user.as_str())));
-            }
-        }
-        Some(format!("{link}>; rel=\"{relation}\""))
     }
 }
 
@@ -111,18 +92,5 @@ mod tests {
     fn of_a_repeated_parameter_the_last_counts() {
         let query = parse(&[("limit", "0"), ("limit", "5"), ("limit", "7")]).expect("valid");
         assert_eq!(query.limit, Some(7));
-    }
-
-    #[test]
-    fn a_link_keeps_the_query() {
-        let page = Page { messages: Vec::new(), more: MessageId::parse(ID) };
-        let query = parse(&[("limit", "5"), ("user", "a&b>"), ("with", "\u{1F600}")]).expect("valid");
-        assert_eq!(
-            query.link(&page),
-            Some(format!("</messages?before={ID}&limit=5&user=a%26b%3E&with=%F0%9F%98%80>; rel=\"prev\""))
-        );
-        let forward = parse(&[("after", ID)]).expect("valid");
-        assert_eq!(forward.link(&page), Some(format!("</messages?after={ID}>; rel=\"next\"")));
-        assert_eq!(forward.link(&Page { more: None, ..page }), None);
     }
 }

@@ -3,9 +3,9 @@
 use futures_util::future::{try_join, try_join_all};
 
 use super::connections::Connection;
-use super::messages::Paging;
+use super::listing::Paging;
 use super::pages::Part;
-use super::script::{Call, Script, of_ids};
+use super::script::{Call, Script, of_ids, of_time};
 use super::{Store, keys};
 use crate::access::{MayList, Own};
 use crate::error::Error;
@@ -61,13 +61,18 @@ struct Markers {
 macro_rules! of_markers {
     ($script:literal) => {
         concat!(
+            of_time!(),
             of_ids!(),
             "
+-- A count goes through a short index from its start, so that it is left out where nothing or everything is read.
 local function unread(index, marker, oldest)
-  local above = '-'
-  if oldest ~= '' then above = '[' .. oldest end
-  if marker and not below(marker, oldest) then above = '(' .. marker end
-  return redis.call('ZLEXCOUNT', index, above, '+')
+  if marker and not below(marker, oldest) then
+    local newest = redis.call('ZRANGE', index, '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
+    if not newest or not below(marker, newest) then return 0 end
+    return redis.call('ZLEXCOUNT', index, '(' .. marker, '+')
+  end
+  if oldest == '' then return redis.call('ZCARD', index) end
+  return redis.call('ZLEXCOUNT', index, '[' .. oldest, '+')
 end
 ",
             $script
@@ -103,16 +108,14 @@ if moved then
   if seconds ~= '' then redis.call('EXPIRE', markers, seconds) end
   marker = id
 end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local open = redis.call('ZRANGEBYSCORE', connections, now, '+inf')
+local open = redis.call('ZRANGEBYSCORE', connections, now(), '+inf')
 return {moved and 1 or 0, marker, unread(from, marker, oldest), open}
 "
 ));
 
 impl Store {
-    /// A user's conversations, the latest first: two round trips, more only where a delete that died left the latest
-    /// message of one in the list.
+    /// A user's conversations, the latest first: two round trips, more only where the latest message of one was
+    /// deleted meanwhile.
     pub async fn conversations(
         &self,
         permit: &Own,
@@ -224,7 +227,7 @@ impl Store {
     ) -> Result<Option<Conversation>, Error> {
         let last_message = match stored.filter(|stored| !Stored::is_tombstone(stored)) {
             Some(stored) => Some(stored),
-            // A delete that died left it at the head; the one before is the latest.
+            // It was deleted after the list was read, or a failover brought it back; the one before is the latest.
             None => {
                 let permit = MayList::Conversation(user.clone(), with.clone());
                 self.list(&permit, Paging::Before(None), 1).await?.messages.pop()

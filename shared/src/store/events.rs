@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 
 use super::connections::Connection;
 use super::pages::Part;
-use super::script::{Call, Script, of_ids};
+use super::script::{Call, Script, of_ids, of_time};
 use super::{Store, keys};
 use crate::access::Own;
 use crate::clock;
@@ -16,7 +16,7 @@ use crate::message::{ClientId, Stored};
 pub(super) const LOG_LENGTH: usize = 1000;
 
 /// How long a delete that was told is remembered, in milliseconds: longer than any function may run.
-pub(super) const GONE_MS: i64 = 600_000;
+const GONE_MS: i64 = 600_000;
 
 /// Bytes of randomness in an event's tag.
 const TAG_BYTES: usize = 5;
@@ -133,12 +133,9 @@ impl Kind {
 macro_rules! of_a_user {
     ($script:literal) => {
         concat!(
+            of_time!(),
             of_ids!(),
             "
-local function now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
 local function added_by_this_call(events, tag)
   for _, entry in ipairs(redis.call('LRANGE', events, -8, -1)) do
     if string.match(entry, '^%d+%-(%x+) ') == tag then return string.match(entry, '^[^ ]+') end
@@ -215,8 +212,9 @@ return tell(event, connections)
 "
 ));
 
-/// Takes a deleted message out, and logs that, unless that was told here. It begins with what frees memory, so that a
-/// full store lets all of it pass.
+/// Takes a message out that is to be deleted, and logs that, unless that is logged here. An event of the same delete is
+/// told again: the delete that logged it may have died before it told anybody. It begins with what frees memory, so that
+/// a full store lets all of it pass.
 static DELETED: Script = Script::new(of_a_user!(
     "
 local all, mine, other, conversations, gone, events, connections = unpack(KEYS)
@@ -227,7 +225,10 @@ if redis.call('ZREM', conversations, id .. peer) == 1 then
   local head = latest(mine, other)
   if head then redis.call('ZADD', conversations, 0, head .. peer) end
 end
-local event = added_by_this_call(events, tag)
+local change, event = ' d ' .. id, nil
+for _, entry in ipairs(redis.call('LRANGE', events, -8, -1)) do
+  if string.sub(entry, -#change) == change then event = string.match(entry, '^[^ ]+') end
+end
 if not event and not redis.call('ZSCORE', gone, id) then
   local present = now()
   redis.call('ZREMRANGEBYSCORE', gone, '-inf', present - tonumber(gone_ms))
@@ -385,7 +386,8 @@ fn last_events(entries: &[String]) -> Result<Vec<(&str, Kind, MessageId)>, Error
 fn present_state(event: &str, kind: Kind, id: MessageId, stored: Option<String>) -> Result<Event, Error> {
     let json = stored.filter(|json| !Stored::is_tombstone(json));
     let change = match (json, kind) {
-        (None, _) => Change::Deleted,
+        // One that is logged as deleted is about to be, if it is still there.
+        (_, Kind::Deleted) | (None, _) => Change::Deleted,
         (Some(json), Kind::Created) => Change::Created(json),
         (Some(json), _) => Change::Updated(json),
     };

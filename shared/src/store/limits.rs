@@ -15,12 +15,12 @@ use crate::ids::UserKey;
 macro_rules! of_buckets {
     ($script:literal) => {
         concat!(
+            $crate::store::script::of_time!(),
             "
 local function take(key, bucket, interval, burst)
   interval, burst = tonumber(interval), tonumber(burst)
   if interval == 0 then return 0 end
-  local time = redis.call('TIME')
-  local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local now = microseconds()
   local full = tonumber(redis.call('HGET', key, bucket) or 0)
   full = math.min(math.max(full, now), now + burst * interval) + interval
   local wait = full - burst * interval - now

@@ -1,16 +1,13 @@
-//! Messages: sending, editing, deleting, reading.
+//! Messages: sending, editing, deleting, reading one.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::{join, join_all, try_join};
+use futures_util::future::{join, try_join};
 use redis::Cmd;
-use sha2::{Digest as _, Sha256};
 
-use super::events::{Entry, Feed, GONE_MS};
-use super::limits::{of_buckets, taken};
-use super::pages::{PAGE_BYTES, Part, escaped_bytes};
+use super::claims::{Claim, claim_value, hash};
+use super::events::{Entry, Feed};
 use super::script::{Call, Script};
 use super::{Store, keys};
-use crate::access::{MayChange, MayList, MaySend};
+use crate::access::{MayChange, MaySend};
 use crate::error::Error;
 use crate::ids::{MessageId, UserKey};
 use crate::message::{Content, Draft, Message, MetadataChange, Record, Stored, Tombstone};
@@ -18,39 +15,11 @@ use crate::message::{Content, Draft, Message, MetadataChange, Record, Stored, To
 /// How long a tombstone stays, in seconds: an hour longer than a claim, so that no repeated send comes after it.
 const TOMBSTONE_SECONDS: i64 = 25 * 3600;
 
-/// How long after a delete a repeated one may do what it left undone, in seconds: as long as logs remember it.
-const DELETE_AGAIN_SECONDS: i64 = GONE_MS / 1000;
-
-/// How long a delete may take; one that took longer has died. How many of these a list finishes.
-const DELETE_TIME: TimeDelta = TimeDelta::seconds(30);
-const MOST_FINISHED: usize = 100;
-
-/// How long a send may be repeated, in seconds.
-const CLAIM_SECONDS: u64 = 24 * 3600;
-
 /// A message outlives its indexes by this, in seconds.
 const RETENTION_MARGIN: u64 = 3600;
 
 /// How often an edit is tried against others that came between; each failure is another edit's success.
 const EDIT_ATTEMPTS: usize = 200;
-
-/// Which part of a listing is wanted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Paging {
-    /// The newest, or the newest below an id.
-    Before(Option<MessageId>),
-    /// The oldest above an id.
-    After(MessageId),
-}
-
-/// Part of a listing.
-#[derive(Debug, Eq, PartialEq)]
-pub struct Page {
-    /// The messages' JSON as stored, ascending by id.
-    pub messages: Vec<String>,
-    /// The id to go on from, where there are more.
-    pub more: Option<MessageId>,
-}
 
 /// The outcome of a send.
 #[derive(Debug)]
@@ -74,26 +43,6 @@ pub struct Deletion {
     pub feeds: Vec<Feed>,
 }
 
-/// An earlier send under the same name.
-struct Claim {
-    id: MessageId,
-    hash: String,
-    /// The sender's indexes have it, so a message that is missing was deleted.
-    completed: bool,
-}
-
-/// Takes a token for a send, and claims the sender's name for the message or says what it was claimed for.
-static CLAIM: Script = Script::new(of_buckets!(
-    "
-local limits, claim = KEYS[1], KEYS[2]
-local wait = take(limits, ARGV[1], ARGV[2], ARGV[3])
-if wait > 0 or not claim then return {wait, false} end
-local claimed = redis.call('GET', claim)
-if not claimed then redis.call('SET', claim, ARGV[4], 'EX', ARGV[5]) end
-return {0, claimed}
-"
-));
-
 /// Stores a message unless something is stored under its id; says what.
 static KEEP: Script = Script::new(
     "
@@ -116,30 +65,16 @@ return false
 ",
 );
 
-/// Swaps a message for its tombstone. The DEL frees memory, so a full store lets the SET pass.
+/// Swaps a message for its tombstone, whatever edits it has seen; says whether it did. The DEL frees memory, so a full
+/// store lets the SET pass.
 static BURY: Script = Script::new(
     "
 local stored = redis.call('GET', KEYS[1])
-if stored == ARGV[2] then return false end
-if stored ~= ARGV[1] then return stored or '' end
+if stored == ARGV[1] then return 1 end
+if not stored or string.sub(stored, 1, #ARGV[3]) == ARGV[3] then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-return false
-",
-);
-
-/// Ids from one or two indexes that are in the order of ids, in that order or against it, one index after the other.
-static RANGE: Script = Script::new(
-    "
-local from, to, reverse, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local found = {}
-for _, index in ipairs(KEYS) do
-  local ids
-  if reverse == '1' then ids = redis.call('ZRANGE', index, from, to, 'BYLEX', 'REV', 'LIMIT', 0, count)
-  else ids = redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', 0, count) end
-  for _, id in ipairs(ids) do found[#found + 1] = id end
-end
-return found
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
 ",
 );
 
@@ -167,7 +102,7 @@ impl Store {
         }
         stored?;
         let feeds = self.enter_message(id, &message).await?;
-        let users = entries(id, &message.sender_id, &message.receiver_id).len();
+        let users = if message.sender_id == message.receiver_id { 1 } else { 2 };
         if self.open && feeds.len() < users {
             // A repetition was faster, and so may have been a delete.
             self.still_there(id).await?;
@@ -240,7 +175,8 @@ impl Store {
         for _ in 0..EDIT_ATTEMPTS {
             let Record::Message(message) = &read.record else { return Ok(None) };
             let edited = message.edit(content.clone(), metadata.clone(), self.clock.now());
-            match self.swap(&EDIT, id, &read.json, &edited.to_json()).await? {
+            let swap = EDIT.call(&[keys::message(id)]).arg(&read.json).arg(edited.to_json());
+            match self.redis.run::<Option<String>>(&swap).await? {
                 None => {
                     let users = entries(id, &edited.sender_id, &edited.receiver_id);
                     let feeds = self.log_edit(&users).await?;
@@ -253,124 +189,20 @@ impl Store {
         Err(Error::Unavailable("the message is edited too often".into()))
     }
 
-    /// Swaps a message for its tombstone: two round trips after [`Store::message_to_change`], one more per edit that
-    /// came between. A repeated delete does what an earlier one left undone, if that is not long ago, in as many.
+    /// Takes a message out for both users, then swaps it for its tombstone: two round trips after
+    /// [`Store::message_to_change`]. In this order no index names a message that is gone, wherever a delete dies; its
+    /// repetition then finds the message, and finishes.
     pub async fn delete(&self, permit: MayChange) -> Result<Deletion, Error> {
-        let (id, mut read) = permit.into_parts();
-        for _ in 0..EDIT_ATTEMPTS {
-            let message = match &read.record {
-                Record::Message(message) => message,
-                Record::Tombstone(tombstone) => {
-                    // Its age by the store's clock: the function that deleted it may have been off.
-                    let left: i64 = self.redis.run(&Cmd::ttl(keys::message(id))).await?;
-                    let recent = left > TOMBSTONE_SECONDS - DELETE_AGAIN_SECONDS;
-                    let feeds =
-                        if recent { self.leave_out_message(id, tombstone).await? } else { Vec::new() };
-                    return Ok(Deletion { before: true, feeds });
-                }
-            };
-            let tombstone = Tombstone::of(message, self.clock.now());
-            match self.swap(&BURY, id, &read.json, &tombstone.to_json()).await? {
-                None => {
-                    let feeds = self.leave_out_message(id, &tombstone).await?;
-                    return Ok(Deletion { before: false, feeds });
-                }
-                Some(stored) if stored.is_empty() => return Ok(Deletion { before: true, feeds: Vec::new() }),
-                Some(stored) => read = parse(stored)?,
-            }
-        }
-        Err(Error::Unavailable("the message is edited too often".into()))
-    }
-
-    /// A page of a listing: two round trips. More only where it has much more than 5 MB, or where a delete that died
-    /// left entries behind, which are passed over and taken out.
-    pub async fn list(&self, permit: &MayList, paging: Paging, limit: usize) -> Result<Page, Error> {
-        let (mut messages, mut left_over) = (Vec::new(), Vec::new());
-        let (mut bytes, mut place, mut more) = (0, paging, None);
-        while messages.len() < limit {
-            let ids = self.range(permit, place, limit + 1 - messages.len()).await?;
-            let wanted = &ids[..ids.len().min(limit - messages.len())];
-            let mut rest = ids.len() > wanted.len();
-            let Part { read, mut full } = self.read(wanted).await?;
-            rest |= read.len() < wanted.len();
-            let mut last = None;
-            for (id, json) in wanted.iter().zip(read) {
-                match json {
-                    Some(json) if Stored::is_tombstone(&json) => left_over.push((*id, json)),
-                    Some(json) => {
-                        bytes += escaped_bytes(&json) + 1;
-                        if bytes > PAGE_BYTES {
-                            (rest, full) = (true, true);
-                            break;
-                        }
-                        messages.push(json);
-                    }
-                    None => {}
-                }
-                last = Some(*id);
-            }
-            more = last.or(more).filter(|_| rest);
-            let (true, Some(last), false) = (rest, last, full) else { break };
-            place = match place {
-                Paging::Before(_) => Paging::Before(Some(last)),
-                Paging::After(_) => Paging::After(last),
-            };
-        }
-        if matches!(paging, Paging::Before(_)) {
-            messages.reverse();
-        }
-        self.finish_deletes(left_over).await;
-        Ok(Page { messages, more })
-    }
-
-    /// Finishes deletes that died between their two waves, so that nothing counts what no list shows. One that is still
-    /// under way is left alone. Never fails: a later reader meets what is left.
-    async fn finish_deletes(&self, found: Vec<(MessageId, String)>) {
-        let died = found.into_iter().filter_map(|(id, json)| match Stored::parse(json).ok()?.record {
-            Record::Tombstone(tombstone) => {
-                let deleted_at: DateTime<Utc> = tombstone.deleted_at.parse().ok()?;
-                (self.clock.now() - deleted_at > DELETE_TIME).then_some((id, tombstone))
-            }
-            Record::Message(_) => None,
-        });
-        let finishing = died.take(MOST_FINISHED).map(|(id, tombstone)| async move {
-            if let Err(error) = self.leave_out_message(id, &tombstone).await {
-                tracing::warn!(%error, "a delete that died is still unfinished");
-            }
-        });
-        join_all(finishing).await;
-    }
-
-    async fn range(&self, permit: &MayList, paging: Paging, count: usize) -> Result<Vec<MessageId>, Error> {
-        let indexes = match permit {
-            MayList::Everything => vec![keys::ALL.to_owned()],
-            MayList::User(user) => vec![keys::user_messages(user)],
-            MayList::Conversation(user, with) => {
-                vec![keys::sent_to(user, with), keys::received_from(user, with)]
-            }
+        let (id, read) = permit.into_parts();
+        let Record::Message(message) = &read.record else {
+            return Ok(Deletion { before: true, feeds: Vec::new() });
         };
-        let oldest = match self.oldest() {
-            Some(oldest) => format!("[{}", oldest.short()),
-            None => "-".to_owned(),
-        };
-        let (from, to, reverse) = match paging {
-            Paging::Before(None) => ("+".to_owned(), oldest, true),
-            Paging::Before(Some(id)) => (format!("({}", id.short()), oldest, true),
-            Paging::After(id) if self.oldest().is_some_and(|oldest| id < oldest) => {
-                (oldest, "+".to_owned(), false)
-            }
-            Paging::After(id) => (format!("({}", id.short()), "+".to_owned(), false),
-        };
-        let range = RANGE.call(&indexes).arg(from).arg(to).arg(reverse).arg(count);
-        let ids: Vec<String> = self.redis.run(&range).await?;
-        let mut ids: Vec<_> = ids.iter().filter_map(|id| MessageId::parse_short(id)).collect();
-        // Merged here, since a server may compare texts by its locale.
-        ids.sort_unstable();
-        if reverse {
-            ids.reverse();
-        }
-        ids.truncate(count);
-        Ok(ids)
+        let tombstone = Tombstone::of(message, self.clock.now());
+        let feeds = self.leave_out_message(id, &tombstone).await?;
+        let bury = BURY.call(&[keys::message(id)]).arg(tombstone.to_json()).arg(TOMBSTONE_SECONDS);
+        let buried: bool = self.redis.run(&bury.arg(Stored::TOMBSTONE_START)).await?;
+        // Of two deletes at once the one that buried the message tells.
+        Ok(Deletion { before: !buried, feeds: if buried { feeds } else { Vec::new() } })
     }
 
     /// The lowest id of a message that is not past its retention.
@@ -382,24 +214,6 @@ impl Store {
     pub(super) fn retained(&self, call: Call) -> Call {
         let seconds = self.retention.map(|retention| retention.num_seconds().to_string());
         call.arg(seconds.unwrap_or_default()).arg(self.oldest().map(MessageId::short).unwrap_or_default())
-    }
-
-    /// Takes a token and claims the sender's name for a message: one round trip, none where there is neither.
-    async fn claim(&self, id: MessageId, message: &Message) -> Result<Option<Claim>, Error> {
-        if message.client_id.is_none() && self.limits.messages.is_none() {
-            return Ok(None);
-        }
-        let mut keys = vec![keys::user_limits(&message.sender_id)];
-        keys.extend(message.client_id.as_ref().map(|client_id| keys::claim(&message.sender_id, client_id)));
-        let call = self.for_message(CLAIM.call(&keys));
-        let call = call.arg(claim_value(id, message, false)).arg(CLAIM_SECONDS);
-        let (wait, claimed): (u64, Option<String>) = self.redis.run(&call).await?;
-        taken(wait)?;
-        let claim = claimed.map(|value| {
-            Claim::parse(&value).ok_or_else(|| Error::Internal("a claim cannot be read".into()))
-        });
-        // Its own claim is what a command finds that was repeated because its answer was lost.
-        Ok(claim.transpose()?.filter(|claim| claim.id != id))
     }
 
     /// Stores a message unless something is stored under its id; returns that.
@@ -442,7 +256,11 @@ impl Store {
         self.redis.run(&Cmd::zrembylex(keys::ALL, "-", format!("({}", oldest.short()))).await
     }
 
-    async fn leave_out_message(&self, id: MessageId, tombstone: &Tombstone) -> Result<Vec<Feed>, Error> {
+    pub(super) async fn leave_out_message(
+        &self,
+        id: MessageId,
+        tombstone: &Tombstone,
+    ) -> Result<Vec<Feed>, Error> {
         let entries = entries(id, &tombstone.sender_id, &tombstone.receiver_id);
         let leaving = self.leave_out(&entries);
         let everything = async {
@@ -458,43 +276,6 @@ impl Store {
     async fn get(&self, id: MessageId) -> Result<Option<String>, Error> {
         self.redis.run(&Cmd::get(keys::message(id))).await
     }
-
-    async fn swap(
-        &self,
-        script: &'static Script,
-        id: MessageId,
-        read: &str,
-        new: &str,
-    ) -> Result<Option<String>, Error> {
-        self.redis.run(&script.call(&[keys::message(id)]).arg(read).arg(new).arg(TOMBSTONE_SECONDS)).await
-    }
-}
-
-impl Claim {
-    fn parse(value: &str) -> Option<Self> {
-        let mut parts = value.split(' ');
-        let id = parts.next().and_then(MessageId::parse_short)?;
-        let hash = parts.next()?.to_owned();
-        Some(Self { id, hash, completed: parts.next() == Some(COMPLETED) })
-    }
-}
-
-const COMPLETED: &str = "completed";
-
-fn claim_value(id: MessageId, message: &Message, completed: bool) -> String {
-    let value = format!("{} {}", id.short(), hash(message));
-    if completed { format!("{value} {COMPLETED}") } else { value }
-}
-
-/// A hash of the fields in which a repeated send must agree.
-fn hash(message: &Message) -> String {
-    let metadata = message.metadata.as_ref().map_or("", |metadata| metadata.as_str());
-    let mut hash = Sha256::new();
-    // No user key holds a zero byte, and metadata is nothing or an object.
-    for part in [message.receiver_id.as_str(), "\0", metadata, "\0", message.content.as_str()] {
-        hash.update(part);
-    }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A message's part in each of its users' slots: two, or one for a message to oneself.

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::failure::{is_lost, is_refused};
 use super::script::Call;
 use super::server::{Link, Server};
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::Error;
 use crate::idle;
@@ -79,10 +80,18 @@ impl Redis {
         Ok(Self { server: Arc::new(Server::new(config)?), slot: Arc::default() })
     }
 
-    /// Connects ahead of the first command; a failure shows there.
-    pub(super) async fn warm(&self) {
-        if let Err(error) = self.connection().await {
-            tracing::warn!(%error, "Redis cannot be reached yet");
+    /// Connects ahead of the first command, and sets this clock by the store's, so that the first message gets the right
+    /// time, too. A failure shows at the first command.
+    pub(super) async fn warm(&self, clock: &Clock) {
+        let connection = match self.connection().await {
+            Ok(connection) => connection,
+            Err(error) => return tracing::warn!(%error, "Redis cannot be reached yet"),
+        };
+        let sent = clock::system_ms();
+        let time = redis::cmd("TIME");
+        let asking = connection.send::<(i64, i64)>(Request::One(&time));
+        if let Ok(Ok((seconds, microseconds))) = tokio::time::timeout(CHECK_TIMEOUT, asking).await {
+            clock.compare(sent, seconds * 1000 + microseconds / 1000, clock::system_ms());
         }
     }
 

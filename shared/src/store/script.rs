@@ -10,6 +10,7 @@ macro_rules! of_ids {
     () => {
         "
 local function below(one, other)
+  if one == other then return false end
   for place = 1, math.min(#one, #other) do
     local first, second = string.byte(one, place), string.byte(other, place)
     if first ~= second then return first < second end
@@ -26,6 +27,21 @@ end
     };
 }
 pub(super) use of_ids;
+
+/// The beginning of scripts that tell the time, by the store's clock: `microseconds` and, in milliseconds, `now`, since
+/// 1970.
+macro_rules! of_time {
+    () => {
+        "
+local function microseconds()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+local function now() return math.floor(microseconds() / 1000) end
+"
+    };
+}
+pub(super) use of_time;
 
 /// A script that the server runs as one step.
 #[derive(Debug)]

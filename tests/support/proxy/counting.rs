@@ -17,7 +17,7 @@ use super::resp::{read_command, read_reply};
 const GATHERING: Duration = Duration::from_millis(10);
 
 /// Commands of a client that has just connected, or that checks whether it still is.
-const SETTING_UP: [&str; 6] = ["AUTH", "CLIENT", "CLUSTER", "HELLO", "PING", "SELECT"];
+const SETTING_UP: [&str; 7] = ["AUTH", "CLIENT", "CLUSTER", "HELLO", "PING", "SELECT", "TIME"];
 
 /// The first words of commands that were sent before any of their replies came: one round trip.
 pub type Wave = Vec<String>;
