@@ -98,7 +98,8 @@ async fn reading_a_call_and_ending_it_costs_the_same_at_any_time() {
     meter.measure(meter.app.get(&path(&with))).await.1.assert(1);
     let offer = json!({ "type": "offer", "target": bob.key, "userKey": alice.key, "call_id": "call-one" });
     meter.measure_unseen(hers[0].send(offer)).await.assert(3);
-    let ringing = json!({ "type": "ringing", "target": alice.key, "userKey": bob.key, "call_id": "call-one" });
+    let ringing =
+        json!({ "type": "ringing", "target": alice.key, "userKey": bob.key, "call_id": "call-one" });
     meter.measure_unseen(his[0].send(ringing)).await.assert(2);
     assert_pushed(&mut hers, &["ringing"]).await;
     meter.measure(meter.app.get(&path(""))).await.1.assert(2);
@@ -128,7 +129,8 @@ async fn coming_and_going_in_a_call_costs_two_round_trips_more() {
     let (mut hers, mut his) = (meter.connect(&alice, 1).await, meter.connect(&bob, 1).await);
     for user in [&alice, &bob] {
         // Whoever comes while it rings is given the offer.
-        let offer = json!({ "type": "offer", "target": bob.key, "userKey": alice.key, "call_id": "call-one" });
+        let offer =
+            json!({ "type": "offer", "target": bob.key, "userKey": alice.key, "call_id": "call-one" });
         meter.measure_unseen(hers[0].send(offer)).await.assert(3);
         let mut device = meter.app.connect().await;
         meter.idle().await;
