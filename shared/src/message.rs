@@ -193,9 +193,9 @@ pub struct Tombstone {
     pub tag: Uuid,
     /// The message's id.
     pub id: String,
-    /// As in the message.
+    /// The message's author.
     pub sender_id: UserKey,
-    /// As in the message.
+    /// The user that the message was for.
     pub receiver_id: UserKey,
 }
 
@@ -229,9 +229,9 @@ pub enum Record {
 /// A record together with the exact JSON that is stored, which edits are compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Stored {
-    /// As stored.
+    /// The JSON, byte for byte.
     pub json: String,
-    /// As read.
+    /// The same JSON, parsed.
     pub record: Record,
 }
 

@@ -32,7 +32,7 @@ const ATTEMPTS: usize = 3;
 
 struct Bench {
     store: Store,
-    /// Who have 1,000 conversations of one message, 10,000 of one message, and 10,000 of many.
+    /// Users with 1,000 conversations of one message, 10,000 of one message, and 10,000 of many.
     readers: [Own; 3],
 }
 

@@ -128,7 +128,7 @@ async fn coming_and_going_in_a_call_costs_two_round_trips_more() {
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
     let (mut hers, mut his) = (meter.connect(&alice, 1).await, meter.connect(&bob, 1).await);
     for user in [&alice, &bob] {
-        // Whoever comes while it rings is given the offer.
+        // A connection that comes while it rings is given the offer.
         let offer =
             json!({ "type": "offer", "target": bob.key, "userKey": alice.key, "call_id": "call-one" });
         meter.measure_unseen(hers[0].send(offer)).await.assert(3);

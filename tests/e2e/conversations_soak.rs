@@ -33,6 +33,8 @@ struct Soak {
     done: [AtomicUsize; 5],
     kills: AtomicUsize,
     repeated: AtomicUsize,
+    /// Deletes that failed and were not repeated.
+    given_up: AtomicUsize,
 }
 
 /// An act of a device.
@@ -59,8 +61,14 @@ async fn what_is_unread_equals_a_recount(#[values(false, true)] with_retention: 
         None => None,
     };
     let users: Vec<_> = ["alice", "bob", "carol"].map(|name| app.user(name)).into();
-    let (kills, repeated) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let soak = Arc::new(Soak { app, users, done: Default::default(), kills, repeated });
+    let soak = Arc::new(Soak {
+        app,
+        users,
+        done: Default::default(),
+        kills: AtomicUsize::new(0),
+        repeated: AtomicUsize::new(0),
+        given_up: AtomicUsize::new(0),
+    });
 
     let device = async |number: u64| {
         let mut random = Rng::with_seed(seed.wrapping_add(number));
@@ -88,8 +96,12 @@ async fn what_is_unread_equals_a_recount(#[values(false, true)] with_retention: 
         .zip(&soak.done)
         .map(|(kind, done)| format!("{} {kind}", done.load(Ordering::Relaxed)))
         .collect();
-    let (kills, repeated) = (soak.kills.load(Ordering::Relaxed), soak.repeated.load(Ordering::Relaxed));
-    println!("SEED={seed}, 4 devices: {}, {kills} kills, {repeated} repeated", done.join(", "));
+    let [kills, repeated, given_up] =
+        [&soak.kills, &soak.repeated, &soak.given_up].map(|count| count.load(Ordering::Relaxed));
+    println!(
+        "SEED={seed}, 4 devices: {}, {kills} kills, {repeated} repeated, {given_up} deletes given up",
+        done.join(", ")
+    );
     assert!(kills > 0);
     let mut compared = 0;
     for user in &soak.users {
@@ -128,9 +140,16 @@ impl Soak {
             }
             (3, Some(place)) => {
                 let path = format!("/messages/{}", sent[place].0);
-                let delete = || self.acknowledged(async || self.app.delete(&path).await);
+                // A delete that is never repeated may have been done by half.
+                let repeats = random.bool();
+                let delete = async || match repeats {
+                    true => self.acknowledged(async || self.app.delete(&path).await).await,
+                    false => self.app.delete(&path).await,
+                };
                 for reply in join_all([delete(), delete()]).await {
-                    assert!([200, 404].contains(&reply.status), "{}", reply.text());
+                    let failed = !repeats && reply.status >= 500;
+                    assert!(failed || [200, 404].contains(&reply.status), "{}", reply.text());
+                    self.given_up.fetch_add(usize::from(failed), Ordering::Relaxed);
                 }
             }
             (4, Some(_)) => {
@@ -211,8 +230,9 @@ impl Soak {
             let theirs = format!("/conversations?user={}&limit=200", encoded(&peer.key));
             let Value::Array(theirs) = self.app.get(&theirs).await.json() else { panic!("not an array") };
             let mirror = theirs.iter().find(|entry| entry["with"] == user.key.as_str());
-            if user.key != peer.key {
-                assert_eq!(mirror.map(|entry| &entry["read_by_peer"]), Some(&entry["read"]), "SEED={seed}");
+            // A delete that was given up may have left the peer no message.
+            if let Some(mirror) = mirror.filter(|_| user.key != peer.key) {
+                assert_eq!(mirror["read_by_peer"], entry["read"], "SEED={seed}");
             }
         }
         assert_eq!(found, listed.len(), "SEED={seed}");

@@ -56,7 +56,7 @@ async fn a_side_that_is_lost_goes_on_from_another_connection(
     let told = other.sees("peer_disconnected").await;
     assert_eq!((&told["sender"], &told["call_id"], &told["for"]), (&json!(away.key), &json!(ID), &json!(30)));
     assert!(read_call(&app, &here, &away).await["away"].as_u64().is_some_and(|seconds| seconds < 30));
-    // What is sent meanwhile waits.
+    // A frame that is sent meanwhile waits.
     other.send("candidate", &away, Some(ID), json!({ "data": "waited" })).await;
     other.device.settle().await;
     let (mut back, registered) = Phone::resuming(&app, &away, ID).await;
@@ -162,7 +162,7 @@ async fn calls_to_nobody_leave_nothing_behind() {
         Some(20)
     );
     phone.device.cut().await;
-    // What is left is what an ended call leaves for two minutes.
+    // An ended call leaves only what expires within two minutes.
     wait_until("every call is over", async || {
         app.get(&format!("/calls?user={}", alice.key)).await.json() == json!([])
     })

@@ -10,7 +10,7 @@ use crate::ids::MessageId;
 use crate::message::Message;
 
 /// How long a send may be repeated, in seconds.
-const CLAIM_SECONDS: u64 = 24 * 3600;
+pub(super) const CLAIM_SECONDS: u64 = 24 * 3600;
 
 /// An earlier send under the same name.
 pub(super) struct Claim {

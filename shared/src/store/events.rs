@@ -16,7 +16,7 @@ use crate::message::{ClientId, Stored};
 pub(super) const LOG_LENGTH: usize = 1000;
 
 /// How long a delete that was told is remembered, in milliseconds: longer than any function may run.
-const GONE_MS: i64 = 600_000;
+pub(super) const GONE_MS: u64 = 600_000;
 
 /// Bytes of randomness in an event's tag.
 const TAG_BYTES: usize = 5;

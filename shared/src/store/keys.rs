@@ -153,7 +153,12 @@ fn encode(text: &str) -> String {
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::claims::CLAIM_SECONDS;
+    use super::super::events::GONE_MS;
+    use super::super::messages::TOMBSTONE_SECONDS;
+    use super::super::tickets::TICKET_SECONDS;
     use super::*;
+    use crate::call::{HELD_MS, OVER_MS};
 
     fn user(text: &str) -> UserKey {
         UserKey::try_from(text.to_owned()).expect("a valid key")
@@ -165,6 +170,34 @@ mod tests {
 
     fn tag(key: &str) -> &str {
         &key[key.find('{').expect("{")..=key.find('}').expect("}")]
+    }
+
+    /// The last column of a key's row in this module's table.
+    fn removed_by(key: &str) -> &'static str {
+        let start = format!("//! | `{key}` |");
+        let row = include_str!("keys.rs").lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("no row of {key}"));
+        row.trim_end_matches(" |").rsplit(" | ").next().expect("a column")
+    }
+
+    #[test]
+    fn the_table_tells_the_expiries_that_are_set() {
+        for (key, seconds) in [
+            ("m:{t}:<id>", TOMBSTONE_SECONDS),
+            ("u:{u}:gone", GONE_MS / 1000),
+            ("u:{u}:sent:<client_id>", CLAIM_SECONDS),
+            ("c:{a,b}", OVER_MS / 1000),
+            ("c:{a,b}:ring", HELD_MS / 1000),
+            ("ticket:{t}", TICKET_SECONDS),
+        ] {
+            let told = match seconds {
+                hours if hours % 3600 == 0 => format!("{} h", hours / 3600),
+                minutes if minutes % 60 == 0 && minutes > 60 => format!("{} min", minutes / 60),
+                seconds => format!("{seconds} s"),
+            };
+            let words: Vec<_> = removed_by(key).split([',', ';', ':']).collect();
+            assert!(words.iter().any(|word| word.contains(&told)), "{key}: {told} is not in {words:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::ids::{MessageId, UserKey};
 use crate::message::{Content, Draft, Message, MetadataChange, Record, Stored, Tombstone};
 
 /// How long a tombstone stays, in seconds: an hour longer than a claim, so that no repeated send comes after it.
-const TOMBSTONE_SECONDS: i64 = 25 * 3600;
+pub(super) const TOMBSTONE_SECONDS: u64 = 25 * 3600;
 
 /// A message outlives its indexes by this, in seconds.
 const RETENTION_MARGIN: u64 = 3600;
