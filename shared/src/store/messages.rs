@@ -200,7 +200,9 @@ impl Store {
         let tombstone = Tombstone::of(message, self.clock.now());
         let feeds = self.leave_out_message(id, &tombstone).await?;
         let bury = BURY.call(&[keys::message(id)]).arg(tombstone.to_json()).arg(TOMBSTONE_SECONDS);
-        let buried: bool = self.redis.run(&bury.arg(Stored::TOMBSTONE_START)).await?;
+        let bury = bury.arg(Stored::TOMBSTONE_START);
+        // A repeated send that saw the message alive may have entered it again in the index that knows of no deletes.
+        let (buried, ()) = try_join(self.redis.run::<bool>(&bury), self.leave_all(id)).await?;
         // Of two deletes at once the one that buried the message tells.
         Ok(Deletion { before: !buried, feeds: if buried { feeds } else { Vec::new() } })
     }
@@ -244,8 +246,8 @@ impl Store {
     /// messages, which does not know of deletes.
     async fn still_there(&self, id: MessageId) -> Result<Option<String>, Error> {
         let stored = self.get(id).await?.filter(|stored| !Stored::is_tombstone(stored));
-        if stored.is_none() && self.open {
-            self.redis.run::<()>(&Cmd::zrem(keys::ALL, id.short())).await?;
+        if stored.is_none() {
+            self.leave_all(id).await?;
         }
         Ok(stored)
     }
@@ -263,14 +265,16 @@ impl Store {
     ) -> Result<Vec<Feed>, Error> {
         let entries = entries(id, &tombstone.sender_id, &tombstone.receiver_id);
         let leaving = self.leave_out(&entries);
-        let everything = async {
-            if self.open {
-                self.redis.run::<()>(&Cmd::zrem(keys::ALL, id.short())).await?;
-            }
-            Ok(())
-        };
-        let (feeds, ()) = try_join(leaving, everything).await?;
+        let (feeds, ()) = try_join(leaving, self.leave_all(id)).await?;
         Ok(feeds)
+    }
+
+    /// Takes a message out of the index of all messages, which there is in open mode only.
+    async fn leave_all(&self, id: MessageId) -> Result<(), Error> {
+        if !self.open {
+            return Ok(());
+        }
+        self.redis.run(&Cmd::zrem(keys::ALL, id.short())).await
     }
 
     async fn get(&self, id: MessageId) -> Result<Option<String>, Error> {
