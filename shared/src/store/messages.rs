@@ -198,10 +198,10 @@ impl Store {
             return Ok(Deletion { before: true, feeds: Vec::new() });
         };
         let tombstone = Tombstone::of(message, self.clock.now());
-        let feeds = self.leave_out_message(id, &tombstone).await?;
+        let feeds = self.leave_out(&entries(id, &message.sender_id, &message.receiver_id)).await?;
         let bury = BURY.call(&[keys::message(id)]).arg(tombstone.to_json()).arg(TOMBSTONE_SECONDS);
         let bury = bury.arg(Stored::TOMBSTONE_START);
-        // A repeated send that saw the message alive may have entered it again in the index that knows of no deletes.
+        // The index of all messages knows of no deletes, and a repeated send that saw the message alive may enter it there.
         let (buried, ()) = try_join(self.redis.run::<bool>(&bury), self.leave_all(id)).await?;
         // Of two deletes at once the one that buried the message tells.
         Ok(Deletion { before: !buried, feeds: if buried { feeds } else { Vec::new() } })
