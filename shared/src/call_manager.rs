@@ -12,6 +12,8 @@ mod step;
 
 pub use self::parts::{CallManager, Incoming};
 
+use futures_util::future::try_join_all;
+
 use self::delivery::frames_of_ring;
 use crate::access::Own;
 use crate::call::{Description, Ender, Event, Reason, Summary};
@@ -70,9 +72,8 @@ impl CallManager {
             }
             (SignalType::Typing | SignalType::Ringing, _) => return Ok(()),
         };
-        let outcome = self.happen(&pair, opened, event, Some(incoming), deadline).await?;
-        self.forget(outcome.gone, deadline).await;
-        outcome.refused.map_or(Ok(()), Err)
+        let (refused, _) = self.carry_out(&pair, opened, event, Some(incoming), deadline).await?;
+        refused.map_or(Ok(()), Err)
     }
 
     /// Ends a call for one of its two users: three round trips.
@@ -81,8 +82,7 @@ impl CallManager {
         let (pair, deadline) = (Pair::of(user, peer), Deadline::start());
         let opened = self.store.open_line(&pair, false).await?;
         let event = Event::End { by: Ender::User(user.clone()), id: Some(id), reason };
-        let outcome = self.happen(&pair, opened, event, None, deadline).await?;
-        self.forget(outcome.gone, deadline).await;
+        self.carry_out(&pair, opened, event, None, deadline).await?;
         Ok(())
     }
 
@@ -104,10 +104,8 @@ impl CallManager {
                 let event =
                     Event::Resumed { user: user.clone(), connection: connection.clone(), id: id.clone() };
                 let ring = std::mem::take(&mut opened.ring);
-                let (outcome, mut after) = self.happen_from(&pair, opened, event, None, deadline).await?;
-                after.ring = ring;
-                opened = after;
-                self.forget(outcome.gone, deadline).await;
+                (_, opened) = self.carry_out(&pair, opened, event, None, deadline).await?;
+                opened.ring = ring;
             }
             let (line, now) = (opened.present(), opened.now());
             joined.calls.extend(opened.live_call(user));
@@ -135,10 +133,10 @@ impl CallManager {
     /// Notes that the frames for a connection that joined were delivered, and sends what has come in meanwhile: one round
     /// trip, none where there were none.
     pub async fn joined(&self, joined: Joined, deadline: Deadline) -> Result<(), Error> {
-        for (pair, opened, event) in joined.given {
-            let outcome = self.happen(&pair, opened, event, None, deadline).await?;
-            self.forget(outcome.gone, deadline).await;
-        }
+        let noting = joined.given.into_iter().map(|(pair, opened, event)| async move {
+            self.carry_out(&pair, opened, event, None, deadline).await
+        });
+        try_join_all(noting).await?;
         Ok(())
     }
 }

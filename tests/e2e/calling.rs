@@ -78,11 +78,11 @@ pub(crate) async fn read_call(app: &App, user: &User, peer: &User) -> Value {
 }
 
 /// A call between two devices, active.
-pub(crate) async fn active(alice: &User, bob: &User, id: &str) -> (Phone, Phone) {
+pub(crate) async fn active(alice: &User, bob: &User, id: Option<&str>) -> (Phone, Phone) {
     let (mut caller, mut callee) = (Phone::of(alice).await, Phone::of(bob).await);
-    caller.offer(bob, Some(id)).await;
+    caller.offer(bob, id).await;
     callee.sees("offer").await;
-    callee.answer(alice, Some(id)).await;
+    callee.answer(alice, id).await;
     caller.sees("answer").await;
     (caller, callee)
 }

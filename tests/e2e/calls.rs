@@ -205,7 +205,7 @@ async fn a_hang_up_that_overtakes_its_offer_keeps_it_from_ringing(
 async fn another_offer_takes_the_place_of_a_call() {
     let app = App::open_on(SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (mut phone, mut laptop) = active(&alice, &bob, ID).await;
+    let (mut phone, mut laptop) = active(&alice, &bob, Some(ID)).await;
     let mut second = Phone::of(&alice).await;
     second.offer(&bob, Some(OTHER)).await;
     assert_eq!(laptop.sees("offer").await["call_id"], OTHER);
@@ -277,7 +277,7 @@ async fn calling_back_declines() {
 async fn a_third_person_ends_nothing() {
     let app = App::open_on(SecureCluster).await;
     let (alice, bob, mallory) = (app.user("alice"), app.user("bob"), app.user("mallory"));
-    let (mut phone, mut laptop) = active(&alice, &bob, ID).await;
+    let (mut phone, mut laptop) = active(&alice, &bob, Some(ID)).await;
     let mut stranger = Phone::of(&mallory).await;
     for target in [&alice, &bob] {
         stranger.end(target, Some(ID), None).await;

@@ -1,4 +1,6 @@
-//! What is delivered: frames that were held, refusals, and what follows from deliveries.
+//! Deliveries: frames that were held, refusals, and the events that follow.
+
+use futures_util::future::{join_all, try_join_all};
 
 use super::outbox::{Outbox, Relayed, Sent};
 use super::parts::{CallManager, Incoming};
@@ -22,6 +24,7 @@ impl CallManager {
     ) -> Result<Vec<(UserKey, ConnectionId)>, Error> {
         let Event::Delivered { from, to, user, .. } = event else { return Ok(Vec::new()) };
         let mut frames: Vec<(ConnectionId, Vec<String>)> = Vec::new();
+        let mut waiting = Vec::new();
         let mut add = |to: &ConnectionId, frame: &str| match frames.iter_mut().find(|(one, _)| one == to) {
             Some((_, frames)) => frames.push(frame.to_owned()),
             None => frames.push((to.clone(), vec![frame.to_owned()])),
@@ -44,9 +47,7 @@ impl CallManager {
                     Route::Ring(given) => given.iter().for_each(|to| add(to, &frame)),
                     Route::Pass(to) => add(&to, &frame),
                     Route::All => to.iter().for_each(|to| add(to, &held.frame)),
-                    Route::Wait => {
-                        self.store.hold(pair, opened, List::Waiting(user), held).await?;
-                    }
+                    Route::Wait => waiting.push(self.store.hold(pair, opened, List::Waiting(user), held)),
                     Route::Drop | Route::Early => {}
                 }
             }
@@ -56,6 +57,7 @@ impl CallManager {
                 to.iter().for_each(|to| add(to, &frame));
             }
         }
+        try_join_all(waiting).await?;
         let push = |(connection, frames)| Push { user: user.clone(), connection, frames };
         Ok(self.push(frames.into_iter().map(push).collect(), deadline).await)
     }
@@ -67,21 +69,19 @@ impl CallManager {
 
     pub(super) async fn send(&self, outbox: Outbox, deadline: Deadline) -> Sent {
         let (pushes, marks) = outbox.into_parts();
-        let sent = Sent::of(self.pusher.push_all(pushes, deadline).await, marks);
-        self.close_missed(&sent.missed).await;
+        let mut sent = Sent::of(self.pusher.push_all(pushes, deadline).await, marks);
+        self.close_missed(std::mem::take(&mut sent.missed)).await;
         sent
     }
 
     /// Closes the connections that missed a frame and recover: their clients come back and ask.
-    pub(super) async fn close_missed(&self, missed: &[(UserKey, ConnectionId)]) {
-        for (user, connection) in missed {
-            let Ok(open) = self.store.connections(user, &ConnectionId::from_platform("")).await else {
-                continue;
-            };
-            if open.iter().any(|one| one.id == *connection && one.recovers) {
-                self.pusher.close_all(std::slice::from_ref(connection), Deadline::for_closing()).await;
-            }
-        }
+    async fn close_missed(&self, missed: Vec<(UserKey, ConnectionId)>) {
+        let asking = missed.into_iter().map(|(user, connection)| async move {
+            let recovers = self.store.recovers(&user, &connection).await.unwrap_or(false);
+            recovers.then_some(connection)
+        });
+        let recovering: Vec<_> = join_all(asking).await.into_iter().flatten().collect();
+        self.pusher.close_all(&recovering, Deadline::for_closing()).await;
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) fn candidates_of_ring<'a>(
     candidates.iter().filter(follows).map(move |held| held.in_call(call.map(|call| &call.id)))
 }
 
-/// What the event's sender is answered, if it is refused.
+/// The answer to the event's sender, if it is refused.
 pub(super) fn refusal(event: &Event, effects: &[Effect], sent: &Sent, opened: &Opened) -> Option<FrameError> {
     if !matches!(event, Event::Offer { .. } | Event::Answer(_)) {
         return None;

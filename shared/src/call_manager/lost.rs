@@ -53,7 +53,7 @@ impl CallManager {
                 self.happen(&pair, opened, event, None, deadline).await
             };
             match lost.await {
-                Ok(outcome) => outcome.gone,
+                Ok((outcome, _)) => outcome.gone,
                 Err(error) => {
                     tracing::warn!(%error, "a lost connection is still in its call");
                     Vec::new()

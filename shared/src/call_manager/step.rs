@@ -20,7 +20,7 @@ const MOST_STEPS: usize = 12;
 /// The pause before an event that came too early is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What came of an event.
+/// The outcome of an event.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) refused: Option<FrameError>,
@@ -38,19 +38,23 @@ struct Applied {
 }
 
 impl CallManager {
-    /// Applies an event, sends what follows, and looks again.
-    pub(super) async fn happen(
+    /// Carries out an event, and forgets the connections that it found gone. Returns why its frame was refused, if it was,
+    /// and the line as it is then.
+    pub(super) async fn carry_out(
         &self,
         pair: &Pair,
         opened: Opened,
         event: Event,
         incoming: Option<&Incoming<'_>>,
         deadline: Deadline,
-    ) -> Result<Outcome, Error> {
-        self.happen_from(pair, opened, event, incoming, deadline).await.map(|(outcome, _)| outcome)
+    ) -> Result<(Option<FrameError>, Opened), Error> {
+        let (outcome, opened) = self.happen(pair, opened, event, incoming, deadline).await?;
+        self.forget(outcome.gone, deadline).await;
+        Ok((outcome.refused, opened))
     }
 
-    pub(super) async fn happen_from(
+    /// Applies an event, sends what follows, and looks again.
+    pub(super) async fn happen(
         &self,
         pair: &Pair,
         mut opened: Opened,

@@ -11,7 +11,7 @@ use super::connections::Connection;
 use super::held::{Handed, Held, List, read_held};
 use super::hints::{HINTS_READ, Hint, read_hints};
 use super::pair::Pair;
-use super::script::Script;
+use super::script::{Script, of_time};
 use super::{Store, keys};
 use crate::access::Own;
 use crate::call::{Line, Summary};
@@ -77,9 +77,8 @@ pub enum Swap {
 macro_rules! of_lines {
     ($script:literal) => {
         concat!(
+            of_time!(),
             "
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local function hold(list, frame, most_frames, most_bytes)
   local bytes = #frame
   for _, one in ipairs(redis.call('LRANGE', list, 0, -1)) do bytes = bytes + #one end
@@ -97,7 +96,7 @@ static OPEN: Script = Script::new(of_lines!(
     "
 local ring = {}
 if ARGV[1] == '1' then ring = redis.call('LRANGE', KEYS[2], 0, -1) end
-return {now, redis.call('GET', KEYS[1]) or '', ring}
+return {now(), redis.call('GET', KEYS[1]) or '', ring}
 "
 ));
 
@@ -111,7 +110,7 @@ local rings, ring_ms, ring_from, live = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local take_early, waits, wait_ms, take_waiting = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local most_frames, most_bytes = ARGV[13], ARGV[14]
 local stored = redis.call('GET', line) or ''
-if stored ~= expected then return {0, now, stored, {}, {}, {}} end
+if stored ~= expected then return {0, now(), stored, {}, {}, {}} end
 if grows == '0' then redis.call('LREM', ring, 1, '') end
 if new == '' then
   redis.call('DEL', line)
@@ -138,7 +137,7 @@ if take_waiting == '1' then
   waited = redis.call('LRANGE', waiting, 0, -1)
   redis.call('DEL', waiting)
 end
-return {1, now, '', rung, earlier, waited}
+return {1, now(), '', rung, earlier, waited}
 "
 ));
 
@@ -148,32 +147,31 @@ static HOLD: Script = Script::new(of_lines!(
 local line, list = KEYS[1], KEYS[2]
 local expected, frame, held_ms, only_with_others = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local stored = redis.call('GET', line) or ''
-if stored ~= expected then return {0, now, stored} end
+if stored ~= expected then return {0, now(), stored} end
 if only_with_others == '1' then
   if redis.call('EXISTS', list) == 1 then hold(list, frame, ARGV[5], ARGV[6]) end
 elseif hold(list, frame, ARGV[5], ARGV[6]) then
   redis.call('PEXPIRE', list, held_ms)
 end
-return {1, now, ''}
+return {1, now(), ''}
 "
 ));
 
 /// Notes a call of a user, or that one is over, and reads the user's connections after that: a connection that registers
 /// later finds the hint.
-static HINT: Script = Script::new(
+static HINT: Script = Script::new(concat!(
+    of_time!(),
     "
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local calls, connections = KEYS[1], KEYS[2]
 if ARGV[1] ~= '' then redis.call('ZREM', calls, ARGV[1]) end
 if ARGV[2] ~= '' then
-  redis.call('ZADD', calls, now, ARGV[2])
+  redis.call('ZADD', calls, now(), ARGV[2])
   redis.call('ZREMRANGEBYRANK', calls, 0, -(tonumber(ARGV[4]) + 1))
   redis.call('EXPIRE', calls, ARGV[3])
 end
-return redis.call('ZRANGEBYSCORE', connections, now, '+inf')
-",
-);
+return redis.call('ZRANGEBYSCORE', connections, now(), '+inf')
+"
+));
 
 /// Notes at a connection that it takes part in a call, so that its end is found with it. One that has gone meanwhile is
 /// not brought back.

@@ -9,7 +9,7 @@ use redis::Cmd;
 use super::hints::{HINTS_READ, Hint, read_hints};
 use super::limits::{limited, of_buckets, taken};
 use super::pair::Pair;
-use super::script::{Call, Script};
+use super::script::{Call, Script, of_time};
 use super::{Store, keys};
 use crate::error::Error;
 use crate::ids::{ConnectionId, UserKey};
@@ -102,15 +102,14 @@ local latest, left_at = string.match(redis.call('GET', moved) or '0 -1', '^(%S+)
 if move and tonumber(latest) > move or not move and tonumber(left_at) >= at then
   return {0, event, 1, {}, {}, 0}
 end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local present = now()
 local expiry = redis.call('ZSCORE', connections, member) or redis.call('ZSCORE', connections, other)
 local is_new = expiry and 0 or 1
-if not expiry or tonumber(expiry) <= now then expiry = now + lifetime end
+if not expiry or tonumber(expiry) <= present then expiry = present + lifetime end
 redis.call('ZADD', connections, expiry, member)
 redis.call('ZREM', connections, other)
 if move then redis.call('SET', moved, string.format('%.0f -1', move), 'EX', remembered) end
-redis.call('ZREMRANGEBYSCORE', connections, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', connections, '-inf', present)
 redis.call('EXPIRE', connections, seconds)
 local oldest = {}
 local over = redis.call('ZCARD', connections) - most
@@ -123,8 +122,9 @@ return {0, event, 0, oldest, redis.call('ZREVRANGE', calls, 0, ARGV[12]), is_new
 ));
 
 /// Makes a connection speak for a user, unless it has no token for its frame, or a later request made it speak for
-/// another; returns whether it does, how often it has moved, and the user it has left and may still be entered for, and what it has noted. The former is
-/// kept until it has been dealt with, so that it is not forgotten when this answer is lost.
+/// another; returns whether it does, how often it has moved, the user it has left and may still be entered for, and its
+/// fields if it moves now. The user is kept until it has been dealt with, so that it is not forgotten when this answer
+/// is lost.
 static SPEAK: Script = Script::new(of_buckets!(
     "
 local connection, user, at, seconds = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -178,13 +178,8 @@ return false
 );
 
 /// The connections of a user that are open, by the store's clock.
-static OPEN: Script = Script::new(
-    "
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')
-",
-);
+static OPEN: Script =
+    Script::new(concat!(of_time!(), "return redis.call('ZRANGEBYSCORE', KEYS[1], now(), '+inf')"));
 
 /// Deletes what is known of a connection, and returns its fields.
 static FORGET: Script = Script::new(
@@ -307,6 +302,13 @@ impl Store {
         let found: Vec<String> = self.redis.run(&OPEN.call(&[keys::user_connections(user)])).await?;
         let found = found.iter().map(|member| Connection::of_member(member));
         Ok(found.filter(|connection| connection.id != *except).collect())
+    }
+
+    /// Whether a connection is open for a user and recovers: one round trip.
+    pub async fn recovers(&self, user: &UserKey, connection: &ConnectionId) -> Result<bool, Error> {
+        let [_, member] = members(connection);
+        let score = redis::cmd("ZSCORE").arg(keys::user_connections(user)).arg(member).take();
+        self.redis.run::<Option<f64>>(&score).await.map(|expiry| expiry.is_some())
     }
 
     /// Reads the user and calls of a connection that has closed: one round trip.
