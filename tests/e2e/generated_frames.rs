@@ -127,7 +127,7 @@ async fn any_candidate_is_answered_or_relayed() {
 
 #[tokio::test]
 async fn any_end_of_a_call_is_answered_or_relayed() {
-    let app = App::open().await;
+    let app = App::builder().serial_frames().start().await;
     let mut generator = Generator::seeded();
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (alice.connect().await, bob.connect().await);
