@@ -1,7 +1,8 @@
 //! Phones in a call: what a device sends and sees, in words.
 
+use hyper::Method;
 use serde_json::{Value, json};
-use support::{App, Device, User};
+use support::{Device, User};
 
 /// A device and its user.
 pub(crate) struct Phone {
@@ -15,8 +16,8 @@ impl Phone {
     }
 
     /// A device that takes up a call, and what `registered` says.
-    pub(crate) async fn resuming(app: &App, user: &User, id: &str) -> (Self, Value) {
-        let mut device = app.connect().await;
+    pub(crate) async fn resuming(user: &User, id: &str) -> (Self, Value) {
+        let mut device = user.open().await;
         device.send(json!({ "type": "register", "userKey": user.key, "call_id": id })).await;
         let registered = device.expect("registered").await;
         (Self { device, user: user.clone() }, registered)
@@ -71,8 +72,8 @@ impl Phone {
 }
 
 /// `GET /calls/{peer}` as one of the two reads it.
-pub(crate) async fn read_call(app: &App, user: &User, peer: &User) -> Value {
-    let reply = app.get(&format!("/calls/{}?user={}", peer.key, user.key)).await;
+pub(crate) async fn read_call(user: &User, peer: &User) -> Value {
+    let reply = user.request(Method::GET, &format!("/calls/{}", peer.key), None).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.json()
 }

@@ -1,7 +1,9 @@
 //! Calls that end well: offers, answers and ends between one to four connections.
 
+use hyper::Method;
 use rstest::rstest;
 use serde_json::json;
+use support::Mode::{self, Guarded, Open};
 use support::StoreKind::{self, SecureCluster, Single};
 use support::{App, wait_until};
 
@@ -11,9 +13,13 @@ const ID: &str = "call-one";
 const OTHER: &str = "call-two";
 
 #[rstest]
+#[rstest]
 #[tokio::test]
-async fn a_call_is_offered_rung_answered_and_ended(#[values(Single, SecureCluster)] store: StoreKind) {
-    let app = App::open_on(store).await;
+async fn a_call_is_offered_rung_answered_and_ended(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     phone.offer(&bob, Some(ID)).await;
@@ -22,7 +28,7 @@ async fn a_call_is_offered_rung_answered_and_ended(#[values(Single, SecureCluste
     laptop.ringing(&alice, ID).await;
     assert_eq!(phone.sees("ringing").await["sender"], bob.key);
 
-    let call = read_call(&app, &alice, &bob).await;
+    let call = read_call(&alice, &bob).await;
     assert_eq!(
         (&call["call_id"], &call["role"], &call["state"]),
         (&json!(ID), &json!("caller"), &json!("ringing"))
@@ -35,7 +41,7 @@ async fn a_call_is_offered_rung_answered_and_ended(#[values(Single, SecureCluste
 
     laptop.answer(&alice, Some(ID)).await;
     assert_eq!(phone.sees("answer").await["call_id"], ID);
-    let call = read_call(&app, &bob, &alice).await;
+    let call = read_call(&bob, &alice).await;
     assert_eq!(
         (&call["role"], &call["state"], &call["with"]),
         (&json!("callee"), &json!("active"), &json!(alice.key))
@@ -44,15 +50,19 @@ async fn a_call_is_offered_rung_answered_and_ended(#[values(Single, SecureCluste
 
     phone.end(&bob, Some(ID), Some("hangup")).await;
     laptop.sees_end(ID, "hangup").await;
-    let call = read_call(&app, &bob, &alice).await;
+    let call = read_call(&bob, &alice).await;
     assert_eq!((&call["state"], &call["reason"]), (&json!("ended"), &json!("hangup")));
     phone.sees_nothing().await;
     laptop.sees_nothing().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_client_without_ids_is_given_one() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_client_without_ids_is_given_one(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     phone.offer(&bob, None).await;
@@ -67,12 +77,14 @@ async fn a_client_without_ids_is_given_one() {
 }
 
 #[rstest]
+#[rstest]
 #[tokio::test]
 async fn the_first_answer_counts_and_the_other_devices_stop_ringing(
+    #[values(Open, Guarded)] mode: Mode,
     #[values(Single, SecureCluster)] store: StoreKind,
     #[values(Some(ID), None)] id: Option<&str>,
 ) {
-    let app = App::open_on(store).await;
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = Phone::of(&alice).await;
     let (mut laptop, mut tablet) = (Phone::of(&bob).await, Phone::of(&bob).await);
@@ -100,12 +112,16 @@ async fn the_first_answer_counts_and_the_other_devices_stop_ringing(
     tablet.sees_nothing().await;
     phone.sees_nothing().await;
     laptop.sees_nothing().await;
-    assert_eq!(read_call(&app, &alice, &bob).await["state"], "active");
+    assert_eq!(read_call(&alice, &bob).await["state"], "active");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_device_that_declines_stops_all() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_device_that_declines_stops_all(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = Phone::of(&alice).await;
     let (mut laptop, mut tablet) = (Phone::of(&bob).await, Phone::of(&bob).await);
@@ -126,9 +142,13 @@ async fn a_device_that_declines_stops_all() {
 }
 
 #[rstest]
+#[rstest]
 #[tokio::test]
-async fn an_offer_waits_for_those_who_come_later(#[values(Single, SecureCluster)] store: StoreKind) {
-    let app = App::open_on(store).await;
+async fn an_offer_waits_for_those_who_come_later(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut phone = Phone::of(&alice).await;
     phone.offer(&bob, Some(ID)).await;
@@ -138,7 +158,7 @@ async fn an_offer_waits_for_those_who_come_later(#[values(Single, SecureCluster)
         phone.send("candidate", &bob, Some(ID), json!({ "data": number })).await;
         phone.device.settle().await;
     }
-    let mut laptop = app.connect().await;
+    let mut laptop = bob.open().await;
     laptop.send(json!({ "type": "register", "userKey": bob.key })).await;
     let registered = laptop.next().await;
     assert_eq!(registered["calls"][0]["call_id"], ID);
@@ -161,17 +181,21 @@ async fn an_offer_waits_for_those_who_come_later(#[values(Single, SecureCluster)
     phone.sees("answer").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_end_beforehand_keeps_an_offer_from_ringing() {
-    let app = App::open_on(SecureCluster).await;
+async fn an_end_beforehand_keeps_an_offer_from_ringing(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     phone.end(&bob, Some(ID), Some("cancelled")).await;
     phone.device.settle().await;
     phone.offer(&bob, Some(ID)).await;
     phone.sees_end(ID, "cancelled").await;
-    let path = format!("/calls/{}/end?user={}", bob.key, alice.key);
-    let ended = app.post(&path, json!({ "call_id": OTHER }).to_string()).await;
+    let path = format!("/calls/{}/end", bob.key);
+    let ended = alice.request(Method::POST, &path, json!({ "call_id": OTHER })).await;
     assert_eq!((ended.status, ended.json()), (200, json!({ "message": "Call ended" })));
     phone.offer(&bob, Some(OTHER)).await;
     phone.sees_end(OTHER, "hangup").await;
@@ -179,11 +203,13 @@ async fn an_end_beforehand_keeps_an_offer_from_ringing() {
 }
 
 #[rstest]
+#[rstest]
 #[tokio::test]
 async fn a_hang_up_that_overtakes_its_offer_keeps_it_from_ringing(
+    #[values(Open, Guarded)] mode: Mode,
     #[values(Some(ID), None)] id: Option<&str>,
 ) {
-    let app = App::builder().faults(&["frames:offer:delay=300ms"]).start().await;
+    let app = App::builder().mode(mode).faults(&["frames:offer:delay=300ms"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     phone.offer(&bob, id).await;
@@ -201,9 +227,13 @@ async fn a_hang_up_that_overtakes_its_offer_keeps_it_from_ringing(
     laptop.sees_nothing().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn another_offer_takes_the_place_of_a_call() {
-    let app = App::open_on(SecureCluster).await;
+async fn another_offer_takes_the_place_of_a_call(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = active(&alice, &bob, Some(ID)).await;
     let mut second = Phone::of(&alice).await;
@@ -221,15 +251,19 @@ async fn another_offer_takes_the_place_of_a_call() {
 }
 
 #[rstest]
+#[rstest]
 #[tokio::test]
-async fn offers_that_cross_make_one_call(#[values(Some(ID), None)] id: Option<&str>) {
-    let app = App::builder().faults(&["push:delay=200ms"]).start().await;
+async fn offers_that_cross_make_one_call(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Some(ID), None)] id: Option<&str>,
+) {
+    let app = App::builder().mode(mode).faults(&["push:delay=200ms"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     let other = id.map(|_| OTHER);
     phone.offer(&bob, id).await;
     wait_until("the first offer rings", async || {
-        app.get(&format!("/calls/{}?user={}", bob.key, alice.key)).await.status == 200
+        alice.request(Method::GET, &format!("/calls/{}", bob.key), None).await.status == 200
     })
     .await;
     laptop.offer(&alice, other).await;
@@ -248,9 +282,13 @@ async fn offers_that_cross_make_one_call(#[values(Some(ID), None)] id: Option<&s
     phone.sees_nothing().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn calling_back_declines() {
-    let app = App::open_on(SecureCluster).await;
+async fn calling_back_declines(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop, mut tablet) =
         (Phone::of(&alice).await, Phone::of(&bob).await, Phone::of(&bob).await);
@@ -273,9 +311,13 @@ async fn calling_back_declines() {
     laptop.sees("answer").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_third_person_ends_nothing() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_third_person_ends_nothing(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob, mallory) = (app.user("alice"), app.user("bob"), app.user("mallory"));
     let (mut phone, mut laptop) = active(&alice, &bob, Some(ID)).await;
     let mut stranger = Phone::of(&mallory).await;
@@ -289,9 +331,13 @@ async fn a_third_person_ends_nothing() {
     phone.sees("end_call").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_hang_up_to_another_peer_is_no_echo() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_hang_up_to_another_peer_is_no_echo(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
     let (mut phone, mut laptop, mut tablet) =
         (Phone::of(&alice).await, Phone::of(&bob).await, Phone::of(&carol).await);
@@ -310,9 +356,13 @@ async fn a_hang_up_to_another_peer_is_no_echo() {
     phone.sees_nothing().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_candidate_after_the_end_is_not_of_the_next_call() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_candidate_after_the_end_is_not_of_the_next_call(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     for _ in 0..3 {
@@ -328,10 +378,11 @@ async fn a_candidate_after_the_end_is_not_of_the_next_call() {
     laptop.sees_nothing().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn redials_and_restarts_keep_candidates_behind_their_offers() {
+async fn redials_and_restarts_keep_candidates_behind_their_offers(#[values(Open, Guarded)] mode: Mode) {
     for serial in [false, true] {
-        let builder = App::builder().on(SecureCluster);
+        let builder = App::builder().mode(mode).on(SecureCluster);
         let app = if serial { builder.serial_frames() } else { builder }.start().await;
         let (alice, bob) = (app.user("alice"), app.user("bob"));
         let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);

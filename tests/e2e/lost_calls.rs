@@ -1,7 +1,9 @@
 //! Calls whose connections are lost, and taken up again.
 
+use hyper::Method;
 use rstest::rstest;
 use serde_json::json;
+use support::Mode::{self, Guarded, Open};
 use support::StoreKind::{self, SecureCluster, Single};
 use support::{App, wait_until, wait_until_for};
 
@@ -10,12 +12,14 @@ use crate::calling::{Phone, active, read_call};
 const ID: &str = "call-one";
 
 #[rstest]
+#[rstest]
 #[tokio::test]
 async fn a_lost_caller_stops_the_ringing(
+    #[values(Open, Guarded)] mode: Mode,
     #[values(Single, SecureCluster)] store: StoreKind,
     #[values(Some(ID), None)] id: Option<&str>,
 ) {
-    let app = App::open_on(store).await;
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     phone.offer(&bob, id).await;
@@ -26,9 +30,13 @@ async fn a_lost_caller_stops_the_ringing(
     laptop.sees_end(&call, "disconnected").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn another_ringing_device_that_goes_is_forgotten() {
-    let app = App::open_on(SecureCluster).await;
+async fn another_ringing_device_that_goes_is_forgotten(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop, mut tablet) =
         (Phone::of(&alice).await, Phone::of(&bob).await, Phone::of(&bob).await);
@@ -42,12 +50,14 @@ async fn another_ringing_device_that_goes_is_forgotten() {
 }
 
 #[rstest]
+#[rstest]
 #[tokio::test]
 async fn a_side_that_is_lost_goes_on_from_another_connection(
+    #[values(Open, Guarded)] mode: Mode,
     #[values(Single, SecureCluster)] store: StoreKind,
     #[values(true, false)] caller_is_lost: bool,
 ) {
-    let app = App::open_on(store).await;
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (phone, laptop) = active(&alice, &bob, Some(ID)).await;
     let (lost, mut other) = if caller_is_lost { (phone, laptop) } else { (laptop, phone) };
@@ -55,11 +65,11 @@ async fn a_side_that_is_lost_goes_on_from_another_connection(
     lost.device.cut().await;
     let told = other.sees("peer_disconnected").await;
     assert_eq!((&told["sender"], &told["call_id"], &told["for"]), (&json!(away.key), &json!(ID), &json!(30)));
-    assert!(read_call(&app, &here, &away).await["away"].as_u64().is_some_and(|seconds| seconds < 30));
+    assert!(read_call(&here, &away).await["away"].as_u64().is_some_and(|seconds| seconds < 30));
     // A frame that is sent meanwhile waits.
     other.send("candidate", &away, Some(ID), json!({ "data": "waited" })).await;
     other.device.settle().await;
-    let (mut back, registered) = Phone::resuming(&app, &away, ID).await;
+    let (mut back, registered) = Phone::resuming(&away, ID).await;
     assert_eq!(
         (&registered["calls"][0]["call_id"], &registered["calls"][0]["here"]),
         (&json!(ID), &json!(true))
@@ -76,12 +86,16 @@ async fn a_side_that_is_lost_goes_on_from_another_connection(
     back.sees("end_call").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_connection_that_takes_over_sends_the_former_away() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_connection_that_takes_over_sends_the_former_away(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = active(&alice, &bob, Some(ID)).await;
-    let (mut tablet, _) = Phone::resuming(&app, &alice, ID).await;
+    let (mut tablet, _) = Phone::resuming(&alice, ID).await;
     phone.sees_end(ID, "answered_elsewhere").await;
     laptop.sees("peer_reconnected").await;
     // Its later loss means nothing.
@@ -91,35 +105,44 @@ async fn a_connection_that_takes_over_sends_the_former_away() {
     tablet.sees("end_call").await;
 }
 
+#[rstest]
+#[case(Open, Single)]
+#[case(Guarded, SecureCluster)]
 #[tokio::test]
-async fn a_side_that_stays_away_has_left() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_side_that_stays_away_has_left(#[case] mode: Mode, #[case] store: StoreKind) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (phone, mut laptop) = active(&alice, &bob, Some(ID)).await;
     phone.device.cut().await;
     laptop.sees("peer_disconnected").await;
-    let over = async || read_call(&app, &bob, &alice).await["state"] == "ended";
+    let over = async || read_call(&bob, &alice).await["state"] == "ended";
     wait_until_for(std::time::Duration::from_secs(45), "the call is over", over).await;
-    assert_eq!(read_call(&app, &bob, &alice).await["reason"], "disconnected");
-    let (mut back, registered) = Phone::resuming(&app, &alice, ID).await;
+    assert_eq!(read_call(&bob, &alice).await["reason"], "disconnected");
+    let (mut back, registered) = Phone::resuming(&alice, ID).await;
     assert_eq!(registered["calls"], json!([]));
     back.offer(&bob, Some(ID)).await;
     back.sees_end(ID, "disconnected").await;
     laptop.sees_nothing().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_call_without_ids_ends_with_a_connection() {
-    let app = App::open_on(SecureCluster).await;
+async fn a_call_without_ids_ends_with_a_connection(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    let app = App::shared(mode, store).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, laptop) = active(&alice, &bob, None).await;
     laptop.device.cut().await;
     assert_eq!(phone.sees("end_call").await["reason"], "disconnected");
 }
 
+/// Where tokens are asked for, nobody registers as somebody else.
+#[rstest]
 #[tokio::test]
-async fn registering_as_somebody_else_leaves_the_call() {
-    let app = App::open_on(SecureCluster).await;
+async fn registering_as_somebody_else_leaves_the_call(#[values(Single, SecureCluster)] store: StoreKind) {
+    let app = App::open_on(store).await;
     let (alice, bob, carol) = (app.user("alice"), app.user("bob"), app.user("carol"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     phone.offer(&bob, None).await;
@@ -128,9 +151,10 @@ async fn registering_as_somebody_else_leaves_the_call() {
     assert_eq!(laptop.sees("end_call").await["reason"], "disconnected");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_push_that_finds_the_caller_gone_ends_the_call() {
-    let app = App::builder().on(SecureCluster).faults(&["disconnect:lost=1"]).start().await;
+async fn a_push_that_finds_the_caller_gone_ends_the_call(#[values(Open, Guarded)] mode: Mode) {
+    let app = App::builder().mode(mode).on(SecureCluster).faults(&["disconnect:lost=1"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     phone.offer(&bob, None).await;
@@ -143,24 +167,22 @@ async fn a_push_that_finds_the_caller_gone_ends_the_call() {
     assert_eq!(kinds, ["end_call", "error"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn calls_to_nobody_leave_nothing_behind() {
+async fn calls_to_nobody_leave_nothing_behind(#[values(Open, Guarded)] mode: Mode) {
     let store = support::TestStore::start(Single).await;
-    let app = App::builder().on_store(&store).start().await;
+    let app = App::builder().mode(mode).on_store(&store).start().await;
     let alice = app.user("alice");
     let mut phone = Phone::of(&alice).await;
     for number in 0..50 {
         phone.offer(&app.user(&format!("nobody-{number}")), Some(&format!("call-{number:04}"))).await;
         phone.sees("error").await;
     }
-    assert_eq!(
-        app.get(&format!("/calls?user={}", alice.key)).await.json().as_array().map(Vec::len),
-        Some(20)
-    );
+    assert_eq!(alice.request(Method::GET, "/calls", None).await.json().as_array().map(Vec::len), Some(20));
     phone.device.cut().await;
     // An ended call leaves only what expires within two minutes.
     wait_until("every call is over", async || {
-        app.get(&format!("/calls?user={}", alice.key)).await.json() == json!([])
+        alice.request(Method::GET, "/calls", None).await.json() == json!([])
     })
     .await;
     let connection = store.connect().await;

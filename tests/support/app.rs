@@ -27,6 +27,13 @@ use crate::{Device, Message, PausedProcess, Reply, StoreKind, User, in_time, wai
 pub use builder::AppBuilder;
 pub use test_gateway::TestGateway;
 
+/// Whether an app believes a client's own word about who it is, or asks for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Open,
+    Guarded,
+}
+
 /// A gateway and a client of the test's own; cheap to clone.
 ///
 /// Tests that share a gateway have users of their own on it. A gateway of one's own ends with its last `App`.
@@ -58,6 +65,14 @@ impl App {
             [const { OnceLock::new() }; StoreKind::COUNT];
         let start = || Arc::new(Self::builder().on(kind).guarded().start_gateway());
         Self::of(Arc::clone(SHARED[kind as usize].get_or_init(start)))
+    }
+
+    /// The gateway of this mode and store that all tests share.
+    pub async fn shared(mode: Mode, kind: StoreKind) -> Self {
+        match mode {
+            Mode::Open => Self::open_on(kind).await,
+            Mode::Guarded => Self::guarded_on(kind).await,
+        }
     }
 
     /// A gateway of the test's own.
@@ -107,6 +122,10 @@ impl App {
         self.gateway.port()
     }
 
+    pub(crate) fn mode(&self) -> Mode {
+        self.gateway.mode()
+    }
+
     /// A new user whose key starts with this name.
     pub fn user(&self, name: &str) -> User {
         self.user_called(&format!("{name}-{}", uuid::Uuid::now_v7()))
@@ -134,7 +153,7 @@ impl App {
         stream.set_nodelay(true).expect("a socket takes options");
         let opened = tokio_tungstenite::client_async(request, stream);
         match in_time("the answer to an upgrade", opened.boxed()).await {
-            Ok((socket, _response)) => Ok(Device::new(socket)),
+            Ok((socket, _response)) => Ok(Device::new(socket, self.mode())),
             Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("no WebSocket: {error}"),
         }

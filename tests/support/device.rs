@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::{User, in_time};
+use crate::{Mode, User, in_time};
 
 /// Most bytes of one frame; a longer message is sent in several.
 const FRAME_BYTES: usize = 32 * 1024;
@@ -23,11 +23,13 @@ pub struct Device {
     /// Frames that came before the one that was waited for, in order.
     kept: VecDeque<String>,
     settled: u64,
+    /// Whether it may name any user as its own.
+    names_users: bool,
 }
 
 impl Device {
-    pub(crate) fn new(socket: WebSocketStream<TcpStream>) -> Self {
-        Self { socket, kept: VecDeque::new(), settled: 0 }
+    pub(crate) fn new(socket: WebSocketStream<TcpStream>, mode: Mode) -> Self {
+        Self { socket, kept: VecDeque::new(), settled: 0, names_users: mode == Mode::Open }
     }
 
     /// Registers and returns `registered`.
@@ -139,10 +141,11 @@ impl Device {
             self.settled += 1;
             let reference = format!("settled-{}", self.settled);
             let nobody = format!("nobody-{}", uuid::Uuid::now_v7());
-            self.send(json!({
-                "type": "answer", "target": nobody, "userKey": "settling", "data": null, "ref": reference
-            }))
-            .await;
+            let mut answer = json!({ "type": "answer", "target": nobody, "data": null, "ref": reference });
+            if self.names_users {
+                answer["userKey"] = json!("settling");
+            }
+            self.send(answer).await;
             self.expect_where("the refusal of an answer to nobody", |frame| {
                 frame["ref"] == reference.as_str()
             })

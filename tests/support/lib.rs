@@ -31,7 +31,7 @@ pub mod user;
 pub mod waiting;
 
 pub use api_client::ApiClient;
-pub use app::{App, AppBuilder, TestGateway};
+pub use app::{App, AppBuilder, Mode, TestGateway};
 pub use clock::Clock;
 pub use device::Device;
 pub use environment::{read_log, root};

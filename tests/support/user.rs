@@ -1,10 +1,11 @@
 //! A user of the REST API.
 
+use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::message::CONTENT_BYTES;
 
-use crate::{App, Device, Reply};
+use crate::{App, Device, Mode, Reply};
 
 /// A message as clients get it.
 pub type Message = Value;
@@ -19,9 +20,28 @@ pub struct User {
 impl User {
     /// Opens a WebSocket and registers on it.
     pub async fn connect(&self) -> Device {
-        let mut device = self.app.connect().await;
+        let mut device = self.open().await;
         device.register(&self.key).await;
         device
+    }
+
+    /// Opens a WebSocket, with a ticket where one is asked for; not registered.
+    pub async fn open(&self) -> Device {
+        match self.app.mode() {
+            Mode::Open => self.app.connect().await,
+            Mode::Guarded => self.app.sign_in(self).connect().await,
+        }
+    }
+
+    /// Sends a request as this user: with a token where one is asked for, named in the query elsewhere.
+    pub async fn request(&self, method: Method, path: &str, body: impl Into<Option<Value>>) -> Reply {
+        match self.app.mode() {
+            Mode::Open => {
+                let path = format!("{path}?user={}", encoded(&self.key));
+                self.app.client(None).send(method, &path, body).await
+            }
+            Mode::Guarded => self.app.sign_in(self).send(method, path, body).await,
+        }
     }
 
     pub async fn post_message(&self, receiver: &User, content: &str) -> Message {

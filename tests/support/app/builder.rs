@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gateway::http_api::Authorizers;
 use gateway::server::{Options, Store};
 
-use super::{App, TestGateway};
+use super::{App, Mode, TestGateway};
 use crate::environment::{executables, released, root};
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::{Clock, StoreKind, TestStore};
@@ -44,6 +44,14 @@ impl AppBuilder {
         self.options.store = Store::KeptIn(folder.to_owned());
         self.has_store = true;
         self
+    }
+
+    /// In this mode.
+    pub fn mode(self, mode: Mode) -> Self {
+        match mode {
+            Mode::Open => self,
+            Mode::Guarded => self.guarded(),
+        }
     }
 
     /// Asks for tokens of the [`Issuer`]. Without limits, which a test that wants them sets by their parameters.

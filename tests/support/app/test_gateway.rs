@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use gateway::http_api::Authorizers;
 use gateway::server::{Gateway, Options};
 use strum::EnumCount as _;
 
-use super::App;
+use super::{App, Mode};
 use crate::StoreKind;
 use crate::environment::block_on;
 
@@ -48,6 +49,13 @@ impl TestGateway {
 
     pub fn port(&self) -> u16 {
         self.options.port
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        match self.options.authorizers {
+            Authorizers::Enforced => Mode::Guarded,
+            _ => Mode::Open,
+        }
     }
 
     /// As browsers know it; without a slash at its end.
