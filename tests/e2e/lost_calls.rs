@@ -1,11 +1,10 @@
 //! Calls whose connections are lost, and taken up again.
 
-use hyper::Method;
 use rstest::rstest;
 use serde_json::json;
+use support::App;
 use support::Mode::{self, Guarded, Open};
 use support::StoreKind::{self, SecureCluster, Single};
-use support::{App, wait_until, wait_until_for};
 
 use crate::calling::{Phone, active, read_call};
 
@@ -106,26 +105,6 @@ async fn a_connection_that_takes_over_sends_the_former_away(
 }
 
 #[rstest]
-#[case(Open, Single)]
-#[case(Guarded, SecureCluster)]
-#[tokio::test]
-async fn a_side_that_stays_away_has_left(#[case] mode: Mode, #[case] store: StoreKind) {
-    let app = App::shared(mode, store).await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (phone, mut laptop) = active(&alice, &bob, Some(ID)).await;
-    phone.device.cut().await;
-    laptop.sees("peer_disconnected").await;
-    let over = async || read_call(&bob, &alice).await["state"] == "ended";
-    wait_until_for(std::time::Duration::from_secs(45), "the call is over", over).await;
-    assert_eq!(read_call(&bob, &alice).await["reason"], "disconnected");
-    let (mut back, registered) = Phone::resuming(&alice, ID).await;
-    assert_eq!(registered["calls"], json!([]));
-    back.offer(&bob, Some(ID)).await;
-    back.sees_end(ID, "disconnected").await;
-    laptop.sees_nothing().await;
-}
-
-#[rstest]
 #[tokio::test]
 async fn a_call_without_ids_ends_with_a_connection(
     #[values(Open, Guarded)] mode: Mode,
@@ -165,36 +144,4 @@ async fn a_push_that_finds_the_caller_gone_ends_the_call(#[values(Open, Guarded)
         [laptop.device.next().await, laptop.device.next().await].map(|frame| frame["type"].clone());
     kinds.sort_by_key(|kind| kind.to_string());
     assert_eq!(kinds, ["end_call", "error"]);
-}
-
-#[rstest]
-#[tokio::test]
-async fn calls_to_nobody_leave_nothing_behind(#[values(Open, Guarded)] mode: Mode) {
-    let store = support::TestStore::start(Single).await;
-    let app = App::builder().mode(mode).on_store(&store).start().await;
-    let alice = app.user("alice");
-    let mut phone = Phone::of(&alice).await;
-    for number in 0..50 {
-        phone.offer(&app.user(&format!("nobody-{number}")), Some(&format!("call-{number:04}"))).await;
-        phone.sees("error").await;
-    }
-    assert_eq!(alice.request(Method::GET, "/calls", None).await.json().as_array().map(Vec::len), Some(20));
-    phone.device.cut().await;
-    // An ended call leaves only what expires within two minutes.
-    wait_until("every call is over", async || {
-        alice.request(Method::GET, "/calls", None).await.json() == json!([])
-    })
-    .await;
-    let connection = store.connect().await;
-    wait_until("all that is left expires soon", async || {
-        let mut connection = connection.clone();
-        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
-        let mut soon = true;
-        for key in keys {
-            let left: i64 = redis::cmd("TTL").arg(&key).query_async(&mut connection).await.expect("a time");
-            soon &= left <= 120;
-        }
-        soon
-    })
-    .await;
 }

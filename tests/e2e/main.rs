@@ -5,6 +5,8 @@
 //! keys at once or concurrent writers meet in the store, and else on the single server.
 
 mod authorization;
+mod call_details;
+mod call_times;
 mod calling;
 mod calls;
 mod changing_cluster;

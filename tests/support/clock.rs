@@ -4,6 +4,8 @@
 //! go on while a process is frozen.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -52,6 +54,17 @@ impl Clock {
         [(preload, library.as_str()), ("FAKETIME_TIMESTAMP_FILE", file.as_str()), ("FAKETIME_NO_CACHE", "1")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
+    }
+
+    /// A program that is this one, reading this clock.
+    pub(crate) fn program(&self, original: &Path) -> PathBuf {
+        let path = self.folder.path().join("program");
+        let variables = self.environment().into_iter().map(|(name, value)| format!("{name}='{value}'"));
+        let variables: Vec<_> = variables.collect();
+        let script = format!("#!/bin/sh\nexec env {} '{}' \"$@\"\n", variables.join(" "), original.display());
+        std::fs::write(&path, script).expect("a writable folder");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("an own file");
+        path
     }
 
     /// Moves the clock forward by whole seconds, at once.

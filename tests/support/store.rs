@@ -12,12 +12,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gateway::valkey::{Options, Valkey, ValkeyError};
+use gateway::valkey::{Options, Program, Valkey, ValkeyError};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, FromRedisValue, TlsCertificates, Value};
 use strum::EnumCount;
 use tempfile::TempDir;
 
+use crate::Clock;
 use crate::environment::{block_on, root};
 use crate::paused_process::PausedProcess;
 use crate::proxy::{Admission, CountingProxy, TlsProxy, admit_all};
@@ -107,6 +108,17 @@ impl TestStore {
         let settings = [&["--dir", &path], settings].concat();
         let node = Valkey::start_with(options, &settings).await.unwrap_or_else(|error| panic!("{error}"));
         Some(Self::open_to_all(StoreKind::Single, vec![node], Some(folder)))
+    }
+
+    /// A single server of one's own that reads this clock: what expires goes by it.
+    ///
+    /// It is a Valkey: other servers' allocators ask for the time before libfaketime can tell it.
+    pub async fn start_by(clock: &Clock) -> Self {
+        let program = Version::Valkey.find().await.expect("a Valkey can be fetched");
+        let program = Program { path: clock.program(&program.path), ..program };
+        let options = Options { program: Some(program), ..Options::default() };
+        let node = Valkey::start_with(options, &[]).await.unwrap_or_else(|error| panic!("{error}"));
+        Self::open_to_all(StoreKind::Single, vec![node], None)
     }
 
     /// Three primaries without TLS and rights, and a replica of each: the first replica of the first primary, and so
