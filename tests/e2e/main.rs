@@ -40,6 +40,7 @@ mod open_mode;
 mod overtaking;
 mod platform;
 mod private_store;
+mod random_calls;
 mod recipe;
 mod recover;
 mod refusing_store;
