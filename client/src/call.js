@@ -72,7 +72,6 @@ export class Call extends Observable {
   #own = new Set();
   /** The camera while the screen is shown. @type {MediaStreamTrack | null | undefined} */
   #camera;
-  #isOpening = false;
   #hasRestarted = false;
   /** @type {any} */
   #limit;
@@ -174,8 +173,8 @@ export class Call extends Observable {
 
   /** Opens devices and the peer connection, and rings or answers. @param {Wish} [wish] @internal */
   async _open(wish = {}) {
-    this.#isOpening = true;
     try {
+      if (!this.#owner.RTCPeerConnection) throw new Error("There is no RTCPeerConnection here: give one as an option.");
       const [media, configuration] = await Promise.all([openMedia(wish, this.#owner.openMedia), this.#owner.configure()]);
       const { stream, missing, missingBecause } = media;
       for (const track of (!wish.stream && stream?.getTracks()) || []) this.#own.add(track);
@@ -189,8 +188,6 @@ export class Call extends Observable {
       if (this.#offer) await this.#describe(this.#offer);
     } catch (error) {
       this.#fail(/** @type {Error} */ (error));
-    } finally {
-      this.#isOpening = false;
     }
   }
 

@@ -44,6 +44,8 @@ export class NowOptics extends Observable {
   constructor({ user, api = globalThis.location?.origin, live, token = () => undefined, ...options }) {
     super({ state: "closed", retryAt: 0, error: null, calls: [] });
     if (!api) throw new TypeError("The option api is missing: the URL of the REST API.");
+    const { WebSocket = globalThis.WebSocket } = options;
+    if (!WebSocket) throw new TypeError("There is no WebSocket here: give one as an option.");
     /** @param {string} direction @param {any} frame */
     const log = (direction, frame) => this.#emitter.emit("frame", { direction, frame, at: Date.now() });
     /** @param {string} name @param {any} detail */
@@ -57,7 +59,7 @@ export class NowOptics extends Observable {
     this.#chat = new Chat({ api: this.#api, storage, place: api, send, emit });
     this.#connection = new Connection({
       url: live ?? api.replace(/^http/, "ws"),
-      WebSocket: options.WebSocket ?? globalThis.WebSocket,
+      WebSocket,
       ticket: () => this.#api.ticket(),
       registration: () => ({ userKey: this.user, call_id: this.#calls.idToResume }),
       receive: (frame) => this.#receive(frame),
