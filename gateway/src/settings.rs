@@ -3,6 +3,7 @@
 //! ```toml
 //! [workspace.metadata.gateway]
 //! page = "demo"                                # a folder of static files, served at /
+//! folders = { "/client" = "client/src" }       # further ones, each below its path
 //! store-layout = 2                             # names the folder of a private store's data, a new one for each layout
 //! signed-in-examples = ["curl …"]              # said while authorizers are enforced: lines to try with a $TOKEN;
 //!                                              # ${ENDPOINT} and ${WEBSOCKET} stand for the URLs
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     environment: BTreeMap<String, String>,
     open_environment: BTreeMap<String, String>,
     pub(crate) page: Option<PathBuf>,
+    pub(crate) folders: BTreeMap<String, PathBuf>,
     pub(crate) signed_in_examples: Vec<String>,
     pub(crate) store_layout: Option<u32>,
 }
@@ -64,6 +66,7 @@ impl Settings {
         let mut settings =
             manifest.workspace.and_then(|workspace| workspace.metadata?.gateway).unwrap_or_default();
         settings.page = settings.page.map(|page| folder.join(page));
+        settings.folders.values_mut().for_each(|path| *path = folder.join(&*path));
         Ok(settings)
     }
 
@@ -98,6 +101,7 @@ mod tests {
         x = 1
         [workspace.metadata.gateway]
         page = "demo"
+        folders = { "/client" = "client/src" }
         signed-in-examples = ["curl ${ENDPOINT}"]
         store-layout = 7
         [workspace.metadata.gateway.environment]
@@ -111,6 +115,7 @@ mod tests {
     fn placeholders_are_filled_and_open_mode_can_be_closed() {
         let mut settings = Settings::parse(MANIFEST, Path::new("/project")).expect("settings");
         assert_eq!(settings.page.as_deref(), Some(Path::new("/project/demo")));
+        assert_eq!(settings.folders["/client"], Path::new("/project/client/src"));
         assert_eq!(settings.signed_in_examples, ["curl ${ENDPOINT}"]);
         assert_eq!(settings.store_layout, Some(7));
         assert!(settings.needs_store());

@@ -5,6 +5,7 @@
 mod browser;
 mod calls;
 mod chat;
+mod examples;
 mod older_front_end;
 mod older_page;
 mod page;

@@ -111,7 +111,7 @@ impl Gateway {
             websocket: websocket.clone(),
             issuer: issuer.clone(),
             guard: anybody_may_enter.then(|| guard(&project)),
-            page: settings.page.as_deref().map(Page::new),
+            page: settings.page.as_deref().map(|page| Page::new(page, &settings.folders)),
         });
         let (shutdown, serving) = (CancellationToken::new(), TaskTracker::new());
         let admin_port = held_for_admin.as_ref().map(Port::number);

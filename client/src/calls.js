@@ -1,0 +1,165 @@
+// The calls of one user: which one a frame belongs to, and how one begins, is taken up again and ends.
+
+import { pauseAfter } from "./backoff.js";
+import { Call } from "./call.js";
+
+// The server remembers the end of a call for 2 minutes.
+const MEMORY = 120_000;
+
+/**
+ * @typedef {object} CallsOwner
+ * @property {import("./api.js").Api} api
+ * @property {(frame: object) => boolean} send
+ * @property {Required<Pick<import("./nowoptics.js").Options, "busy">> & import("./nowoptics.js").Options} options
+ * @property {(name: string, detail: any) => void} emit
+ * @property {() => void} changed called when a call begins or ends
+ */
+
+export class Calls {
+  /** Those that are not over. @type {Set<Call>} */
+  live = new Set();
+  #owner;
+  /** Ids of calls that ended here. @type {Map<string, string>} */
+  #ended = new Map();
+
+  /** @param {CallsOwner} owner */
+  constructor(owner) {
+    this.#owner = owner;
+  }
+
+  /** @param {string} peer @param {import("./media.js").Wish} [wish] */
+  call(peer, wish) {
+    const current = this.#with(peer);
+    if (current) {
+      current.accept(wish);
+      return current;
+    }
+    const call = this.#begin(peer);
+    call._open(wish);
+    return call;
+  }
+
+  /** The call that a new connection takes up again. */
+  get idToResume() {
+    return [...this.live].find((call) => call.getSnapshot().state !== "ringing")?.id;
+  }
+
+  /** A connection has registered. @param {any[]} list the calls that the server knows */
+  resume(list) {
+    for (const { call_id: id, with: peer } of list) {
+      // Its end was on its way when the connection was lost.
+      if (this.#ended.has(id)) this.#owner.send({ type: "end_call", target: peer, call_id: id, reason: this.#ended.get(id) });
+    }
+    for (const call of this.live) call._resume(list.find(({ call_id: id }) => id === call.id));
+  }
+
+  /** Takes a frame that is about a call; whether it was. @param {any} frame */
+  receive(frame) {
+    if (frame.type === "offer") {
+      this.#offered(frame);
+      return true;
+    }
+    const call = [...this.live].find((each) => each._owns(frame));
+    if (frame.type === "error" && !(call && (frame.call_id || frame.request_type in SIGNALS))) {
+      return frame.code === "glare" || frame.request_type === "candidate" || frame.request_type === "end_call";
+    }
+    call?._receive(frame);
+    return frame.type in SIGNALS || frame.type === "error";
+  }
+
+  /** Ends all of them, from a page that goes away or a client that is closed. */
+  leave() {
+    for (const call of this.live) call._leave();
+  }
+
+  /** Ends what is left without a word, as those that ring and may be answered elsewhere. */
+  drop() {
+    for (const call of this.live) call._end("disconnected", false);
+  }
+
+  /** @param {any} frame */
+  #offered(frame) {
+    const { sender: peer, call_id: id } = frame;
+    if (this.#ended.has(id)) return;
+    const current = this.#with(peer);
+    if (current && current.id === id) return void current._receive(frame);
+    if (current && current.getSnapshot().state === "calling") return current._meet(frame);
+    if (!current && this.live.size && this.#owner.options.busy) {
+      return void this.#owner.send({ type: "end_call", target: peer, call_id: id, reason: "busy" });
+    }
+    // They start anew, after a reload perhaps: the call before is over.
+    current?._end("replaced", true);
+    this.#owner.emit("ring", this.#begin(peer, frame));
+  }
+
+  /** @param {string} peer @param {any} [offer] */
+  #begin(peer, offer) {
+    const { api, options, send, emit } = this.#owner;
+    const call = new Call(
+      {
+        send,
+        ask: () =>
+          api.request("GET", "/calls/-", { query: { peer } }).then(
+            ({ answer }) => answer,
+            (error) => (error.status === 404 ? null : Promise.reject(error)),
+          ),
+        configure: () => this.#configure(),
+        RTCPeerConnection: options.RTCPeerConnection ?? globalThis.RTCPeerConnection,
+        openMedia: options.openMedia,
+        endLater: (_, id, reason, isLast) => this.#endLater(peer, id, reason, isLast),
+        changed: () => this.#forget(call),
+      },
+      peer,
+      offer,
+    );
+    this.live.add(call);
+    this.#owner.changed();
+    emit("call", call);
+    return call;
+  }
+
+  async #configure() {
+    // Without the answer a call may still come about, on one network.
+    const { answer } = await this.#owner.api.request("GET", "/ice-servers").catch(() => ({ answer: {} }));
+    return { iceServers: answer.iceServers ?? [], ...this.#owner.options.rtc };
+  }
+
+  /** @param {Call} call */
+  #forget(call) {
+    this.live.delete(call);
+    const { reason, endedByPeer } = call.getSnapshot();
+    if (!endedByPeer && reason) this.#ended.set(call.id, reason);
+    setTimeout(() => this.#ended.delete(call.id), MEMORY);
+    this.#owner.changed();
+  }
+
+  /** Tells the server of an end by REST, until it knows or has forgotten the call anyway. @param {string} peer @param {string} id @param {string} reason @param {boolean} isLast */
+  async #endLater(peer, id, reason, isLast) {
+    const giveUpAt = Date.now() + MEMORY;
+    for (let failures = 0; Date.now() < giveUpAt; failures++) {
+      try {
+        await this.#owner.api.request("POST", "/calls/-/end", { query: { peer }, body: { call_id: id, reason }, isLast });
+        return;
+      } catch (error) {
+        if (isLast || !(/** @type {any} */ (error).isTemporary)) return;
+        await new Promise((resolve) => setTimeout(resolve, pauseAfter(failures, error)));
+      }
+    }
+  }
+
+  /** @param {string} peer */
+  #with(peer) {
+    return [...this.live].find((call) => call.peer === peer);
+  }
+}
+
+/** Frames that are about a call. @type {Record<string, true>} */
+const SIGNALS = {
+  answer: true,
+  candidate: true,
+  ringing: true,
+  end_call: true,
+  offer: true,
+  peer_disconnected: true,
+  peer_reconnected: true,
+};

@@ -1,0 +1,104 @@
+// The connection: how it is opened, lost and opened again, with and without tokens.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { NowOptics, SignInError } from "../src/index.js";
+import { next, startGateway, until } from "./gateway.js";
+
+/** @type {Awaited<ReturnType<typeof startGateway>>} */
+let gateway;
+/** @type {Awaited<ReturnType<typeof startGateway>>} */
+let guarded;
+before(async () => ([gateway, guarded] = await Promise.all([startGateway(), startGateway("--auth")])));
+after(() => Promise.all([gateway.stop(), guarded.stop()]));
+
+test("closing and connecting in one turn opens one connection", async () => {
+  const client = gateway.client(gateway.name("alice"));
+  let registered = 0;
+  client.on("frame", ({ frame }) => (registered += frame.type === "registered" ? 1 : 0));
+  client.connect()();
+  client.connect();
+  await until(client, ({ state }) => state === "online");
+  await until(client.conversations, ({ isLoaded }) => isLoaded);
+  assert.equal(registered, 1);
+  client.close();
+  client.connect();
+  await client.conversations.load();
+  assert.equal(registered, 1);
+});
+
+test("a lost connection is opened again", async () => {
+  const client = await gateway.online(gateway.name("alice"));
+  await gateway.setFaults("push:500=1");
+  const closed = next(client, "frame", ({ direction }) => direction === "closed");
+  try {
+    client.conversation("bob").send("a push that fails closes the connection");
+    await closed;
+  } finally {
+    await gateway.clearFaults();
+  }
+  client.retry();
+  await until(client, ({ state }) => state === "online");
+});
+
+test("a server that is away is tried again with growing pauses", async () => {
+  const client = gateway.client("alice", { api: "http://localhost:9" });
+  client.connect();
+  const { retryAt, error } = await until(client, ({ state }) => state === "waiting");
+  assert.ok(retryAt > Date.now() && retryAt < Date.now() + 1_000);
+  assert.ok(error);
+  client.retry();
+  await until(client, ({ state, retryAt: later }) => state === "waiting" && later > retryAt);
+});
+
+test("a user that cannot be is refused, and not tried again", async () => {
+  const client = gateway.client("x".repeat(200));
+  client.connect();
+  const { error } = await until(client, ({ state }) => state === "refused");
+  assert.match(error.message, /userKey/);
+});
+
+test("with tokens each connection has a ticket of its own, and the user is known once registered", async () => {
+  const name = guarded.name("alice");
+  const token = await guarded.token(name);
+  const asked = [];
+  const client = guarded.client(undefined, { token: (refused) => (asked.push(refused), refused ? token : (asked.length > 4 ? token : "stale")) });
+  client.connect();
+  await until(client, ({ state }) => state === "online");
+  assert.equal(client.user, name);
+  assert.ok(asked.includes("stale"), "a token that is refused is asked for anew");
+  const bob = guarded.name("bob");
+  const other = guarded.client(bob, { token: () => guarded.token(bob) });
+  other.connect();
+  const toAlice = other.conversation(name);
+  toAlice.send("Hello Alice");
+  const { sender_id: sender } = await next(client, "message");
+  assert.equal(sender, bob);
+});
+
+test("where signing in is hopeless nothing is tried again", async () => {
+  const failing = () => {
+    throw new SignInError("no such user");
+  };
+  for (const [token, sentence] of [[failing, /no such user/], [() => "nonsense", /Unauthorized/]]) {
+    const client = guarded.client(undefined, { token });
+    client.connect();
+    const { error } = await until(client, ({ state }) => state === "refused");
+    assert.match(error.message, sentence);
+  }
+});
+
+test("what is missing is named", () => {
+  assert.throws(() => new NowOptics({ user: "alice" }), /api/);
+});
+
+test("a listener that throws harms nothing but itself", async () => {
+  const client = gateway.client(gateway.name("alice"));
+  const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
+  client.on("frame", () => {
+    throw new Error("a mistake of the listener");
+  });
+  client.connect();
+  assert.match((await thrown).message, /a mistake/);
+  await until(client, ({ state }) => state === "online");
+});
