@@ -52,6 +52,17 @@ impl Own {
     pub fn user(&self) -> &UserKey {
         &self.0
     }
+
+    /// The right to list the user's messages.
+    pub fn messages(&self) -> MayList {
+        MayList::User(self.0.clone())
+    }
+
+    /// The right to erase a message that the user sent or received, or what is left of it.
+    pub(crate) fn may_erase(&self, id: MessageId, stored: Stored) -> Option<MayChange> {
+        let (sender, receiver) = stored.record.participants();
+        [sender, receiver].contains(&&self.0).then_some(MayChange(id, stored))
+    }
 }
 
 /// May the principal send this? The sender may be left out where the principal is known.
@@ -84,10 +95,7 @@ pub fn may_read(principal: &Principal, message: &Message) -> Result<(), Error> {
 
 /// May the principal edit or delete this message? Only its sender; to strangers it does not exist.
 pub fn may_change(principal: &Principal, id: MessageId, stored: Stored) -> Result<MayChange, Error> {
-    let (sender, receiver) = match &stored.record {
-        Record::Message(message) => (&message.sender_id, &message.receiver_id),
-        Record::Tombstone(tombstone) => (&tombstone.sender_id, &tombstone.receiver_id),
-    };
+    let (sender, receiver) = stored.record.participants();
     match principal.user() {
         Some(user) if user == sender => Ok(MayChange(id, stored)),
         Some(user) if user == receiver && matches!(stored.record, Record::Message(_)) => {
@@ -242,6 +250,19 @@ mod tests {
         assert_eq!(list(&principal("alice"), Some("bob"), None), Err(403));
         assert_eq!(list(&anyone(), None, None), Ok(MayList::Everything));
         assert_eq!(list(&anyone(), None, Some("bob")), Err(400));
+    }
+
+    #[test]
+    fn a_user_erases_what_they_sent_or_received() {
+        let may_erase = |who: &str, json: String| {
+            Own(user(who)).may_erase(id(), Stored::parse(json).expect("it reads")).is_some()
+        };
+        let tombstone = || crate::message::Tombstone::of(&message(), chrono::Utc::now()).to_json();
+        for json in [message().to_json(), tombstone()] {
+            assert!(may_erase("alice", json.clone()));
+            assert!(may_erase("bob", json.clone()));
+            assert!(!may_erase("mallory", json));
+        }
     }
 
     #[test]

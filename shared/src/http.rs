@@ -13,10 +13,16 @@ use crate::ids::{MessageId, UserKey};
 use crate::json::{Object, ParseError};
 use crate::uri::encode;
 
+const JSON: &str = "application/json";
+
+/// Newline-delimited JSON ([NDJSON](https://github.com/ndjson/ndjson-spec)).
+const JSON_LINES: &str = "application/x-ndjson";
+
 /// The answer of a handler when all went well.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
+    content_type: &'static str,
     body: String,
     headers: Vec<(HeaderName, String)>,
 }
@@ -39,7 +45,13 @@ struct Failure<'a> {
 impl Answer {
     /// `200` with this JSON.
     pub fn json(body: String) -> Self {
-        Self { status: StatusCode::OK, body, headers: Vec::new() }
+        Self { status: StatusCode::OK, content_type: JSON, body, headers: Vec::new() }
+    }
+
+    /// `200` with these JSON texts, one on a line.
+    pub fn lines(texts: &[String]) -> Self {
+        let body = texts.iter().flat_map(|text| [text.as_str(), "\n"]).collect();
+        Self { content_type: JSON_LINES, ..Self::json(body) }
     }
 
     /// `200` with this as JSON.
@@ -64,6 +76,11 @@ impl Answer {
     /// The answer with status `201`.
     pub fn created(self) -> Self {
         Self { status: StatusCode::CREATED, ..self }
+    }
+
+    /// The answer with status `202`: there is more to do.
+    pub fn accepted(self) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..self }
     }
 
     /// The answer with one more header.
@@ -91,8 +108,8 @@ where
 
 /// The response for a handler's result; logs what is our fault or the store's.
 pub fn respond(result: Result<Answer, Error>) -> Response<Body> {
-    let (status, body, headers) = match result {
-        Ok(answer) => (answer.status, answer.body, answer.headers),
+    let (status, content_type, body, headers) = match result {
+        Ok(answer) => (answer.status, answer.content_type, answer.body, answer.headers),
         Err(error) => {
             if error.cause().is_some() {
                 tracing::error!(%error, "request failed");
@@ -107,12 +124,13 @@ pub fn respond(result: Result<Answer, Error>) -> Response<Body> {
                 serde_json::to_string(&Failure { error: sentence, code, event_id }).unwrap_or_default();
             (
                 StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                JSON,
                 body,
                 headers.into_iter().collect(),
             )
         }
     };
-    let mut response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
+    let mut response = Response::builder().status(status).header(CONTENT_TYPE, content_type);
     for (name, value) in headers {
         response = response.header(name, value);
     }

@@ -115,6 +115,9 @@ const ORDERED: Alphabet =
 const SHORT: GeneralPurpose = GeneralPurpose::new(&ORDERED, NO_PAD);
 
 impl MessageId {
+    /// A position below every message.
+    pub const LOWEST: Self = Self(Uuid::nil());
+
     /// A new id for a message between two users, made at `now`.
     ///
     /// # Errors

@@ -226,6 +226,16 @@ pub enum Record {
     Tombstone(Tombstone),
 }
 
+impl Record {
+    /// Its sender and its receiver.
+    pub(crate) fn participants(&self) -> (&UserKey, &UserKey) {
+        match self {
+            Self::Message(message) => (&message.sender_id, &message.receiver_id),
+            Self::Tombstone(tombstone) => (&tombstone.sender_id, &tombstone.receiver_id),
+        }
+    }
+}
+
 /// A record together with the exact JSON that is stored, which edits are compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Stored {

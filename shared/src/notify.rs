@@ -36,10 +36,19 @@ impl Notifier {
 
     /// Tells every connection of these feeds of a deleted message. Never fails, like [`Notifier::created`].
     pub async fn deleted(&self, id: MessageId, feeds: Vec<Feed>) {
-        let id = &id.to_string();
-        let frame =
-            |event_id: &str| to_json(&Notification::DeleteMessage { data: DeletedMessage { id }, event_id });
-        self.notify(feeds, frame).await;
+        self.erased(vec![(id, feeds)]).await;
+    }
+
+    /// Tells every connection of these feeds of several deleted messages. Never fails, like [`Notifier::created`].
+    pub async fn erased(&self, deleted: Vec<(MessageId, Vec<Feed>)>) {
+        let told = deleted.into_iter().flat_map(|(id, feeds)| {
+            let id = id.to_string();
+            feeds.into_iter().map(move |Feed { user, event_id, connections }| {
+                let (data, event_id) = (DeletedMessage { id: &id }, event_id.as_str());
+                (user, connections, to_json(&Notification::DeleteMessage { data, event_id }))
+            })
+        });
+        self.tell(told).await;
     }
 
     /// Tells both users of a conversation how far one of them has read.
@@ -92,6 +101,12 @@ impl Notifier {
         }
         let closing = self.close_all(&missed, Deadline::for_closing());
         join(self.calls.forget(gone, deadline), closing).await;
+    }
+
+    /// Closes the connections of a user who is no more; their clients hear nothing else.
+    pub async fn close_user(&self, connections: &[Connection]) {
+        let ids: Vec<_> = connections.iter().map(|connection| connection.id.clone()).collect();
+        self.close_all(&ids, Deadline::start()).await;
     }
 
     /// Pushes one frame to a connection, whichever user it speaks for.

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 
+use hyper::Method;
 use serde_json::{Value, json};
 use support::proxy::{Interruption, Order};
 use support::{App, Message, Reply, User, wait_until};
@@ -251,6 +252,52 @@ async fn a_delete_is_complete_once_it_is_repeated() {
             }
         })
         .await;
+}
+
+/// A delete that died leaves a message in no list that is readable by its id.
+#[tokio::test]
+async fn erasing_a_user_takes_what_a_delete_that_died_left() {
+    let scene = Scene::start().await;
+    scene
+        .interrupt("DeleteMessage", async |interrupted| {
+            let [alice, bob] = interrupted.users();
+            let message = alice.post_message(&bob, "hello").await;
+            interrupted.send(alice.try_delete_message(&message)).await;
+            erase(&bob).await;
+            alice.read_message(&message).await.assert_not_found();
+            interrupted.assert_messages([&alice, &bob], &[]).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_erasure_that_died_is_complete_once_it_is_repeated() {
+    let scene = Scene::start().await;
+    scene
+        .interrupt("EraseMe", async |interrupted| {
+            let [alice, bob] = interrupted.users();
+            let message = alice.post_message(&bob, "hello").await;
+            interrupted.send(alice.request(Method::DELETE, "/me", None)).await;
+            erase(&alice).await;
+            alice.read_message(&message).await.assert_not_found();
+            interrupted.assert_messages([&alice, &bob], &[]).await;
+            let told = [("delete_message", json!({ "id": message["id"] }))];
+            let position = interrupted.assert_events(&bob, "0-0", &told).await;
+            assert_eq!(number(&position), 2, "{:?}", interrupted.trial);
+        })
+        .await;
+}
+
+/// Repeats the erasure of a user until it is done.
+async fn erase(user: &User) {
+    for _ in 0..5 {
+        let reply = user.request(Method::DELETE, "/me", None).await;
+        assert!([200, 202].contains(&reply.status), "{}", reply.text());
+        if reply.status == 200 {
+            return;
+        }
+    }
+    panic!("it does not end");
 }
 
 /// A repetition completes a send that nobody knew of, or finds it deleted by somebody who did.

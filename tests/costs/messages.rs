@@ -46,6 +46,26 @@ async fn a_message_costs_the_same_however_many_devices_get_it() {
 }
 
 #[tokio::test]
+async fn erasing_costs_the_same_however_many_messages_a_step_takes() {
+    let meter = Meter::start().await;
+    let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));
+    for count in [1, 3, 20] {
+        for _ in 0..count {
+            alice.post_message(&bob, "hello").await;
+        }
+        let (reply, bill) = meter.measure(alice.request(Method::DELETE, "/me", None)).await;
+        assert_eq!(reply.status, 202, "{}", reply.text());
+        bill.assert(4);
+    }
+    let (reply, bill) = meter.measure(alice.request(Method::DELETE, "/me", None)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    bill.assert(3);
+    let (reply, bill) = meter.measure(alice.request(Method::DELETE, "/me", None)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    bill.assert(3);
+}
+
+#[tokio::test]
 async fn a_message_to_oneself_and_one_that_no_device_gets_cost_no_less_and_no_more() {
     let meter = Meter::start().await;
     let (alice, bob) = (meter.app.user("alice"), meter.app.user("bob"));

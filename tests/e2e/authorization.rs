@@ -56,7 +56,7 @@ fn routes(app: &App) -> Vec<String> {
 }
 
 /// Routes whose query may name a user.
-const OF_A_USER: [&str; 8] = [
+const OF_A_USER: [&str; 10] = [
     "GET /messages",
     "GET /events",
     "GET /conversations",
@@ -65,6 +65,8 @@ const OF_A_USER: [&str; 8] = [
     "GET /calls/{peer}",
     "POST /calls/{peer}/end",
     "GET /ice-servers",
+    "GET /me/export",
+    "DELETE /me",
 ];
 
 /// Tokens that the platform must refuse.
@@ -137,6 +139,8 @@ fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static st
         | "GET /calls/{peer}"
         | "POST /calls/{peer}/end"
         | "GET /ice-servers"
+        | "GET /me/export"
+        | "DELETE /me"
             if said != holder =>
         {
             (403, Some("forbidden"))
@@ -150,6 +154,9 @@ fn expected(route: &str, said: usize, holder: usize) -> (u16, Option<&'static st
         "POST /messages" => (201, None),
         "PUT /messages/{id}" | "DELETE /messages/{id}" => of_message(200),
         "POST /tickets" => (201, None),
+        "GET /me/export" => (200, None),
+        // The receiver's step takes the stranger's messages as well, so nothing is left of the stranger.
+        "DELETE /me" => (if holder == 2 { 200 } else { 202 }, None),
         "GET /ice-servers" => (200, None),
         other => panic!("{other} is missing in this matrix"),
     }
@@ -168,7 +175,10 @@ async fn a_good_token_does_what_its_user_may_on_any_route() {
                     path = format!("{path}?user={}", encoded(&user.key));
                 }
                 let reply = client.send(method, &path, body).await;
-                let code = || reply.json()["code"].as_str().map(str::to_owned);
+                // An export is lines of JSON.
+                let code = || {
+                    (reply.status >= 300).then(|| reply.json()["code"].as_str().map(str::to_owned)).flatten()
+                };
                 let (status, expected_code) = expected(&route, said, holder);
                 let what = format!(
                     "{route} for the {}, token of the {}: {}",
@@ -178,7 +188,9 @@ async fn a_good_token_does_what_its_user_may_on_any_route() {
                 );
                 assert_eq!(reply.status, status, "{what}");
                 assert_eq!(code().as_deref(), expected_code, "{what}");
-                assert_kept(&people, &route, holder, &message).await;
+                if status != 202 {
+                    assert_kept(&people, &route, holder, &message).await;
+                }
             }
         }
     }

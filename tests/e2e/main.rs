@@ -20,6 +20,7 @@ mod delete_message;
 mod development_issuer;
 mod devices;
 mod end_call;
+mod erasure;
 mod events;
 mod evicting_store;
 mod failover;

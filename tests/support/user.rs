@@ -18,6 +18,11 @@ pub struct User {
 }
 
 impl User {
+    /// The app whose user this is.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Opens a WebSocket and registers on it.
     pub async fn connect(&self) -> Device {
         let mut device = self.open().await;

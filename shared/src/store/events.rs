@@ -364,7 +364,7 @@ fn index_keys(entry: &Entry<'_>) -> Vec<String> {
 }
 
 /// Each message's last event, in the order of the log.
-fn last_events(entries: &[String]) -> Result<Vec<(&str, Kind, MessageId)>, Error> {
+pub(super) fn last_events(entries: &[String]) -> Result<Vec<(&str, Kind, MessageId)>, Error> {
     let mut seen = std::collections::HashSet::new();
     let mut last = Vec::new();
     for entry in entries.iter().rev() {

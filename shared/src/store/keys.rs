@@ -6,9 +6,9 @@
 //! | `u:{u}:all` | sorted set of ids, all scores 0: the user's messages | create | delete, retention |
 //! | `u:{u}:to:<peer>` | likewise, those sent to one peer | create | delete, retention |
 //! | `u:{u}:from:<peer>` | likewise, those received from one | create | delete, retention |
-//! | `u:{u}:conversations` | sorted set, all scores 0: `<last id><peer>` | create, delete | delete of the last message, retention |
-//! | `u:{u}:read`, `u:{u}:read-by` | hashes by peer: the user's markers, the peers' markers | mark-read | retention |
-//! | `u:{u}:events` | list of the newest 1,000 `<n>-<tag> <change> <id>` | create, update, delete | trimming, retention |
+//! | `u:{u}:conversations` | sorted set, all scores 0: `<last id><peer>` | create, delete | delete of the last message, erasing the user, retention |
+//! | `u:{u}:read`, `u:{u}:read-by` | hashes by peer: the user's markers, the peers' markers | mark-read | erasing either user, retention |
+//! | `u:{u}:events` | list of the newest 1,000 `<n>-<tag> <change> <id>` | create, update, delete | trimming, erasing the user, retention |
 //! | `u:{u}:gone` | sorted set of ids by the time (ms) their delete was told here | delete | 10 min |
 //! | `u:{u}:sent:<client_id>` | string: claimed id, hash of what was sent, whether it is complete | create | 24 h |
 //! | `u:{u}:limits` | hash: token buckets | create, update, delete, create-ticket, register | when they are full again |
@@ -16,7 +16,7 @@
 //! | `u:{u}:moved:<connection>` | string: `<move> <time>`, the last of the connection's moves that brought it to the user or took it away, and the time (ms) of the request by which it left, else -1 | register as somebody else | 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete, retention |
 //! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `frames` (its bucket), `call:<user>,<peer>` (a call it takes part in) | connect with a ticket, register, offer, answer, with a limit any other signal | disconnect, a gone push, expiry |
-//! | `u:{u}:calls` | sorted set of `<id> <peer>` by time (ms): the calls that the user may be in | offer, resume | their end, 24 h |
+//! | `u:{u}:calls` | sorted set of `<id> <peer>` by time (ms): the calls that the user may be in | offer, resume | their end, erasing the user, 24 h |
 //! | `c:{a,b}` | string: what is known of two users' calls, as JSON | signaling, register, disconnect, end-call | 24 h, or 2 min once the call is over |
 //! | `c:{a,b}:ring` | list: the offer that rings, and its candidates | offer, candidate | answer, end, 60 s |
 //! | `c:{a,b}:early:<connection>` | list of candidates that came before their description | candidate | 10 s |
