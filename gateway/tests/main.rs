@@ -4,11 +4,13 @@
 
 mod conformance;
 mod connections;
+mod events;
 mod functions;
 mod issuer;
 mod lambda_url;
 #[cfg(unix)]
 mod runtime_api;
+mod serial_frames;
 mod server;
 mod support;
 mod websocket;

@@ -1,5 +1,6 @@
 //! The echo project, built and served with just the WebSocket API; and a client for it.
 
+pub(crate) mod echo;
 pub(crate) mod form;
 
 use std::collections::BTreeMap;
