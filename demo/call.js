@@ -35,11 +35,13 @@ export class Call extends EventTarget {
   #answeredAt = -Infinity;
   #restarted = false;
   #clock;
+  #video;
 
   /** With `offer`, the frame that rang; without, we are the caller. `send` takes a frame. */
-  constructor({ me, peer, send, offer }) {
+  constructor({ me, peer, send, offer, video = true }) {
     super();
-    Object.assign(this, { me, peer });
+    Object.assign(this, { me, peer, role: offer ? "callee" : "caller" });
+    this.#video = video;
     this.#send = send;
     this.#polite = offer !== undefined;
     this.#offer = offer?.data;
@@ -54,7 +56,8 @@ export class Call extends EventTarget {
     this.#guard(() => this.#open());
   }
 
-  accept() {
+  accept({ video = true } = {}) {
+    this.#video = video;
     this.#enter("connecting");
     this.#guard(() => this.#open());
   }
@@ -73,8 +76,16 @@ export class Call extends EventTarget {
     this.#change();
   }
 
-  isEnabled(kind) {
-    return this.#tracks(kind).some((track) => track.enabled);
+  subscribe(listener) {
+    this.addEventListener("change", listener);
+    return () => this.removeEventListener("change", listener);
+  }
+
+  getSnapshot() {
+    const { state, reason, endedByPeer, activeSince, localStream, remoteStream, notice } = this;
+    const own = (kind) => (this.has(kind) ? (this.#tracks(kind).some(({ enabled }) => enabled) ? "on" : "off") : "none");
+    const media = { localStream, remoteStream, audio: own("audio"), video: own("video") };
+    return { state, reason, endedByPeer, activeSince, ...media, notice, error: notice ? new Error(notice) : null };
   }
 
   has(kind) {
@@ -131,7 +142,7 @@ export class Call extends EventTarget {
   }
 
   async #open() {
-    const { stream, notice } = await openMedia();
+    const { stream, notice } = await openMedia(this.#video);
     if (this.state === "ended") return stopMedia(stream);
     this.localStream = stream;
     this.#tell(notice);

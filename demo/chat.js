@@ -1,29 +1,36 @@
-// One conversation as the person sees it: the messages, the composer, editing in place.
+// One conversation as the person sees it: its messages and calls, and where in them the person reads.
+
+import { renderCall, renderDay, renderMessage, updateMessage } from "./bubble.js";
 
 const find = (id) => document.getElementById(id);
 
-/** Hands what the person does to `send(content)`, `edit(message, content)`, `remove(message)`; each may fail. */
+// How near to the first message older ones are asked for, in pixels.
+const NEAR_START = 300;
+
 export class Chat {
-  #me;
   #actions;
+  #older;
   #list = find("messages");
-  #draft = find("draft");
-  #composer = find("composer");
-  /** Kept by message id, or by day: a node that stays keeps its focus and its unsaved edit. */
+  #button = find("new-messages");
+  /** Kept by message, by call and by day: a node that stays keeps its focus and its unsaved edit. */
   #nodes = new Map();
-  /** Whoever reads the end goes on reading the end: when a message comes, and when a call takes its room. */
+  /** While the end is read, it stays in view: when a message comes, and when a call takes its room. */
   #atEnd = true;
 
-  constructor(me, actions) {
-    this.#me = me;
+  /** `actions` as in `renderMessage`; `older` is called when the person comes near to the first message. */
+  constructor(actions, older) {
     this.#actions = actions;
-    this.#composer.onsubmit = (event) => {
-      event.preventDefault();
-      this.#send();
+    this.#older = older;
+    this.#list.onscroll = () => {
+      this.#atEnd = distanceToEnd(this.#list) < 80;
+      if (this.#atEnd) this.#button.hidden = true;
+      if (this.#list.scrollTop < NEAR_START) this.#older();
     };
-    submitOnEnter(this.#draft);
-    fitToText(this.#draft);
-    this.#list.onscroll = () => (this.#atEnd = distanceToEnd(this.#list) < 80);
+    this.#button.onclick = () => {
+      this.#atEnd = true;
+      this.#follow();
+      this.#list.focus();
+    };
     new ResizeObserver(() => this.#follow()).observe(this.#list);
   }
 
@@ -31,125 +38,79 @@ export class Chat {
   clear(peer) {
     this.#nodes.clear();
     this.#list.replaceChildren();
-    this.#draft.value = "";
-    this.#draft.placeholder = `Write to ${peer}`;
+    this.#button.hidden = true;
     this.#atEnd = true;
+    find("no-messages").textContent = `No messages with ${peer} yet. Say hello!`;
   }
 
-  focus() {
-    this.#draft.focus();
+  /** Whether the person has the newest messages before them. */
+  get showsEnd() {
+    return this.#atEnd && document.visibilityState === "visible" && document.hasFocus();
   }
 
-  show(messages) {
-    const list = this.#list;
-    const last = messages.at(-1);
-    if (last?.sender_id === this.#me && !this.#nodes.has(last.id)) this.#atEnd = true;
+  /** `messages` oldest first, `calls` likewise; `readByPeer` is the id up to which the peer has read. */
+  show(messages, calls, readByPeer, complete) {
+    find("no-messages").hidden = messages.length > 0 || calls.length > 0 || !complete;
+    const fresh = messages.filter((message) => !this.#nodes.has(keyOf(message)));
+    const grew = this.#nodes.size > 0 && fresh.includes(messages.at(-1));
+    if (grew && messages.at(-1).isMine) this.#atEnd = true;
+    else if (grew && !this.#atEnd) this.#button.hidden = false;
+    this.#place(this.#arrange(messages, calls, readByPeer));
+    this.#follow();
+  }
+
+  #arrange(messages, calls, readByPeer) {
     const wanted = new Map();
-    for (const message of messages) {
-      const day = new Date(message.created_at).toDateString();
-      if (!wanted.has(day)) wanted.set(day, this.#nodes.get(day) ?? renderDay(message));
-      const node = this.#nodes.get(message.id) ?? this.#render(message);
-      this.#update(node, message);
-      wanted.set(message.id, node);
+    const lastSeen = messages.findLast(({ id, isMine }) => isMine && id !== null && id <= (readByPeer ?? ""));
+    for (const entry of inOrder(messages, calls)) {
+      const date = new Date(entry.created_at ?? entry.at);
+      const day = date.toDateString();
+      if (!wanted.has(day)) wanted.set(day, this.#nodes.get(day) ?? renderDay(date));
+      const key = keyOf(entry);
+      const node = this.#nodes.get(key) ?? (entry.at ? renderCall(entry) : renderMessage(entry, this.#actions));
+      if (!entry.at) updateMessage(node, entry, entry === lastSeen);
+      wanted.set(key, node);
     }
-    for (const [key, node] of this.#nodes) if (!wanted.has(key)) node.remove();
+    return wanted;
+  }
+
+  /** Puts the nodes in order and moves none that is in place; what is read stays where it is. */
+  #place(wanted) {
+    const list = this.#list;
+    const fromEnd = list.scrollHeight - list.scrollTop;
+    const first = [...this.#nodes.values()].find((node) => node.classList.contains("message"));
+    const top = first?.offsetTop;
+    for (const [key, node] of this.#nodes) if (wanted.get(key) !== node) node.remove();
     let place = list.firstElementChild;
     for (const node of wanted.values()) {
       if (node === place) place = place.nextElementSibling;
       else list.insertBefore(node, place);
     }
+    const prepended = first?.isConnected && first.offsetTop > top;
+    if (prepended && !this.#atEnd) list.scrollTop = list.scrollHeight - fromEnd;
     this.#nodes = wanted;
-    this.#follow();
   }
 
   #follow() {
     if (this.#atEnd) this.#list.scrollTop = this.#list.scrollHeight;
   }
+}
 
-  async #send() {
-    const content = this.#draft.value;
-    if (content.trim() === "") return;
-    this.#draft.value = "";
-    this.#draft.dispatchEvent(new Event("input"));
-    const sent = await this.#actions.send(content);
-    // A text that could not be sent is given back, unless something new is being written.
-    if (!sent && this.#draft.value === "") this.#draft.value = content;
-  }
+function keyOf(entry) {
+  return entry.at ? `call ${entry.at}` : entry.key;
+}
 
-  #render(message) {
-    const node = find("message-template").content.cloneNode(true).firstElementChild;
-    const own = message.sender_id === this.#me;
-    node.dataset.id = message.id;
-    node.classList.toggle("own", own);
-    const time = node.querySelector("time");
-    const created = new Date(message.created_at);
-    time.dateTime = message.created_at;
-    time.title = created.toLocaleString();
-    time.textContent = created.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    // The latest version: the node outlives an edit.
-    node.querySelector(".edit").onclick = () => this.#edit(node);
-    node.querySelector(".delete").onclick = () => this.#actions.remove(node.message);
-    node.querySelector(".actions").hidden = !own;
-    return node;
+/** Calls stand where their time puts them; messages keep their own order. */
+function inOrder(messages, calls) {
+  const entries = [];
+  const waiting = [...calls];
+  for (const message of messages) {
+    while (waiting.length && new Date(waiting[0].at) < new Date(message.created_at)) entries.push(waiting.shift());
+    entries.push(message);
   }
-
-  #update(node, message) {
-    node.message = message;
-    node.querySelector(".content").textContent = message.content;
-    node.querySelector(".edited").hidden = message.updated_at === null;
-  }
-
-  #edit(node) {
-    if (node.querySelector(".edit-form")) return;
-    const form = find("edit-template").content.cloneNode(true).firstElementChild;
-    const text = form.querySelector("textarea");
-    text.value = node.message.content;
-    const stop = () => {
-      form.remove();
-      node.classList.remove("editing");
-      this.focus();
-    };
-    form.querySelector(".cancel").onclick = stop;
-    form.onkeydown = (event) => {
-      if (event.key === "Escape") stop();
-    };
-    form.onsubmit = async (event) => {
-      event.preventDefault();
-      if (text.value === node.message.content || (await this.#actions.edit(node.message, text.value))) stop();
-    };
-    node.classList.add("editing");
-    node.append(form);
-    submitOnEnter(text);
-    fitToText(text);
-    text.focus();
-  }
+  return [...entries, ...waiting];
 }
 
 function distanceToEnd({ scrollHeight, scrollTop, clientHeight }) {
   return scrollHeight - scrollTop - clientHeight;
-}
-
-function renderDay({ created_at: created }) {
-  const node = find("day-template").content.cloneNode(true).firstElementChild;
-  const options = { weekday: "long", day: "numeric", month: "long" };
-  node.querySelector("time").textContent = new Date(created).toLocaleDateString([], options);
-  return node;
-}
-
-/** Shift and Enter make a new line; so does Enter while an input method composes a word. */
-function submitOnEnter(textarea) {
-  textarea.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    textarea.form.requestSubmit();
-  });
-}
-
-function fitToText(textarea) {
-  const fit = () => {
-    textarea.style.height = "auto";
-    textarea.style.height = `${textarea.scrollHeight + 2}px`;
-  };
-  textarea.addEventListener("input", fit);
-  fit();
 }

@@ -4,6 +4,7 @@ export class Messages {
   #user;
   #known = new Map();
   #deleted = new Set();
+  #hidden = new Set();
 
   /** False until everything has been listed once. */
   areListed = false;
@@ -22,6 +23,12 @@ export class Messages {
   /** Whether a message was known before, if only as deleted. */
   knows(id) {
     return this.#known.has(id) || this.#deleted.has(id);
+  }
+
+  /** Keeps a message from being shown, for as long as its deletion can be undone. */
+  hide(id, isHidden) {
+    if (isHidden) this.#hidden.add(id);
+    else this.#hidden.delete(id);
   }
 
   delete(id) {
@@ -45,7 +52,14 @@ export class Messages {
 
   /** Oldest first: ids are UUIDv7, so their order is that of creation. */
   between(peer) {
-    return this.#sorted().filter((message) => this.peerOf(message) === peer);
+    return this.#sorted()
+      .filter((message) => this.peerOf(message) === peer)
+      .map((message) => ({
+        ...message,
+        key: message.client_id ?? message.id,
+        isMine: message.sender_id === this.#user,
+        state: "sent",
+      }));
   }
 
   /** The last message with each peer, newest conversation first. */
@@ -63,7 +77,8 @@ export class Messages {
   }
 
   #sorted() {
-    return [...this.#known.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const shown = [...this.#known.values()].filter(({ id }) => !this.#hidden.has(id));
+    return shown.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 }
 

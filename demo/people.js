@@ -1,6 +1,7 @@
 // The list of conversations: each with its peer, its last message and the number of unread ones.
 
 import { showAvatar } from "./avatar.js";
+import { shortTime } from "./text.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -67,13 +68,7 @@ export class People {
     node.querySelector(".unread").hidden = !unread;
     node.querySelector(".unread").textContent = unread ?? "";
     node.querySelector(".unread").ariaLabel = `${unread} unread`;
+    node.querySelector(".unread").role = "img";
     return node;
   }
-}
-
-function shortTime(date) {
-  const today = date.toDateString() === new Date().toDateString();
-  return today
-    ? date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
-    : date.toLocaleDateString([], { day: "numeric", month: "short" });
 }

@@ -2,60 +2,75 @@
 
 import { Account } from "./account.js";
 import { Api } from "./api.js";
-import { Call } from "./call.js";
+import { CallDesk } from "./desk.js";
+import { CallLog } from "./call-log.js";
 import { Chat } from "./chat.js";
+import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Events } from "./events.js";
 import { Messages } from "./messages.js";
 import { notify } from "./notices.js";
+import { offerDevices } from "./devices.js";
+import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
-import { Stage } from "./stage.js";
 import { Trace } from "./trace.js";
 import { showAvatar } from "./avatar.js";
-
-const WIDE = matchMedia("(min-width: 75rem)");
 
 const find = (id) => document.getElementById(id);
 
 export class Session {
   #me;
   #peer = null;
-  #call = null;
   #api;
   #connection;
   #messages;
+  #outbox;
   #events;
   /** Whether the open conversation has been listed. */
   #isListed = false;
-  /** The ids of sends that got no answer, by what they said: said again, it is the same message. */
-  #unanswered = new Map();
   #chat;
+  #composer;
   #people;
-  #stage = new Stage();
+  #calls;
+  #desk;
 
   constructor(me, { onRefused }) {
     const trace = new Trace();
     const record = (entry) => trace.record(entry);
     this.#me = me;
+    this.#calls = new CallLog(me);
     const account = new Account(me);
     this.#api = new Api(account, record);
     this.#messages = new Messages(me);
+    this.#outbox = new Outbox(me, this.#api, {
+      changed: () => this.#render(),
+      sent: (message) => this.#learn(message),
+      failed: (message, error) => {
+        notify(error.message);
+        return this.#composer.giveBack(message.receiver_id, message.content);
+      },
+    });
     this.#events = new Events(me, this.#api, {
       apply: (events) => this.#apply(events),
       listAgain: () => this.#list(),
     });
-    this.#people = new People(me, (peer) => {
-      this.#visit(peer);
-      this.#chat.focus();
-    });
-    this.#chat = new Chat(me, {
-      send: (content) => this.#attempt(async () => this.#learn(await this.#send(this.#peer, content))),
-      edit: ({ id }, content) => this.#attempt(async () => this.#learn(await this.#api.updateMessage(id, content))),
-      remove: ({ id }) =>
-        this.#attempt(async () => {
-          await this.#api.deleteMessage(id);
-          this.#forget(id);
-        }),
+    this.#people = new People(me, (peer) => this.#choose(peer));
+    this.#composer = new Composer(me, { send: (content) => this.#outbox.send(this.#peer, content), typing() {} });
+    this.#chat = new Chat(
+      {
+        edit: ({ id }, content) => this.#attempt(async () => this.#learn(await this.#api.updateMessage(id, content))),
+        remove: (message) => this.#remove(message),
+        retry: ({ key }) => this.#outbox.retry(key),
+        discard: ({ key }) => this.#outbox.discard(key),
+        done: () => this.#composer.focus(),
+      },
+      () => {},
+    );
+    this.#desk = new CallDesk(me, {
+      send: (frame) => this.#connection.send({ ...frame, userKey: me }),
+      log: this.#calls,
+      changed: (call) => this.#watch(call),
+      focusLost: () => this.#focus(),
     });
     this.#connection = new Connection(me, account, record);
     this.#connection.addEventListener("state", () => this.#showConnection());
@@ -65,25 +80,40 @@ export class Session {
 
   start() {
     find("app").hidden = false;
-    find("call").onclick = () => this.#placeCall();
+    find("call").onclick = () => this.#desk.place(this.#peer, true);
+    find("call-audio").onclick = () => this.#desk.place(this.#peer, false);
+    find("to-call").onclick = () => this.#choose(this.#desk.call.peer);
     find("back").onclick = () => this.#visit(null);
-    find("toggle-trace").onclick = () => showTrace(find("trace").hidden);
-    showTrace(WIDE.matches);
+    offerDevices((kind, id) => this.#desk.useDevice(kind, id));
     addEventListener("popstate", () => this.#open(peerInAddress()));
     addEventListener("focus", () => this.#render());
     // The peer need not wait for the connection to be missed.
-    addEventListener("pagehide", () => this.#call?.hangUp());
+    addEventListener("pagehide", () => this.#desk.call?.hangUp());
     setInterval(() => this.#showConnection(), 1000);
     this.#events.watch(() => {
       if (this.#connection.state === "online") this.#follow();
     });
     this.#open(peerInAddress());
+    this.#focus();
     this.#connection.open();
+  }
+
+  #choose(peer) {
+    this.#visit(peer);
+    this.#focus();
+  }
+
+  /** On what the person will want next. */
+  #focus() {
+    if (this.#peer === null) find("peer").focus();
+    else this.#composer.focus();
   }
 
   /** As a link would: the address says who is talked to, and the back button works. */
   #visit(peer) {
-    const query = new URLSearchParams(peer === null ? { user: this.#me } : { user: this.#me, with: peer });
+    const query = new URLSearchParams(location.search);
+    query.delete("with");
+    if (peer !== null) query.set("with", peer);
     history.pushState(null, "", `?${query}`);
     this.#open(peer);
   }
@@ -101,6 +131,7 @@ export class Session {
       find("peer-name").textContent = peer;
       showAvatar(find("peer-avatar"), peer);
       this.#chat.clear(peer);
+      this.#composer.open(peer);
       this.#isListed = false;
       if (this.#connection.state === "online") this.#attempt(() => this.#refresh(peer));
     }
@@ -127,16 +158,23 @@ export class Session {
     this.#render();
   }
 
-  async #send(peer, content) {
-    const said = JSON.stringify([peer, content]);
-    const id = this.#unanswered.get(said) ?? crypto.randomUUID();
-    this.#unanswered.delete(said);
-    try {
-      return await this.#api.createMessage(this.#me, peer, content, id);
-    } catch (error) {
-      if (error.isOpen) this.#unanswered.set(said, id);
-      throw error;
-    }
+  /** Hides a message at once, and deletes it once it is too late to think better of it. */
+  #remove({ id }) {
+    const take = () =>
+      this.#attempt(async () => {
+        await this.#api.deleteMessage(id);
+        this.#messages.delete(id);
+      }).then(back);
+    const back = () => {
+      removeEventListener("pagehide", take);
+      this.#messages.hide(id, false);
+      this.#render();
+    };
+    addEventListener("pagehide", take, { once: true });
+    this.#messages.hide(id, true);
+    this.#render();
+    this.#composer.focus();
+    notify("Message deleted.", { action: { label: "Undo", run: back }, gone: take, shownFor: 4_000 });
   }
 
   #apply(events) {
@@ -157,17 +195,17 @@ export class Session {
     this.#render();
   }
 
-  #forget(id) {
-    this.#messages.delete(id);
-    this.#render();
-  }
-
   #render() {
-    if (this.#peer !== null) this.#chat.show(this.#messages.between(this.#peer));
-    if (this.#peer !== null && document.hasFocus()) this.#people.read(this.#peer);
+    if (this.#peer !== null) {
+      const known = this.#messages.between(this.#peer);
+      const messages = [...known, ...this.#outbox.to(this.#peer, known)];
+      this.#chat.show(messages, this.#calls.with(this.#peer), null, this.#isListed);
+      if (this.#chat.showsEnd) this.#people.read(this.#peer);
+    }
     this.#people.show(this.#messages.conversations(), this.#peer, this.#messages.areListed);
     const unread = this.#people.unread;
-    const ringing = this.#call?.state === "ringing" ? `${this.#call.peer} is calling – ` : "";
+    const call = this.#desk.call;
+    const ringing = call?.state === "ringing" ? `${call.peer} is calling – ` : "";
     document.title = `${unread ? `(${unread}) ` : ""}${ringing}${this.#me} – NowOptics`;
   }
 
@@ -182,67 +220,24 @@ export class Session {
       case "delete_message":
         return this.#events.receive(frame);
       case "offer":
-        return this.#answerCall(frame);
       case "answer":
       case "candidate":
       case "end_call":
-        if (this.#call?.owns(frame)) this.#call.receive(frame);
-        return;
+        return void this.#desk.receive(frame);
       case "error":
-        if (this.#call?.owns(frame)) this.#call.receive(frame);
+        if (this.#desk.receive(frame)) return;
         // A candidate or end that was refused needs no notice: its call is over. Nor does an offer that crossed theirs.
-        else if (frame.code !== "glare" && !["candidate", "end_call"].includes(frame.request_type)) notify(frame.error);
+        if (frame.code !== "glare" && !["candidate", "end_call"].includes(frame.request_type)) notify(frame.error);
         return;
       case undefined:
         notify(`The server says: ${frame.message}`);
     }
   }
 
-  #placeCall() {
-    this.#begin(this.#peer).start();
-  }
-
-  #answerCall(frame) {
-    const peer = frame.sender;
-    const current = this.#call;
-    if (current?.peer === peer && current.state === "calling") return current.meet(frame);
-    if (current?.owns(frame)) return current.receive(frame);
-    if (current?.outlives(frame)) return;
-    if (current && current.peer !== peer) {
-      return this.#signal({ type: "end_call", target: peer, call_id: frame.call_id, reason: "busy" });
-    }
-    // They start anew, after a reload perhaps: the call before is over.
-    current?.receive({ type: "end_call" });
-    this.#begin(peer, frame);
-  }
-
-  #begin(peer, offer) {
-    const call = new Call({
-      me: this.#me,
-      peer,
-      offer,
-      send: (frame) => this.#signal(frame),
-    });
-    this.#call = call;
-    call.addEventListener("change", () => this.#watch(call));
-    this.#stage.show(call);
-    this.#watch(call);
-    return call;
-  }
-
   #watch(call) {
-    if (this.#call !== call) return;
     if (call.state === "connecting" && this.#peer !== call.peer) this.#visit(call.peer);
-    if (call.state === "ended") {
-      this.#call = null;
-      notify(farewell(call));
-    }
     this.#showConnection();
     this.#render();
-  }
-
-  #signal(frame) {
-    this.#connection.send({ ...frame, userKey: this.#me });
   }
 
   /** Whether it worked; if not, the person is told why. */
@@ -262,28 +257,12 @@ export class Session {
     const text = { online: this.#me, connecting: "Connecting…", waiting: `Offline, next try in ${wait} s`, closed: "" };
     find("connection").dataset.state = state;
     if (find("connection").textContent !== text[state]) find("connection").textContent = text[state];
-    find("call").disabled = state !== "online" || this.#call !== null || this.#peer === this.#me;
+    const call = this.#desk.call;
+    find("call").disabled = find("call-audio").disabled = state !== "online" || call !== null || this.#peer === this.#me;
+    find("to-call").hidden = call === null || call.peer === this.#peer;
   }
-}
-
-function farewell({ peer, reason, endedByPeer, notice }) {
-  if (reason === "failed") return `The call failed. ${notice}`;
-  if (!endedByPeer) return reason === "timeout" ? `${peer} did not answer.` : "";
-  const words = {
-    busy: `${peer} is in another call.`,
-    cancelled: `You missed a call from ${peer}.`,
-    declined: `${peer} declined the call.`,
-    timeout: `You missed a call from ${peer}.`,
-    unavailable: `${peer} is not connected right now.`,
-  };
-  return words[reason] ?? `${peer} ended the call.`;
 }
 
 function peerInAddress() {
   return new URLSearchParams(location.search).get("with") || null;
-}
-
-function showTrace(shown) {
-  find("trace").hidden = !shown;
-  find("toggle-trace").ariaExpanded = String(shown);
 }

@@ -7,16 +7,23 @@ const WAYS = { sent: "↑", received: "↓", asked: "⇅", failed: "✕" };
 export class Trace {
   #entries = document.getElementById("trace-entries");
   #template = document.getElementById("trace-template");
+  /** The last line of candidates in each direction, as long as nothing else came: they fold into one. */
+  #candidates = {};
 
   constructor() {
-    document.getElementById("clear-trace").onclick = () => this.#entries.replaceChildren();
+    document.getElementById("clear-trace").onclick = () => {
+      this.#candidates = {};
+      this.#entries.replaceChildren();
+    };
   }
 
   /** `way` is a key of `WAYS`; `body` is shown when the line is opened. */
   record({ way, kind, gist, body }) {
-    const entry = this.#template.content.cloneNode(true);
+    if (kind !== "candidate") this.#candidates = {};
+    else if (this.#candidates[way]) return this.#fold(this.#candidates[way], body);
+    const entry = this.#template.content.cloneNode(true).firstElementChild;
     const now = new Date();
-    entry.querySelector("li").dataset.way = way;
+    entry.dataset.way = way;
     entry.querySelector(".way").textContent = WAYS[way];
     entry.querySelector(".way").title = way;
     entry.querySelector(".kind").textContent = kind;
@@ -24,11 +31,18 @@ export class Trace {
     entry.querySelector("time").textContent = now.toLocaleTimeString([], { hour12: false });
     entry.querySelector("time").dateTime = now.toISOString();
     entry.querySelector("pre").textContent = JSON.stringify(body, null, 2);
+    if (kind === "candidate") this.#candidates[way] = { entry, count: 1 };
 
     const pane = this.#entries;
     const atEnd = pane.scrollHeight - pane.scrollTop - pane.clientHeight < 40;
     pane.append(entry);
     if (pane.childElementCount > MOST) pane.firstElementChild.remove();
     if (atEnd) pane.scrollTop = pane.scrollHeight;
+  }
+
+  #fold(folded, body) {
+    folded.count += 1;
+    folded.entry.querySelector(".kind").textContent = `candidate ×${folded.count}`;
+    folded.entry.querySelector("pre").append(`\n${JSON.stringify(body, null, 2)}`);
   }
 }

@@ -74,11 +74,12 @@ impl Person {
         self.tab.click("[data-marked] .delete").await;
     }
 
-    /// The conversation shows exactly these messages, in this order.
+    /// The conversation shows exactly these messages, in this order, and the server has them.
     pub(crate) async fn expect_messages(&self, contents: &[&str]) {
         let shown =
             "JSON.stringify([...document.querySelectorAll('#messages .content')].map((it) => it.textContent))
-            === JSON.stringify(arguments[0])";
+            === JSON.stringify(arguments[0])
+            && [...document.querySelectorAll('#messages .message')].every((it) => it.dataset.state === 'sent')";
         self.tab.until(shown, vec![json!(contents)]).await;
     }
 
