@@ -4,7 +4,7 @@ use model::scenario::{Mutation, Scenario, all, of_two};
 use model::search::{search, told};
 use model::walk::walk;
 
-/// Enough to find each rule that is left out; `cargo run -p model` searches further.
+/// Enough to find each rule that is left out; the example `search` goes further.
 const STATES: usize = 12_000;
 
 fn scenarios() -> impl Iterator<Item = Scenario> {

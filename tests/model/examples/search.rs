@@ -1,4 +1,4 @@
-//! Searches every scenario and prints what it took. `model FRAMES STATES WALKS` bounds the frames
+//! Searches every scenario and prints what it took. `search FRAMES STATES WALKS` bounds the frames
 //! and the states of each, and says how many random sequences of each are tried to their end.
 
 use std::time::Instant;
