@@ -51,7 +51,7 @@ pub fn apply(mut line: Line, event: &Event, now: u64) -> (Line, Vec<Effect>) {
         Event::Delivered { from, offer, user, to } => {
             line.delivered(from.as_ref(), offer.as_ref(), user, to, now)
         }
-        Event::Told { id, to } => line.told(id, to),
+        Event::Told { id, to } => line.told(id, to, now),
         Event::Lost(connection) => line.lost(connection, now),
         Event::Resumed { user, connection, id } => line.resumed(user, connection, id, now),
     };

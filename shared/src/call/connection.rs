@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::line::{Call, Line};
 use super::reason::Reason;
-use super::times::HELD_MS;
+use super::times::{ECHO_MS, HELD_MS};
 use crate::ids::{CallId, ConnectionId, UserKey};
 
 impl Line {
@@ -23,6 +23,10 @@ impl Line {
         }
         let Some(offer) = offer else { return Vec::new() };
         let fate = self.fate(offer);
+        if fate.is_some() {
+            // They took part without having been noted when it ended, and may echo what they are told now.
+            to.iter().for_each(|connection| self.expect_echo(connection, now));
+        }
         match self.live_mut() {
             Some(call) if call.id == *offer && call.is_ringing() => {
                 for connection in to {
@@ -48,12 +52,24 @@ impl Line {
     }
 
     /// An `end_call` was pushed. Where an offer of another call rings that may have come first, it is given again.
-    pub(super) fn told(&self, id: &CallId, to: &[(UserKey, ConnectionId)]) -> Vec<Effect> {
+    pub(super) fn told(&mut self, id: &CallId, to: &[(UserKey, ConnectionId)], now: u64) -> Vec<Effect> {
+        to.iter().for_each(|(_, connection)| self.expect_echo(connection, now));
         let Some(call) = self.live().filter(|call| call.id != *id && call.is_ringing()) else {
             return Vec::new();
         };
         let callees = to.iter().filter(|(user, _)| *user == call.callee.user);
         callees.map(|(_, to)| Effect::Give { to: to.clone() }).collect()
+    }
+
+    /// Rule 6: a connection that is told of an end may echo it, unless it has spoken in the call that lives now.
+    fn expect_echo(&mut self, connection: &ConnectionId, now: u64) {
+        let live = self.live().map(|call| call.id.clone());
+        let device = self.device(connection, now);
+        let speaks =
+            device.described.as_ref().is_some_and(|described| live.is_some() && described.id == live);
+        if !speaks {
+            device.echo_until = Some(now + ECHO_MS);
+        }
     }
 
     /// A `$disconnect`, or a push that found the connection gone.

@@ -390,6 +390,33 @@ fn an_end_without_id_after_a_call_is_an_echo() {
 }
 
 #[test]
+fn an_end_that_is_told_late_may_be_echoed_too() {
+    let mut scene = Scene::new();
+    scene.offer("a1", ONE);
+    scene.end("a1", ONE, Reason::Hangup);
+    scene.offer("a1", TWO);
+    let late = Event::Delivered {
+        from: Some(device("a1")),
+        offer: Some(id("call-one")),
+        user: user("bob"),
+        to: vec![device("b1")],
+    };
+    assert_eq!(scene.happen(&late), ["end b1 call-one hangup", "give b1"]);
+    scene.given(&["b1", "b2"]);
+    assert_eq!(scene.end("b1", None, Reason::Hangup), [""; 0]);
+    assert!(scene.line.rings(), "the echo ended another call");
+    let told = Event::Told { id: id("call-one"), to: vec![(user("bob"), device("b2"))] };
+    scene.happen(&told);
+    assert_eq!(scene.end("b2", None, Reason::Hangup), [""; 0]);
+    assert!(scene.line.rings(), "the echo ended another call");
+    // Once it has answered, an end is meant.
+    scene.answer("b1", TWO);
+    scene.happen(&Event::Told { id: id("call-one"), to: vec![(user("bob"), device("b1"))] });
+    scene.end("b1", None, Reason::Hangup);
+    assert!(scene.line.live().is_none());
+}
+
+#[test]
 fn what_was_overtaken_is_of_the_past() {
     // An offer that comes after the hang-up meant for it.
     let mut scene = Scene::new();

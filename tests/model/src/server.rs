@@ -1,0 +1,402 @@
+//! The platform and the functions: each frame is an invocation of its own, which applies the rules, pushes, and asks the
+//! rules again, as `shared/src/call_manager` does.
+
+use crate::call::{self, Description, Effect, Ender, Event, Reason, Sender, State};
+use crate::ids::CallId;
+use crate::scenario::Mutation;
+use crate::wave::{Fate, Wave};
+use crate::world::{CLIENTS, Connection, Frame, World, call_id, user_key};
+
+/// A frame of a client, or the end of its connection, on its way to a function.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Sent {
+    /// Its kind.
+    pub kind: Kind,
+    /// The connection that it came on.
+    pub from: Connection,
+    /// The call that it names.
+    pub id: Option<CallId>,
+    /// The call that it is meant for; the server does not read this.
+    pub shown: Option<CallId>,
+    /// When it reached the platform.
+    pub at: u64,
+    /// Whether a person wanted it.
+    pub pressed: bool,
+}
+
+/// What a client sends.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    /// `offer`.
+    Offer,
+    /// `answer`.
+    Answer,
+    /// `ringing`.
+    Ringing,
+    /// `end_call`.
+    End(Reason),
+    /// `POST /calls/{peer}/end`.
+    EndByRest(Reason),
+    /// `register`.
+    Register,
+    /// `$disconnect`.
+    Disconnect,
+}
+
+/// An invocation that is under way.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Invocation {
+    /// What started it.
+    pub sent: Sent,
+    /// What it does next.
+    pub step: Step,
+    /// Whether its frame is refused as glare, which is pushed once all else is done.
+    pub glare: bool,
+}
+
+/// What an invocation does next.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Step {
+    /// It begins.
+    Begin,
+    /// A registration has been noted; it reads the calls.
+    Join,
+    /// It applies these events.
+    Apply(Vec<Event>),
+    /// It pushes.
+    Push(Wave),
+}
+
+impl Invocation {
+    /// One that is about to begin.
+    pub fn of(sent: Sent) -> Self {
+        Self { sent, step: Step::Begin, glare: false }
+    }
+}
+
+impl Sent {
+    /// Whether its client has called before.
+    pub fn is_redial(&self) -> bool {
+        self.shown.as_ref().is_some_and(|id| *id != call_id(self.from.client, 0))
+    }
+}
+
+impl World {
+    /// An invocation takes its next step in the store. Returns whether it could.
+    pub fn handle(&mut self, place: usize, mutation: Mutation) -> bool {
+        let mut invocation = self.invocations.remove(place);
+        let sent = invocation.sent.clone();
+        let next = match std::mem::replace(&mut invocation.step, Step::Begin) {
+            Step::Begin => match sent.kind {
+                Kind::Register => {
+                    if self.is_there(sent.from) {
+                        self.open.push(sent.from);
+                    }
+                    Some(Step::Join)
+                }
+                _ => {
+                    let event = self.event(&sent, mutation);
+                    if sent.kind == Kind::Disconnect {
+                        self.open.retain(|open| *open != sent.from);
+                    }
+                    self.apply(&sent, vec![event], true, mutation)
+                }
+            },
+            Step::Join => Some(self.join(&sent, mutation)),
+            Step::Apply(events) => self.apply(&sent, events, false, mutation),
+            Step::Push(_) => None,
+        };
+        let Some(step) = next else { return false };
+        if let Step::Push(wave) = &step {
+            invocation.glare |= wave.glare;
+        }
+        invocation.step = step;
+        self.invocations.push(invocation);
+        let place = self.invocations.len() - 1;
+        self.go_on(place);
+        true
+    }
+
+    /// A push of an invocation is made.
+    pub fn make_push(&mut self, place: usize, push: usize, fate: Fate) {
+        let Step::Push(wave) = &mut self.invocations[place].step else { return };
+        let mut push = wave.pushes.remove(push);
+        let client = push.to.client;
+        let there = self.clients[client].online && self.clients[client].generation == push.to.generation;
+        if push.repeated {
+            // The second time changes nothing of what the function knows.
+        } else if !there {
+            wave.lost.push(push.to);
+            self.open.retain(|open| *open != push.to);
+        } else {
+            if push.described {
+                wave.described.push(push.to);
+            }
+            if push.offered {
+                wave.offered.push(push.to);
+            }
+            if !push.described && !push.offered {
+                wave.told.extend(push.ended.iter().map(|id| (id.clone(), push.to)));
+            }
+        }
+        let frames = push.frames.clone();
+        if fate == Fate::Repeats {
+            push.repeated = true;
+            wave.pushes.push(push);
+        }
+        if fate != Fate::Arrives {
+            self.left.mishaps -= 1;
+            self.mishap = true;
+        }
+        self.go_on(place);
+        if there && fate != Fate::IsLost {
+            for frame in frames {
+                self.receive(client, &frame);
+            }
+        }
+    }
+
+    /// An invocation whose pushes are all made asks the rules again, or ends.
+    fn go_on(&mut self, place: usize) {
+        let Step::Push(wave) = &self.invocations[place].step else { return };
+        if !wave.pushes.is_empty() {
+            return;
+        }
+        let events =
+            if wave.last { Vec::new() } else { self.follow_ups(&self.invocations[place].sent, wave) };
+        let invocation = &mut self.invocations[place];
+        if !events.is_empty() {
+            invocation.step = Step::Apply(events);
+        } else if std::mem::take(&mut invocation.glare) {
+            let mut wave = Wave { last: true, ..Wave::default() };
+            let refusal = Frame::Glare(invocation.sent.id.clone());
+            wave.push(invocation.sent.from).frames.push(refusal);
+            invocation.step = Step::Push(wave);
+        } else {
+            self.invocations.remove(place);
+        }
+    }
+
+    fn event(&self, sent: &Sent, mutation: Mutation) -> Event {
+        let user = user_key(self.clients[sent.from.client].user);
+        let at = if mutation == Mutation::WithoutRule7 { self.now } else { sent.at };
+        let from = Sender { connection: sent.from.id(), user: user.clone(), at };
+        let to = user_key(1 - self.clients[sent.from.client].user);
+        let description =
+            || Description { from: from.clone(), to: to.clone(), id: sent.id.clone(), ufrags: Vec::new() };
+        match (sent.kind, &sent.id) {
+            (Kind::Offer, _) => {
+                let spare = sent.shown.clone().expect("an offer is of a call");
+                Event::Offer { offer: description(), spare }
+            }
+            (Kind::Answer, _) => Event::Answer(description()),
+            (Kind::Ringing, Some(id)) => Event::Ringing { from, id: id.clone() },
+            (Kind::End(reason), id) => Event::End { by: Ender::Connection(from), id: id.clone(), reason },
+            (Kind::EndByRest(reason), id) => Event::End { by: Ender::User(user), id: id.clone(), reason },
+            (Kind::Ringing | Kind::Register | Kind::Disconnect, _) => Event::Lost(sent.from.id()),
+        }
+    }
+
+    /// Applies events, and notes the promises that this breaks. None where they came too early.
+    fn apply(&mut self, sent: &Sent, events: Vec<Event>, is_frame: bool, mutation: Mutation) -> Option<Step> {
+        let before = self.line.live().cloned();
+        let (mut line, mut effects) = (self.line.clone(), Vec::new());
+        for event in &events {
+            let unnamed = matches!(event, Event::End { id: None, .. });
+            // An echo that comes later is none.
+            let late = if unnamed && mutation == Mutation::WithoutEchoes { 5_000 } else { 0 };
+            let (next, follows) = call::apply(line, event, self.now + late);
+            line = next;
+            let looks = matches!(event, Event::Delivered { .. } | Event::Told { .. });
+            if !(looks && mutation == Mutation::WithoutLookingAgain) {
+                effects.extend(follows);
+            }
+        }
+        if effects.contains(&Effect::TryAgain) {
+            return None;
+        }
+        self.line = line;
+        if let Some(before) = before {
+            self.judge(&before, sent, &events);
+        }
+        let live = self.line.live().map(|call| call.id.clone());
+        if live.is_none() {
+            self.waiting.clear();
+        }
+        let wave = self.wave(sent, &effects, is_frame);
+        let vanished = is_frame
+            && matches!(sent.kind, Kind::Offer | Kind::Answer)
+            && !self.open.contains(&sent.from)
+            && self.takes_part(sent.from);
+        Some(Step::Push(Wave { lost: if vanished { vec![sent.from] } else { Vec::new() }, ..wave }))
+    }
+
+    /// A call that both sides show, or that the sender of the end shows, ends by what a person did there. A device that
+    /// refuses what another has answered does not end that.
+    fn judge(&mut self, before: &call::Call, sent: &Sent, events: &[Event]) {
+        let live = self.line.live().is_some_and(|call| call.id == before.id);
+        let ends = events.iter().any(|event| matches!(event, Event::End { .. }));
+        if live || !ends {
+            return;
+        }
+        let shows = |client: usize| self.clients[client].id.as_ref() == Some(&before.id);
+        let user_shows = |user: usize| (0..CLIENTS).any(|one| self.clients[one].user == user && shows(one));
+        let both_show = user_shows(0) && user_shows(1);
+        let client = sent.from.client;
+        let wanted = self.ended.contains(&(before.id.clone(), client));
+        let part = |side: &call::Side| side.connection.as_ref().map(|id| Connection::of(id).client);
+        let takes_part = [part(&before.caller), part(&before.callee)].contains(&Some(client));
+        let refuses = matches!(sent.kind, Kind::End(Reason::Declined));
+        let is_too_late = before.state == State::Active && refuses && !takes_part;
+        if (!wanted && (shows(client) || both_show)) || (is_too_late && both_show) {
+            self.broken = Some("a call ended that both sides want");
+        }
+    }
+
+    fn call_and_callee(&self) -> Option<(CallId, usize)> {
+        let line = self.line.at(self.now);
+        line.live().map(|call| (call.id.clone(), usize::from(call.callee.user != user_key(0))))
+    }
+
+    fn takes_part(&self, connection: Connection) -> bool {
+        let id = connection.id();
+        self.line.live().is_some_and(|call| call.parts().any(|part| *part == id))
+    }
+
+    /// The pushes that effects are, in the order of the effects for each connection.
+    fn wave(&mut self, sent: &Sent, effects: &[Effect], is_frame: bool) -> Wave {
+        let user = self.clients[sent.from.client].user;
+        let mut wave = Wave { live: self.call_and_callee(), ..Wave::default() };
+        let frame = |id: Option<&CallId>| match (sent.kind, id) {
+            (Kind::Offer, Some(id)) => Frame::Offer(id.clone()),
+            (Kind::Ringing, Some(id)) => Frame::Ringing(id.clone()),
+            _ => Frame::Answer(id.cloned()),
+        };
+        let describes = matches!(sent.kind, Kind::Offer | Kind::Answer);
+        for effect in effects {
+            match effect {
+                Effect::RelayToAll { id } => {
+                    wave.describes = Some(id.clone().filter(|_| sent.kind == Kind::Offer));
+                    for to in self.connections(1 - user) {
+                        let push = wave.push(to);
+                        push.frames.push(frame(id.as_ref()));
+                        push.described |= describes;
+                    }
+                }
+                Effect::Relay { to, id } => {
+                    wave.describes = Some(None);
+                    let push = wave.push(Connection::of(to));
+                    push.frames.push(frame(Some(id)));
+                    push.described |= describes;
+                }
+                Effect::Wait { id } => {
+                    wave.describes = Some(None);
+                    self.waiting.push((1 - user, frame(Some(id))));
+                }
+                Effect::Give { to } => {
+                    if let Some((id, _)) = wave.live.clone() {
+                        let push = wave.push(Connection::of(to));
+                        push.frames.push(Frame::Offer(id));
+                        push.offered = true;
+                    }
+                }
+                Effect::End { to, id, .. } => wave.end(Connection::of(to), id),
+                Effect::EndAll { user, but, id, .. } => {
+                    let user = usize::from(*user != user_key(0));
+                    for to in self.connections(user) {
+                        if but.as_ref() != Some(&to.id()) {
+                            wave.end(to, id);
+                        }
+                    }
+                }
+                Effect::Replaced { to, user: told, id } => {
+                    let to = Connection::of(to);
+                    let given = *told != user_key(user) && self.open.contains(&to);
+                    if !given {
+                        wave.end(to, id);
+                    }
+                }
+                Effect::GiveWaiting { to, user } => {
+                    let user = usize::from(*user != user_key(0));
+                    let (given, kept) = self.waiting.drain(..).partition::<Vec<_>, _>(|(of, _)| *of == user);
+                    self.waiting = kept;
+                    let frames = given.into_iter().map(|(_, frame)| frame);
+                    wave.push(Connection::of(to)).frames.extend(frames);
+                }
+                Effect::Glare => wave.glare = true,
+                Effect::Away { .. } | Effect::Back { .. } | Effect::TryAgain => {}
+            }
+        }
+        if !is_frame || !describes {
+            wave.describes = None;
+        }
+        wave
+    }
+
+    /// A registered connection takes up the call that it names, and is given what waits for it.
+    fn join(&mut self, sent: &Sent, mutation: Mutation) -> Step {
+        let (connection, user) = (sent.from.id(), self.clients[sent.from.client].user);
+        let mut wave = Wave::default();
+        let lives = |id: &CallId| self.line.at(self.now).live().is_some_and(|call| call.id == *id);
+        if let Some(id) = sent.id.clone().filter(lives) {
+            let event = Event::Resumed { user: user_key(user), connection: connection.clone(), id };
+            if let Some(Step::Push(resumed)) = self.apply(sent, vec![event], false, mutation) {
+                wave = resumed;
+                // A call that is taken up again rings nowhere else.
+                for push in &mut wave.pushes {
+                    push.ended.clear();
+                }
+            }
+        }
+        let line = self.line.at(self.now);
+        let live = line.live().map(|call| call.id.clone());
+        wave.live = self.call_and_callee();
+        let push = wave.push(sent.from);
+        let side = line.live().map(|call| call.side(&user_key(user)).connection.as_ref());
+        let here = side.flatten() == Some(&connection);
+        push.frames.push(Frame::Registered { calls: live.clone().into_iter().collect(), here });
+        if line.waits_for(&user_key(user), &connection, true, self.now)
+            && let Some(id) = live
+        {
+            push.frames.push(Frame::Offer(id));
+            push.offered = true;
+        }
+        Step::Push(wave)
+    }
+
+    /// The events that deliveries are.
+    fn follow_ups(&self, sent: &Sent, wave: &Wave) -> Vec<Event> {
+        let ids = |connections: &[Connection]| connections.iter().map(|one| one.id()).collect::<Vec<_>>();
+        let mut events = Vec::new();
+        if let Some(offer) = &wave.describes {
+            events.push(Event::Delivered {
+                from: Some(sent.from.id()),
+                offer: offer.clone(),
+                user: user_key(1 - self.clients[sent.from.client].user),
+                to: ids(&wave.described),
+            });
+        }
+        if let Some((id, callee)) = wave.live.as_ref().filter(|_| !wave.offered.is_empty()) {
+            events.push(Event::Delivered {
+                from: None,
+                offer: Some(id.clone()),
+                user: user_key(*callee),
+                to: ids(&wave.offered),
+            });
+        }
+        let mut told: Vec<(CallId, Vec<Connection>)> = Vec::new();
+        for (id, to) in &wave.told {
+            match told.iter_mut().find(|(one, _)| one == id) {
+                Some((_, connections)) => connections.push(*to),
+                None => told.push((id.clone(), vec![*to])),
+            }
+        }
+        events.extend(told.into_iter().map(|(id, to)| {
+            let to = to.iter().map(|to| (user_key(self.clients[to.client].user), to.id())).collect();
+            Event::Told { id, to }
+        }));
+        let lost = wave.lost.iter().filter(|lost| self.takes_part(**lost));
+        events.extend(lost.map(|lost| Event::Lost(lost.id())));
+        events
+    }
+}
