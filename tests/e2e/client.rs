@@ -32,7 +32,7 @@ async fn the_client_package_passes_its_own_tests() {
     let program = std::env::current_exe().expect("this program has a path");
     let folder = program.ancestors().nth(2).expect("it is in deps, in the folder of the profile");
     let mut command = Command::new(node);
-    command.args(["--test", "--test-timeout=60000"]).args(tests).env("GATEWAY", folder.join("gateway"));
+    command.args(["--test", "--test-timeout=240000"]).args(tests).env("GATEWAY", folder.join("gateway"));
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("Node runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
