@@ -129,7 +129,10 @@ export class Calls {
     this.live.delete(call);
     const { reason, endedByPeer } = call.getSnapshot();
     if (!endedByPeer && reason) this.#ended.set(call.id, reason);
-    setTimeout(() => this.#ended.delete(call.id), MEMORY);
+    /** @type {any} */
+    const timer = setTimeout(() => this.#ended.delete(call.id), MEMORY);
+    // In Node a program need not stay for this.
+    timer.unref?.();
     this.#owner.changed();
   }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { next, startGateway, until } from "./gateway.js";
+import { next, startGateway, unusedUrl, until } from "./gateway.js";
 
 /** @type {Awaited<ReturnType<typeof startGateway>>} */
 let gateway;
@@ -70,13 +70,14 @@ test("what is too long fails, and can be mended or discarded", async () => {
 test("what was said without a server is sent once, after a reload too", async () => {
   const { toAlice, alice, bob } = await two();
   const storage = memory();
-  const gone = gateway.client(alice.user, { api: "http://localhost:9", storage });
+  const nowhere = await unusedUrl();
+  const gone = gateway.client(alice.user, { api: nowhere, storage });
   gone.connect();
   gone.conversation(bob.user).send("said in the dark");
   await next(gone, "request", ({ status }) => status === undefined);
   gone.close();
   // The storage belongs to the place, so what stays there is moved to the real one.
-  const again = memory(storage, (key) => key.replace("http://localhost:9", gateway.url));
+  const again = memory(storage, (key) => key.replace(nowhere, gateway.url));
   // Two pages at a time find it there.
   const reloaded = [1, 2].map(() => gateway.client(alice.user, { storage: again }));
   for (const client of reloaded) client.connect();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { NowOptics, SignInError } from "../src/index.js";
-import { next, startGateway, until } from "./gateway.js";
+import { next, startGateway, unusedUrl, until } from "./gateway.js";
 
 /** @type {Awaited<ReturnType<typeof startGateway>>} */
 let gateway;
@@ -42,7 +42,7 @@ test("a lost connection is opened again", async () => {
 });
 
 test("a server that is away is tried again with growing pauses", async () => {
-  const client = gateway.client("alice", { api: "http://localhost:9" });
+  const client = gateway.client("alice", { api: await unusedUrl() });
   client.connect();
   const { retryAt, error } = await until(client, ({ state }) => state === "waiting");
   assert.ok(retryAt > Date.now() && retryAt < Date.now() + 1_000);
@@ -94,11 +94,16 @@ test("what is missing is named", () => {
 
 test("a listener that throws harms nothing but itself", async () => {
   const client = gateway.client(gateway.name("alice"));
+  // The test runner takes every such error for a failure.
+  const runners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
   const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
-  client.on("frame", () => {
+  const stop = client.on("frame", () => {
+    stop();
     throw new Error("a mistake of the listener");
   });
   client.connect();
   assert.match((await thrown).message, /a mistake/);
+  runners.forEach((listener) => process.on("uncaughtException", listener));
   await until(client, ({ state }) => state === "online");
 });

@@ -1,6 +1,7 @@
 // The project behind its own gateway, as `cargo run` starts it, and clients of it.
 
 import { spawn } from "node:child_process";
+import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { randomUUID } from "node:crypto";
 import { NowOptics } from "../src/index.js";
@@ -91,6 +92,15 @@ class Gateway {
     this.#process.kill("SIGINT");
     await gone;
   }
+}
+
+/** A URL at which nothing answers. */
+export async function unusedUrl() {
+  const server = createServer().listen(0, "localhost");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  await new Promise((resolve) => server.close(resolve));
+  return `http://localhost:${port}`;
 }
 
 /** The first snapshot that a condition holds for. @template S @param {{ subscribe: any, getSnapshot: () => S }} watched @param {(snapshot: S) => unknown} condition @returns {Promise<S>} */

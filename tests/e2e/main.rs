@@ -10,6 +10,7 @@ mod call_times;
 mod calling;
 mod calls;
 mod changing_cluster;
+mod client;
 mod closed_mode;
 mod conversations;
 mod conversations_soak;

@@ -1,0 +1,38 @@
+//! The client package, in Node, against the gateway as `cargo run` starts it.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use support::{App, root, skip};
+use tokio::process::Command;
+
+/// A Node that has a WebSocket: the one of npm's package `node`, or the machine's.
+async fn node() -> Option<PathBuf> {
+    for program in [root().join("client/node_modules/.bin/node"), PathBuf::from("node")] {
+        let mut command = Command::new(&program);
+        command.args(["--eval", "process.exit(typeof WebSocket === 'function' ? 0 : 1)"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if command.status().await.is_ok_and(|status| status.success()) {
+            return Some(program);
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn the_client_package_passes_its_own_tests() {
+    let Some(node) = node().await else {
+        return skip("Node 22 is not installed (npm install in client/ brings it)");
+    };
+    // Starting any gateway builds the functions and the gateway's own program.
+    let _app = App::open().await;
+    let tests = std::fs::read_dir(root().join("client/tests")).expect("tests of the client");
+    let tests = tests.map(|file| file.expect("a file").path());
+    let tests = tests.filter(|path| path.to_string_lossy().ends_with(".test.js"));
+    let program = std::env::current_exe().expect("this program has a path");
+    let folder = program.ancestors().nth(2).expect("it is in deps, in the folder of the profile");
+    let mut command = Command::new(node);
+    command.args(["--test", "--test-timeout=240000"]).args(tests).env("GATEWAY", folder.join("gateway"));
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("Node runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
