@@ -42,8 +42,14 @@ pub fn forbidden() -> Response {
     management_error(StatusCode::FORBIDDEN, "ForbiddenException", FORBIDDEN)
 }
 
+/// The answer to a post whose body cannot be read.
+pub(crate) fn unreadable(error: &axum::Error) -> Response {
+    let answer = answers::unreadable(error);
+    if answer.status() == StatusCode::PAYLOAD_TOO_LARGE { too_large() } else { answer }
+}
+
 /// The answer to a post over 128 KB.
-pub fn too_large() -> Response {
+fn too_large() -> Response {
     management_error(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", TOO_LONG)
 }
 

@@ -76,18 +76,8 @@ fn allow(cors: &Cors, origin: &HeaderValue) -> Option<HeaderValue> {
     if cors.allow_origins.iter().any(|pattern| pattern == "*") {
         return Some(HeaderValue::from_static("*"));
     }
-    let named = cors.allow_origins.iter().any(|pattern| matches(pattern, text));
+    let named = cors.allow_origins.iter().any(|pattern| origin::matches(pattern, text));
     (named || origin::is_local(text)).then(|| origin.clone())
-}
-
-/// `https://*` and the like; everything else is compared literally.
-fn matches(pattern: &str, origin: &str) -> bool {
-    match pattern.split_once('*') {
-        Some((start, end)) => {
-            origin.len() > start.len() + end.len() && origin.starts_with(start) && origin.ends_with(end)
-        }
-        None => pattern.eq_ignore_ascii_case(origin),
-    }
 }
 
 #[cfg(test)]

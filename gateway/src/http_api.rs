@@ -20,7 +20,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::Utc;
-use http_body_util::{BodyExt as _, LengthLimitError};
+use http_body_util::BodyExt as _;
 
 use crate::aws;
 use crate::aws::{answers, limits};
@@ -112,7 +112,8 @@ impl HttpApiServer {
         let request_id = aws::new_http_request_id();
         let (parts, body) = request.into_parts();
         let cors = shared.api.cors.as_ref();
-        let mut response = match cors::answer_preflight(cors, &parts.method, &parts.headers) {
+        let preflight = cors::answer_preflight(cors, &parts.method, &parts.headers);
+        let mut response = match preflight.filter(|_| !shared.guards_preflight(parts.uri.path())) {
             Some(response) => response,
             None => {
                 let mut response =
@@ -140,6 +141,14 @@ impl Shared {
             below
         };
         self.routes.find(method.as_str(), path)
+    }
+
+    /// Whether a preflight must prove who sends it, which no browser does: `$default` and `ANY` take `OPTIONS`, too,
+    /// and with them their authorizer.
+    fn guards_preflight(&self, path: &str) -> bool {
+        let guarded =
+            || self.find(&Method::OPTIONS, path).is_some_and(|found| found.route.authorizer.is_some());
+        self.verifiers.is_some() && guarded()
     }
 
     /// An early answer is an `Err`, boxed because it is large and rare.
@@ -227,12 +236,7 @@ async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, Box<Response>> {
         discard(body).await;
         return Err(answers::too_large().into());
     }
-    match to_bytes(body, limits::HTTP_REQUEST).await {
-        Ok(body) => Ok(body),
-        Err(error) if is_length_limit(&error) => Err(answers::too_large().into()),
-        // The client broke off or broke the framing.
-        Err(_) => Err(answers::bad_request().into()),
-    }
+    to_bytes(body, limits::HTTP_REQUEST).await.map_err(|error| answers::unreadable(&error).into())
 }
 
 /// Reads on for a while: a client that is still sending when the connection closes never sees the answer.
@@ -247,10 +251,6 @@ async fn discard(mut body: Body) {
         }
     };
     let _ = tokio::time::timeout(LONGEST_DISCARDING, reading).await;
-}
-
-fn is_length_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<LengthLimitError>())
 }
 
 fn answer_invoke_error(error: &InvokeError) -> Response {

@@ -2,8 +2,10 @@
 
 mod error;
 mod instance;
+mod invocation;
 mod pool;
 mod process;
+mod queue;
 mod remote;
 mod runtime_api;
 
@@ -109,7 +111,7 @@ impl Lambda {
             let start_instance = move |slot: Slot| {
                 settings.tasks.spawn(instance::run(Arc::clone(&settings), slot));
             };
-            Pool::new(label, queue_timeout, limits, stopping.clone(), Box::new(start_instance))
+            Pool::new(label, queue_timeout, limits, tasks.clone(), stopping.clone(), Box::new(start_instance))
         };
         let backend = |id: &str, function: Function| match &options.remote {
             Some(base) => Backend::Remote(Box::new(Remote::new(base, &function))),

@@ -2,10 +2,15 @@
 //!
 //! Any web page can send requests to a local port, and with DNS rebinding can even pass for same-origin.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::header::{self, HeaderMap};
 use axum::http::{Method, Uri};
+
+/// A page may come from any port; more would only fill the log.
+const TOLD_LIMIT: usize = 100;
 
 /// Whether an `Origin` is a page served from this machine.
 pub(crate) fn is_local(origin: &str) -> bool {
@@ -22,16 +27,42 @@ fn is_local_host(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
+/// Whether an origin is of a pattern of the template's: `https://*` and the like; else they are compared literally.
+pub(crate) fn matches(pattern: &str, origin: &str) -> bool {
+    match pattern.split_once('*') {
+        Some((start, end)) => {
+            origin.len() > start.len() + end.len() && origin.starts_with(start) && origin.ends_with(end)
+        }
+        None => pattern.eq_ignore_ascii_case(origin),
+    }
+}
+
 /// Refuses what a foreign page sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guard {
     /// Origins the API's CORS configuration names literally; its wildcards do not count.
     named: Vec<String>,
+    /// All that the configuration allows.
+    allowed: Vec<String>,
+    /// Origins that were let in although the configuration does not name them; each is told of once.
+    told: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Guard {
     pub(crate) fn new(allow_origins: &[String]) -> Self {
-        Self { named: allow_origins.iter().filter(|origin| !origin.contains('*')).cloned().collect() }
+        let named = allow_origins.iter().filter(|origin| !origin.contains('*')).cloned().collect();
+        Self { named, allowed: allow_origins.to_vec(), told: Arc::default() }
+    }
+
+    /// The origin of a page of this machine that is let in here for the first time and that the template's CORS list
+    /// would refuse; nothing where there is no list.
+    pub(crate) fn tell_leniency(&self, headers: &HeaderMap) -> Option<String> {
+        let origin = headers.get(header::ORIGIN)?.to_str().ok()?;
+        let refused =
+            !self.allowed.is_empty() && !self.allowed.iter().any(|pattern| matches(pattern, origin));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = refused && is_local(origin) && told.len() < TOLD_LIMIT && told.insert(origin.to_owned());
+        news.then(|| origin.to_owned())
     }
 
     /// Why the request is refused, if it is.
@@ -64,6 +95,22 @@ impl Guard {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+
+    #[test]
+    fn a_local_origin_that_the_template_would_refuse_is_told_of_once() {
+        let from =
+            |origin: &'static str| HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static(origin))]);
+        let guard = Guard::new(&["https://app.example".to_owned(), "http://localhost:3*".to_owned()]);
+        let told = guard.tell_leniency(&from("http://localhost:5173"));
+        assert_eq!(told.as_deref(), Some("http://localhost:5173"));
+        assert_eq!(guard.tell_leniency(&from("http://localhost:5173")), None);
+        assert!(guard.tell_leniency(&from("http://localhost:5174")).is_some());
+        for named in ["https://app.example", "http://localhost:3000", "https://foreign.example"] {
+            assert_eq!(guard.tell_leniency(&from(named)), None, "{named}");
+        }
+        assert_eq!(guard.tell_leniency(&HeaderMap::new()), None);
+        assert_eq!(Guard::new(&[]).tell_leniency(&from("http://localhost:1")), None);
+    }
 
     #[test]
     fn local_origins_are_those_of_this_machine() {

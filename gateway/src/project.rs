@@ -93,6 +93,8 @@ pub struct JwtAuthorizer {
 
 #[derive(Clone, Debug)]
 pub struct WebSocketApi {
+    /// Why nobody may open a connection: the authorization of `$connect` cannot be emulated.
+    pub closed: Option<String>,
     pub api_id: String,
     pub stage: String,
     pub stage_variables: BTreeMap<String, String>,

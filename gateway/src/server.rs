@@ -1,5 +1,6 @@
 //! The gateway as a whole: one port in front of all that it serves, and what has to run behind it.
 
+mod accept;
 mod dispatch;
 mod gateway;
 mod listen;

@@ -1,40 +1,32 @@
 //! The store: a private Valkey that is started on loopback and ends with the gateway, or the check of a given one.
 
+mod check;
+mod error;
+mod log;
 mod program;
 mod supervised;
 
-use std::error::Error;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-};
-use rustls::Error as TlsError;
-use rustls::crypto::ring;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+pub use check::check;
+pub use error::ValkeyError;
 pub use program::{NoProgram, Program, fetch, find, find_on_path};
 pub use supervised::Supervised;
 
+use check::ping;
+use log::{last_lines, open_log, open_nameless_log};
+
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a store may take to end after its gateway was killed.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long connecting, and then each answer, may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// Of a server that died, so many of its log's last lines are told.
-const LAST_LINES: usize = 5;
-/// How much of a log's end is read for them.
-const LOG_END: u64 = 16 * 1024;
 
 /// Runs the server and, beside it, a watchdog that ends it when our end of the pipe closes: then even a
 /// killed gateway leaves no server behind.
@@ -48,17 +40,6 @@ pub struct Options {
     pub tools: Option<PathBuf>,
     /// The server to run, if it was found already.
     pub program: Option<Program>,
-}
-
-/// Why there is no store, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ValkeyError(String);
-
-impl From<NoProgram> for ValkeyError {
-    fn from(error: NoProgram) -> Self {
-        Self(error.to_string())
-    }
 }
 
 /// A running server; it stops when dropped.
@@ -238,168 +219,15 @@ impl Failure {
     }
 }
 
-/// Whether there is a store at this URL that lets its user in. A URL with several nodes of a cluster, with commas between
-/// them, is good if one of them is.
-///
-/// Where the URL asks for TLS, a server with a certificate that is unknown here passes without a login: functions may
-/// trust it, and a password is not for the gateway to send to it.
-pub async fn check(url: &str) -> Result<(), ValkeyError> {
-    let mut checked = Ok(());
-    for url in each_node(url) {
-        checked = check_one(&url).await;
-        if checked.is_ok() {
-            break;
-        }
-    }
-    checked
-}
-
-/// The URL of each node that this one names.
-fn each_node(url: &str) -> Vec<String> {
-    let start = url.find("://").map_or(0, |scheme| scheme + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end);
-    let start = url[start..end].rfind('@').map_or(start, |login| start + login + 1);
-    url[start..end].split(',').map(|node| format!("{}{node}{}", &url[..start], &url[end..])).collect()
-}
-
-async fn check_one(url: &str) -> Result<(), ValkeyError> {
-    let Ok(info) = url.into_connection_info() else {
-        return Err(ValkeyError(
-            "--redis-url or REDIS_URL must look like redis://host:6379 or rediss://host:6379".to_owned(),
-        ));
-    };
-    let address = info.addr().to_string();
-    let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-    let anonymous = info.redis_settings().username().is_none() && info.redis_settings().password().is_none();
-    let Err(error) = ping(info).await else { return Ok(()) };
-    let why = match (tls_error(&error), error.code()) {
-        (Some(TlsError::InvalidMessage(_)), _) => format!("what listens on {address} speaks no TLS"),
-        // An unknown certificate and an alert both come from a server that speaks TLS.
-        (Some(_), _) => return Ok(()),
-        (None, Some(code)) if code == "WRONGPASS" || anonymous && code == "NOAUTH" => {
-            format!("{address} says {code} {}", error.detail().unwrap_or_default())
-        }
-        // Any other error is a server's answer: it is there, even if it still loads its data.
-        (None, Some(_)) => return Ok(()),
-        // A server without TLS takes the greeting for a command that has not ended, and waits.
-        (None, None) if tls && error.is_timeout() => {
-            format!("{address} did not answer in TLS within {} s", ANSWER_TIMEOUT.as_secs())
-        }
-        (None, None) if tls && ended(&error) => format!("what listens on {address} speaks no TLS"),
-        (None, None) if tls && error.kind() == ErrorKind::Parse => {
-            format!("what listens on {address} is no Redis")
-        }
-        (None, None) if error.kind() == ErrorKind::Parse || ended(&error) => {
-            format!("what listens on {address} is no Redis, or one that wants TLS: rediss://")
-        }
-        (None, None) => format!("{address}: {error}"),
-    };
-    Err(ValkeyError(format!(
-        "The store at --redis-url or REDIS_URL cannot be used ({why}): start it, correct the URL, or unset it to get a private store"
-    )))
-}
-
-/// Logs in with what the URL says and asks for a sign of life.
-async fn ping(server: impl IntoConnectionInfo) -> Result<(), RedisError> {
-    let info = server.into_connection_info()?;
-    // The library picks no provider; installing one twice is harmless.
-    let _ = ring::default_provider().install_default();
-    let login = info.redis_settings().clone();
-    // The library's own login drops the server's reason for a refusal.
-    let client = redis::Client::open(info.set_redis_settings(RedisConnectionInfo::default()))?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(ANSWER_TIMEOUT))
-        .set_response_timeout(Some(ANSWER_TIMEOUT));
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    if let Some(password) = login.password() {
-        let mut auth = redis::cmd("AUTH");
-        auth.arg(login.username()).arg(password).exec_async(&mut connection).await?;
-    }
-    redis::cmd("PING").exec_async(&mut connection).await
-}
-
-/// The error of TLS in this one, if there is one; the library wraps it twice.
-fn tls_error(error: &RedisError) -> Option<&TlsError> {
-    io_error(error)?.get_ref()?.downcast_ref()
-}
-
-fn io_error(error: &RedisError) -> Option<&io::Error> {
-    let shared = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
-    shared.downcast_ref()
-}
-
-/// Whether the server ended the connection.
-fn ended(error: &RedisError) -> bool {
-    error.is_connection_dropped() && !error.is_connection_refusal()
-}
-
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-fn log_path(dir: &Path) -> PathBuf {
-    dir.join("valkey.log")
-}
-
-/// A log of a server without a folder: its file has no name, so that it goes with the server.
-fn open_nameless_log() -> Result<File, ValkeyError> {
-    let path = std::env::temp_dir().join(format!("valkey-{}.log", uuid::Uuid::new_v4().simple()));
-    let log = File::options().create_new(true).read(true).append(true).open(&path);
-    let _ = std::fs::remove_file(&path);
-    log.map_err(|error| ValkeyError(format!("{} cannot be written for the store: {error}", path.display())))
-}
-
-/// The last lines of a log that are wanted.
-fn last_lines(log: &File, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut end = Vec::new();
-    let length = log.metadata().map_or(0, |metadata| metadata.len());
-    let start = length.saturating_sub(LOG_END);
-    end.resize(usize::try_from(length - start).unwrap_or_default(), 0);
-    // The server appends, so the position in the file, which it shares, may not be moved.
-    if log.read_exact_at(&mut end, start).is_err() {
-        return Vec::new();
-    }
-    let end = String::from_utf8_lossy(&end);
-    let mut lines: Vec<_> = end
-        .lines()
-        .rev()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && wanted(line))
-        .take(LAST_LINES)
-        .map(str::to_owned)
-        .collect();
-    lines.reverse();
-    lines
-}
-
-/// The server's log is also a lock on the folder. The server inherits it, so the folder stays locked until both the
-/// gateway and the server have ended.
-async fn open_log(dir: &Path) -> Result<File, ValkeyError> {
-    let unusable =
-        |error: io::Error| ValkeyError(format!("{} cannot be used for the store: {error}", dir.display()));
-    std::fs::create_dir_all(dir).map_err(unusable)?;
-    let log = File::options().create(true).read(true).append(true).open(log_path(dir)).map_err(unusable)?;
-    let deadline = Instant::now() + LOCK_TIMEOUT;
-    loop {
-        match log.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::Error(error)) => return Err(unusable(error)),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(POLL_INTERVAL).await,
-            Err(TryLockError::WouldBlock) => {
-                return Err(ValkeyError(format!(
-                    "The store in {} is in use: stop the other gateway, or run this one with --ephemeral for a store of its own",
-                    dir.display()
-                )));
-            }
-        }
-    }
-    log.set_len(0).map_err(unusable)?;
-    Ok(log)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 

@@ -29,7 +29,7 @@ use crate::lambda::Lambda;
 use crate::project::{Integration, WebSocketApi, WebSocketRoute};
 use connection::{Connection, End, Inbox, Limits};
 use events::Kind;
-use functions::{Functions, read_reply};
+use functions::{Functions, unusable};
 use registry::Registry;
 
 /// How long `stop` waits for connections to close and their `$disconnect` to be handled.
@@ -162,21 +162,17 @@ impl WebSocketApiServer {
             Integration::Lambda(function) => {
                 let kind = Kind::Message { body: &body, arrived };
                 let event = events::write(&connection.facts, route_key, &request_id, kind);
-                match self.inner.functions.invoke(function, event).await {
-                    Ok(answer) if route.two_way => read_reply(&answer).map(Some).map_err(|why| {
-                        tracing::error!("the answer of {function} on route {route_key} is unusable: {why}");
-                    }),
-                    Ok(_) => Ok(None),
-                    Err(_) => Err(()),
-                }
+                let answer = self.inner.functions.invoke(route_key, function, event).await;
+                answer.and_then(|answer| match route.two_way {
+                    true => answer.into_text().map(Some).map_err(|why| unusable(route_key, function, &why)),
+                    false => Ok(None),
+                })
             }
         };
         match outcome {
             Ok(Some(text)) if route.two_way => reply(connection, &text),
             Ok(_) => {}
-            Err(()) => {
-                reply(connection, &platform_error(answers::WEBSOCKET_FAILURE, connection, &request_id))
-            }
+            Err(failure) => reply(connection, &platform_error(failure.message(), connection, &request_id)),
         }
     }
 
@@ -197,7 +193,7 @@ impl WebSocketApiServer {
         let kind = Kind::Disconnect { code, reason: &reason };
         let event = events::write(&connection.facts, aws::DISCONNECT, &request_id, kind);
         // A failure has been logged, and the client is gone.
-        let _ = self.inner.functions.invoke(function, event).await;
+        let _ = self.inner.functions.invoke(aws::DISCONNECT, function, event).await;
     }
 }
 

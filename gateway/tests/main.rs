@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod conformance;
+mod connection_limits;
 mod connections;
 mod events;
 mod functions;
 mod issuer;
 mod lambda_url;
+mod load;
 #[cfg(unix)]
 mod runtime_api;
 mod serial_frames;

@@ -47,7 +47,7 @@ impl ManualFunction {
     async fn send(&self, method: Method, path: &str, body: &str) -> (StatusCode, HeaderMap, String) {
         let read = || std::fs::read_to_string(&self.address_file).ok();
         let address = eventually("the function's start", read).await;
-        let uri = format!("http://{}/2018-06-01/runtime{path}", address.trim());
+        let uri = format!("{}/2018-06-01/runtime{path}", address.trim());
         let request = Request::builder().method(method).uri(uri).body(Body::from(body.to_owned())).unwrap();
         let response = within("an answer", self.http.request(request)).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -125,6 +125,34 @@ async fn an_init_error_is_the_cause_that_callers_see() {
     assert_eq!(function.send(Method::POST, "/init/error", error).await.0, StatusCode::ACCEPTED);
     let Err(InvokeError::Crashed { cause }) = invoked.await.unwrap() else { panic!("a crash was expected") };
     assert_eq!(cause, "init error: Config: REDIS_URL is missing");
+}
+
+#[tokio::test]
+async fn the_runtime_api_answers_its_own_process_alone() {
+    let function = ManualFunction::start("own", Duration::from_secs(5));
+    let invoked = function.invoke("1");
+    let read = || std::fs::read_to_string(&function.address_file).ok();
+    let address = eventually("the function's start", read).await;
+    let (host, token) = address.trim().rsplit_once('/').expect("a token");
+    let guess = "0".repeat(token.len());
+    for prefix in ["".to_owned(), format!("/{guess}"), format!("/{}", &token[..token.len() - 1])] {
+        for (method, path) in [
+            (Method::GET, "/invocation/next"),
+            (Method::POST, "/init/error"),
+            (Method::POST, "/invocation/1/response"),
+        ] {
+            let uri = format!("{host}{prefix}/2018-06-01/runtime{path}");
+            let request = Request::builder().method(method).uri(&uri).body(Body::empty()).unwrap();
+            let response = within("an answer", function.http.request(request)).await.unwrap();
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{uri}");
+        }
+    }
+    let (headers, event) = function.next().await;
+    assert_eq!(event, "1", "no stranger took it");
+    let path = format!("/invocation/{}/response", text(&headers, "lambda-runtime-aws-request-id"));
+    assert_eq!(function.send(Method::POST, &path, "2").await.0, StatusCode::ACCEPTED);
+    assert_eq!(invoked.await.unwrap().unwrap(), "2");
+    function.lambda.stop().await;
 }
 
 #[derive(Clone, Default)]

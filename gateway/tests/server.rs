@@ -65,6 +65,23 @@ async fn a_preflight_is_answered_without_a_function() {
 }
 
 #[tokio::test]
+async fn a_preflight_to_a_route_that_takes_it_needs_a_token_where_authorizers_are_enforced() {
+    for (authorizers, status) in [(Authorizers::Off, "204"), (Authorizers::Enforced, "401")] {
+        let gateway = Gateway::start(Options { authorizers, ..options() }).await.expect("started");
+        // `POST /things` takes no OPTIONS, so that the platform answers it.
+        for (path, status) in [("/things", "204"), ("/anything", status)] {
+            let head = format!(
+                "OPTIONS {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example\r\n\
+                 Access-Control-Request-Method: POST"
+            );
+            let answer = send(&gateway, &head, b"").await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        }
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_ten_megabytes_is_refused() {
     let gateway = Gateway::start(options()).await.expect("started");
     // The declared length is enough: a client that waits for `100 Continue` never sends the body.

@@ -172,6 +172,7 @@ pub(crate) fn api() -> WebSocketApi {
         ("hint", mock(None, false)),
     ];
     WebSocketApi {
+        closed: None,
         api_id: "abcdef1234".into(),
         stage: STAGE.into(),
         stage_variables: BTreeMap::new(),

@@ -1,14 +1,13 @@
 //! The WebSocket API as a client and its functions see it.
 
-use std::time::Duration;
-
 use crate::support::{Client, Gateway, api, authorizer, eventually, lambda_route, spawn, within};
 use axum::http::{Method, StatusCode};
 use futures_util::{SinkExt, StreamExt};
 use gateway::connections_api;
 use gateway::faults::Faults;
+use gateway::project::WebSocketApi;
 use gateway::websocket_api::WebSocketOptions;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -102,6 +101,14 @@ async fn without_a_connect_route_everybody_gets_in() {
 }
 
 #[tokio::test]
+async fn a_closed_api_lets_nobody_in() {
+    let closed = Some("its authorization cannot be emulated".to_owned());
+    let gateway = Gateway::start_with(WebSocketApi { closed, ..api() }, WebSocketOptions::default()).await;
+    assert_eq!(gateway.refusal("/").await, StatusCode::FORBIDDEN);
+    assert_eq!(gateway.lambda.started("Echo"), 0);
+}
+
+#[tokio::test]
 async fn the_function_chooses_the_subprotocol() {
     let gateway = Gateway::start().await;
     let offered = [("sec-websocket-protocol", "chat, video")];
@@ -148,74 +155,6 @@ async fn an_authorizer_guards_connect_and_its_context_goes_with_every_event() {
         assert_eq!(authorizer["level"], "7");
         assert_eq!(authorizer["admin"], "true");
     }
-}
-
-#[tokio::test]
-async fn one_way_routes_are_silent_whatever_the_function_returns() {
-    let gateway = Gateway::start().await;
-    let mut client = gateway.open("/").await;
-    for wish in [r#""n":1"#, r#""status":500"#, r#""raw":"nonsense""#, r#""raw":null"#] {
-        client.send(&format!(r#"{{"action":"send",{wish}}}"#)).await;
-    }
-    client.send(r#"{"action":"hint"}"#).await;
-    eventually("all handled", || (gateway.log.of_type("MESSAGE").len() == 4).then_some(())).await;
-    eventually("all answered", || (gateway.lambda.busy("Echo") == 0).then_some(())).await;
-    client.ping().await;
-}
-
-#[tokio::test]
-async fn two_way_routes_answer_with_the_body() {
-    let gateway = Gateway::start().await;
-    let mut client = gateway.open("/").await;
-    client.send(r#"{"action":"echo"}"#).await;
-    assert_eq!(client.json().await["requestContext"]["routeKey"], "echo");
-    client.send(r#"{"action":"echo","raw":{"statusCode":200,"body":"plain"}}"#).await;
-    assert_eq!(client.text().await, "plain");
-    client
-        .send(r#"{"action":"echo","raw":{"statusCode":200,"body":"cGxhaW4=","isBase64Encoded":true}}"#)
-        .await;
-    assert_eq!(client.text().await, "plain");
-    client.send(r#"{"action":"echo","raw":{"statusCode":200}}"#).await;
-    assert_eq!(client.text().await, "");
-    for unusable in
-        [r#"{"statusCode":500,"body":"x"}"#, r#""text""#, "null", r#"{"statusCode":200,"body":{}}"#]
-    {
-        client.send(&format!(r#"{{"action":"echo","raw":{unusable}}}"#)).await;
-        assert_eq!(client.json().await["message"], "Internal server error", "{unusable}");
-    }
-}
-
-#[tokio::test]
-async fn failures_are_told_in_the_platforms_own_words() {
-    let gateway = Gateway::start().await;
-    let mut client = gateway.open("/").await;
-    let id = gateway.connection_id().await;
-    let mut check = async |sent: &str, message: &str| {
-        client.send(sent).await;
-        let text = client.text().await;
-        let frame: Value = serde_json::from_str(&text).unwrap();
-        let request_id = frame["requestId"].as_str().unwrap();
-        let exact =
-            format!(r#"{{"message": "{message}", "connectionId":"{id}", "requestId":"{request_id}"}}"#);
-        assert_eq!(text, exact, "{sent}");
-        assert_eq!(request_id.len(), 16);
-    };
-    for sent in [
-        "hello",
-        "{}",
-        "[]",
-        "",
-        r#"{"action":"unknown"}"#,
-        r#"{"action":"$connect"}"#,
-        r#"{"action":"$disconnect"}"#,
-    ] {
-        check(sent, "Forbidden").await;
-    }
-    for wish in [r#""error":"no""#, r#""panic":1"#, r#""exit":1"#, r#""bytes":6300000"#] {
-        check(&format!(r#"{{"action":"send",{wish}}}"#), "Internal server error").await;
-        check(&format!(r#"{{"action":"echo",{wish}}}"#), "Internal server error").await;
-    }
-    assert_eq!(gateway.log.of_type("CONNECT").len(), 1);
 }
 
 #[tokio::test]
@@ -342,7 +281,7 @@ async fn a_huge_frame_is_refused_with_a_close_frame_too() {
     let _ = within("the end of sending", sending).await;
 }
 
-async fn assert_disconnected(gateway: &Gateway, code: u16) {
+pub(crate) async fn assert_disconnected(gateway: &Gateway, code: u16) {
     let event = gateway.log.wait_for("DISCONNECT").await;
     assert_eq!(event["requestContext"]["disconnectStatusCode"], code);
     eventually("the connection is forgotten", || (gateway.websocket.connections() == 0).then_some(())).await;
@@ -398,19 +337,6 @@ async fn a_lost_disconnect_is_never_delivered() {
     gateway.websocket.stop().await;
     assert_eq!(gateway.log.of_type("CONNECT").len(), 2);
     assert_eq!(gateway.log.of_type("DISCONNECT").len(), 1);
-}
-
-#[tokio::test]
-async fn limits_close_with_1001() {
-    for options in [
-        WebSocketOptions { idle_limit: Some(Duration::from_millis(100)), ..WebSocketOptions::default() },
-        WebSocketOptions { lifetime: Some(Duration::from_millis(100)), ..WebSocketOptions::default() },
-    ] {
-        let gateway = Gateway::start_with(api(), options).await;
-        let mut client = gateway.open("/").await;
-        assert_eq!(client.close_frame().await.code, CloseCode::Away);
-        assert_disconnected(&gateway, 1001).await;
-    }
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Answers of the platform itself: statuses, sentences, and the JSON around them.
 
+use std::io::{self, ErrorKind};
+
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -15,6 +18,8 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 pub(crate) const FORBIDDEN: &str = "Forbidden";
 /// The failure of a WebSocket API or of the management API; HTTP APIs capitalize each word.
 pub(crate) const WEBSOCKET_FAILURE: &str = "Internal server error";
+/// No answer within the platform's own limit, as against the function's.
+pub(crate) const TIMED_OUT: &str = "Endpoint request timed out";
 pub(crate) const UNAUTHORIZED: &str = "Unauthorized";
 pub(crate) const DENIED: &str = "User is not authorized to access this resource";
 pub(crate) const DENIED_EXPLICITLY: &str =
@@ -59,6 +64,20 @@ pub(crate) fn not_found() -> Response {
 
 pub(crate) fn too_large() -> Response {
     message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+}
+
+/// For a request's body that cannot be read to its end.
+pub(crate) fn unreadable(error: &axum::Error) -> Response {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let answer = causes.find_map(|cause| {
+        let late = cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::TimedOut);
+        match late {
+            true => Some(message(StatusCode::REQUEST_TIMEOUT, "Request Timeout")),
+            false => cause.is::<LengthLimitError>().then(too_large),
+        }
+    });
+    // The client broke off or broke the framing.
+    answer.unwrap_or_else(bad_request)
 }
 
 pub(crate) fn failure() -> Response {

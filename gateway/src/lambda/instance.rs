@@ -72,11 +72,12 @@ impl Instance {
         let no_port = |error| format!("no port for its runtime API: {error}");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_port)?;
         let runtime_api = RuntimeApi::new(Arc::clone(&settings.function), slot.clone(), settings.report);
+        let endpoint = runtime_api.endpoint(listener.local_addr().map_err(no_port)?);
         let program = Program {
             executable,
             function: &settings.function,
             environment: &settings.environment,
-            runtime_api: listener.local_addr().map_err(no_port)?,
+            runtime_api: &endpoint,
         };
         let recorder = Arc::clone(&runtime_api);
         let record = move |line: &str| recorder.record_stderr_line(line);

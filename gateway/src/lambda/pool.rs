@@ -2,18 +2,21 @@
 //!
 //! A pool does not know what an instance is made of: it is handed a way to start one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::error::InvokeError;
+use super::invocation::{Answer, Invocation};
+use super::queue::{Queue, Ticket};
 use crate::aws::limits::INIT_TIMEOUT;
 
 /// An instance that has just answered polls again at once; starting another for that gap would be waste.
@@ -21,6 +24,9 @@ const RETURN_GRACE: Duration = Duration::from_millis(20);
 
 /// How long an event waits for one of a burst of instances before others are started beside them.
 const BURST_WAIT: Duration = Duration::from_millis(100);
+
+/// How often a pool looks after the events that wait, while there are any.
+const TICK: Duration = Duration::from_millis(10);
 
 /// Starts an instance, which reaches its pool through the slot.
 pub(super) type StartInstance = Box<dyn Fn(Slot) + Send + Sync>;
@@ -32,41 +38,6 @@ pub(super) struct Limits {
     pub(super) concurrency: usize,
     /// As soon as there are events for them.
     pub(super) burst: usize,
-}
-
-/// One event on its way to an instance.
-#[derive(Debug)]
-pub(super) struct Invocation {
-    pub(super) id: String,
-    pub(super) payload: Bytes,
-    pub(super) answer: Answer,
-}
-
-/// Where the outcome of an invocation goes; a failure is logged on its way.
-#[derive(Debug)]
-pub(super) struct Answer {
-    label: Arc<str>,
-    to: oneshot::Sender<Result<Bytes, InvokeError>>,
-}
-
-impl Answer {
-    pub(super) fn succeed(self, response: Bytes) {
-        // The caller may have given up waiting; the function's work is done all the same.
-        let _ = self.to.send(Ok(response));
-    }
-
-    pub(super) fn fail(self, error: InvokeError) {
-        match error {
-            // The stop was asked for, so it is no news.
-            InvokeError::Stopped => tracing::debug!("[{}] {error}", self.label),
-            _ => tracing::error!("[{}] {error}", self.label),
-        }
-        let _ = self.to.send(Err(error));
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.to.is_closed()
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +64,9 @@ struct State {
     /// Where idle instances take their next event. The most recently used is last, so that the others grow old and
     /// are stopped.
     idle: Vec<(u64, oneshot::Sender<Invocation>)>,
-    waiting: VecDeque<Invocation>,
+    waiting: Queue,
+    /// Whether somebody looks after the events that wait.
+    tended: bool,
     /// When an instance last finished starting.
     settled: Option<Instant>,
 }
@@ -127,14 +100,6 @@ impl State {
     fn forget_poll(&mut self, number: u64) {
         self.idle.retain(|(idle, _)| *idle != number);
     }
-
-    fn is_waiting(&self, id: &str) -> bool {
-        self.waiting.iter().any(|waiting| waiting.id == id)
-    }
-
-    fn next_waiting(&mut self) -> Option<Invocation> {
-        std::iter::from_fn(|| self.waiting.pop_front()).find(|waiting| !waiting.answer.is_abandoned())
-    }
 }
 
 /// The instances of one function and the events waiting for one.
@@ -145,6 +110,7 @@ pub(super) struct Pool {
     queue_timeout: Duration,
     limits: Limits,
     start_instance: StartInstance,
+    tasks: TaskTracker,
     stopping: CancellationToken,
     state: Mutex<State>,
 }
@@ -163,101 +129,88 @@ impl Pool {
         label: Arc<str>,
         queue_timeout: Duration,
         limits: Limits,
+        tasks: TaskTracker,
         stopping: CancellationToken,
         start_instance: StartInstance,
     ) -> Arc<Self> {
-        Arc::new(Self { label, queue_timeout, limits, start_instance, stopping, state: Mutex::default() })
+        let state = Mutex::default();
+        Arc::new(Self { label, queue_timeout, limits, start_instance, tasks, stopping, state })
     }
 
     pub(super) async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, InvokeError> {
-        let (id, outcome) = self.offer(payload.clone());
-        if let Some(result) = self.wait(&id, outcome).await {
-            return result;
+        // A chosen instance may end in that moment; the event was then never delivered and is offered once more.
+        for _ in 0..2 {
+            let (_place, outcome) = self.offer(payload.clone());
+            if let Ok(result) = outcome.await {
+                return result;
+            }
         }
-        // The instance ended in the moment it was chosen; the event was never delivered.
-        let (id, outcome) = self.offer(payload);
-        self.wait(&id, outcome).await.unwrap_or_else(|| {
-            let error =
-                InvokeError::Crashed { cause: "two instances ended before they took the event".into() };
-            tracing::error!("[{}] {error}", self.label);
-            Err(error)
-        })
+        let error = InvokeError::Crashed { cause: "two instances ended before they took the event".into() };
+        tracing::error!("[{}] {error}", self.label);
+        Err(error)
     }
 
-    /// Gives the event to an idle instance or queues it; returns its id and where the outcome arrives.
-    fn offer(self: &Arc<Self>, payload: Bytes) -> (String, oneshot::Receiver<Result<Bytes, InvokeError>>) {
+    /// Gives the event to an idle instance or queues it; returns its place in the queue, if it has one, and where the
+    /// outcome arrives.
+    fn offer(
+        self: &Arc<Self>,
+        payload: Bytes,
+    ) -> (Option<Place>, oneshot::Receiver<Result<Bytes, InvokeError>>) {
         let (to, outcome) = oneshot::channel();
-        let id = Uuid::new_v4().to_string();
         let answer = Answer { label: Arc::clone(&self.label), to };
-        let mut invocation = Invocation { id: id.clone(), payload, answer };
-        if self.stopping.is_cancelled() {
-            invocation.answer.fail(InvokeError::Stopped);
-            return (id, outcome);
-        }
+        let mut invocation = Invocation { id: Uuid::new_v4().to_string(), payload, answer };
         let mut state = self.lock();
+        // Under the lock, so that no event is queued after the queue was drained.
+        if self.stopping.is_cancelled() {
+            drop(state);
+            invocation.answer.fail(InvokeError::Stopped);
+            return (None, outcome);
+        }
         while let Some((number, poll)) = state.idle.pop() {
             match poll.send(invocation) {
                 Ok(()) => {
                     state.set_phase(number, Phase::Busy);
-                    return (id, outcome);
+                    return (None, outcome);
                 }
                 Err(back) => invocation = back,
             }
         }
-        state.waiting.push_back(invocation);
+        let now = Instant::now();
+        let ticket = state.waiting.push(invocation, now, now + self.queue_timeout);
         self.scale_out(&mut state, UpTo::Burst);
-        (id, outcome)
+        if !std::mem::replace(&mut state.tended, true) {
+            self.tasks.spawn(Arc::clone(self).tend());
+        }
+        (Some(Place { pool: Arc::clone(self), ticket }), outcome)
     }
 
-    /// Waits for the outcome: in the queue up to the time limit, afterwards as long as the instance lives, which
-    /// is bounded too. `None`: the instance ended without taking the event.
-    async fn wait(
-        self: &Arc<Self>,
-        id: &str,
-        mut outcome: oneshot::Receiver<Result<Bytes, InvokeError>>,
-    ) -> Option<Result<Bytes, InvokeError>> {
-        if let Ok(result) = timeout(RETURN_GRACE, &mut outcome).await {
-            return result.ok();
-        }
-        self.scale_out(&mut self.lock(), UpTo::BurstWithoutReturning);
-        if let Ok(result) = timeout(self.queue_timeout, self.wait_scaling_out(id, &mut outcome)).await {
-            return result.ok();
-        }
-        // An instance that is starting must not cost the event its place: starting is bounded by itself.
-        if self.lock().count(Phase::Starting) > 0
-            && let Ok(result) = timeout(INIT_TIMEOUT, &mut outcome).await
-        {
-            return result.ok();
-        }
-        let queued = {
-            let mut state = self.lock();
-            let place = state.waiting.iter().position(|waiting| waiting.id == id);
-            place.and_then(|place| state.waiting.remove(place))
-        };
-        if let Some(invocation) = queued {
-            invocation.answer.fail(InvokeError::Throttled);
-        }
-        outcome.await.ok()
-    }
-
-    /// Waits for the outcome, and has more instances started while the present ones take no event.
-    async fn wait_scaling_out<T>(
-        self: &Arc<Self>,
-        id: &str,
-        outcome: &mut oneshot::Receiver<T>,
-    ) -> Result<T, oneshot::error::RecvError> {
-        while self.lock().is_waiting(id) {
-            if let Ok(result) = timeout(BURST_WAIT, &mut *outcome).await {
-                return result;
+    /// Looks after the events that wait, until there are none: one timer for all of them.
+    async fn tend(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = sleep(TICK) => {}
+                () = self.stopping.cancelled() => return,
             }
             let mut state = self.lock();
-            if state.count(Phase::Starting) == 0
-                && state.settled.is_none_or(|settled| settled.elapsed() >= BURST_WAIT)
-            {
+            // An instance that is starting must not cost an event its place: starting is bounded by itself.
+            let extension = (state.count(Phase::Starting) > 0).then_some(INIT_TIMEOUT);
+            let now = Instant::now();
+            while let Some(invocation) = state.waiting.pop_expired(now, extension) {
+                invocation.answer.fail(InvokeError::Throttled);
+            }
+            let Some(oldest) = state.waiting.oldest() else {
+                state.tended = false;
+                return;
+            };
+            if now >= oldest + RETURN_GRACE {
+                self.scale_out(&mut state, UpTo::BurstWithoutReturning);
+            }
+            let settled = state.count(Phase::Starting) == 0
+                && state.settled.is_none_or(|settled| settled.elapsed() >= BURST_WAIT);
+            if settled && now >= oldest + BURST_WAIT {
                 self.scale_out(&mut state, UpTo::Limit);
             }
         }
-        outcome.await
     }
 
     /// Starts as many instances as there are events that none will be free for.
@@ -265,7 +218,6 @@ impl Pool {
         if self.stopping.is_cancelled() {
             return;
         }
-        state.waiting.retain(|waiting| !waiting.answer.is_abandoned());
         let returning = if how_far == UpTo::Burst { state.count(Phase::Returning) } else { 0 };
         let mut coming = state.count(Phase::Starting) + returning;
         let limit = match how_far {
@@ -306,8 +258,8 @@ impl Pool {
 
     /// Fails everything that waits.
     pub(super) fn drain(&self) {
-        let waiting = std::mem::take(&mut self.lock().waiting);
-        for invocation in waiting {
+        let mut waiting = std::mem::take(&mut self.lock().waiting);
+        while let Some(invocation) = waiting.pop() {
             invocation.answer.fail(InvokeError::Stopped);
         }
     }
@@ -334,6 +286,18 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An event's place in the queue, given up when the caller stops waiting for the outcome.
+struct Place {
+    pool: Arc<Pool>,
+    ticket: Ticket,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pool.lock().waiting.remove(self.ticket);
     }
 }
 
@@ -372,7 +336,7 @@ impl Slot {
         if state.phase(self.number)? == Phase::Starting {
             state.settled = Some(Instant::now());
         }
-        match state.next_waiting() {
+        match state.waiting.pop() {
             Some(invocation) => {
                 state.set_phase(self.number, Phase::Busy);
                 // Cannot fail: the receiver is right here.
@@ -427,7 +391,7 @@ impl Slot {
         state.forget_poll(self.number);
         let Some(entry) = state.entries.remove(&self.number) else { return };
         if entry.phase == Phase::Starting
-            && let Some(invocation) = state.next_waiting()
+            && let Some(invocation) = state.waiting.pop()
         {
             invocation.answer.fail(self.ended(cause));
         }

@@ -1,7 +1,6 @@
 //! An instance's process: its environment, its output and its end.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -31,7 +30,8 @@ pub(super) struct Program<'a> {
     pub(super) function: &'a Function,
     /// Over the function's own.
     pub(super) environment: &'a BTreeMap<String, String>,
-    pub(super) runtime_api: SocketAddr,
+    /// As `AWS_LAMBDA_RUNTIME_API`.
+    pub(super) runtime_api: &'a str,
 }
 
 /// A running process; it is killed when dropped.
@@ -126,7 +126,7 @@ fn set_environment(command: &mut Command, program: Program<'_>) {
         .env("TZ", ":UTC")
         .envs(&function.environment)
         .envs(environment)
-        .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string());
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api);
 }
 
 /// Lets a function that wakes wait for the process that is running instead of interrupting it: the gateway then

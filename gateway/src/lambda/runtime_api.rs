@@ -1,5 +1,6 @@
 //! The Lambda Runtime API that one instance polls: it takes events there, answers them and reports errors.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,9 +15,11 @@ use chrono::Utc;
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::error::{InvokeError, ReportedError};
-use super::pool::{Answer, Invocation, Slot};
+use super::invocation::{Answer, Invocation};
+use super::pool::Slot;
 use crate::aws;
 use crate::aws::answers;
 use crate::aws::limits::PAYLOAD;
@@ -33,6 +36,8 @@ pub(super) struct RuntimeApi {
     /// Whether each invocation logs a `REPORT` line.
     report: bool,
     started: Instant,
+    /// The first part of every path; only the instance's own process is told.
+    token: String,
     init_error: watch::Sender<Option<String>>,
     progress: Mutex<Progress>,
 }
@@ -80,16 +85,25 @@ impl RuntimeApi {
             last_stderr_line: String::new(),
         };
         let init_error = watch::Sender::new(None);
-        Arc::new(Self { function, slot, report, started: now, init_error, progress: Mutex::new(progress) })
+        let token = Uuid::new_v4().simple().to_string();
+        let progress = Mutex::new(progress);
+        Arc::new(Self { function, slot, report, started: now, token, init_error, progress })
+    }
+
+    /// The value of `AWS_LAMBDA_RUNTIME_API` for a runtime API at this address. Lambda's runtime for Rust keeps a path
+    /// in it where there is a scheme before it, as `cargo lambda watch` writes it.
+    pub(super) fn endpoint(&self, address: SocketAddr) -> String {
+        format!("http://{address}/{}", self.token)
     }
 
     pub(super) fn router(self: &Arc<Self>) -> Router {
-        Router::new()
+        let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            .with_state(Arc::clone(self))
+            .with_state(Arc::clone(self));
+        Router::new().nest(&format!("/{}", self.token), routes)
     }
 
     pub(super) fn activity(&self) -> Activity {

@@ -56,6 +56,11 @@ impl Servers {
             tracing::warn!("{method} {}: refused: {why}", uri.path());
             return answers::forbidden();
         }
+        if let Some(origin) = self.guard.as_ref().and_then(|guard| guard.tell_leniency(request.headers())) {
+            tracing::info!(
+                "{origin} is let in as a page of this machine; the template's CORS list refuses it"
+            );
+        }
         if let Some(websocket) = &self.websocket {
             if upgrade {
                 return websocket.upgrade(request, peer).await;
@@ -87,7 +92,7 @@ async fn manage_connection(websocket: &WebSocketApiServer, request: Request) -> 
     // Anything over the platform's 128 KB is refused there; more than this is not even read.
     match axum::body::to_bytes(body, LARGEST_PUSH).await {
         Ok(body) => connections_api::handle(websocket, &parts.method, id, body).await,
-        Err(_) => connections_api::too_large(),
+        Err(error) => connections_api::unreadable(&error),
     }
 }
 

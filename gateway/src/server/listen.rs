@@ -2,15 +2,21 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::accept;
+
 /// The most connections that the system queues before they are accepted.
 const BACKLOG: u32 = 1024;
+
+/// How long a client may take to send a request's head, and how long for its body: one that stops in between must not
+/// hold a connection for ever.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A port that is held but not listened on yet: clients are refused, not kept waiting.
 #[derive(Debug)]
@@ -86,19 +92,7 @@ impl Port {
     ) -> Result<(), String> {
         for socket in self.sockets {
             let listener = socket.listen(BACKLOG).map_err(|error| describe(self.number, &error))?;
-            // Small answers must not wait for the acknowledgement of earlier ones.
-            let listener = listener.tap_io(|stream| {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!("TCP_NODELAY cannot be set: {error}");
-                }
-            });
-            let service = app.clone().into_make_service_with_connect_info::<SocketAddr>();
-            let stopped = shutdown.clone().cancelled_owned();
-            tasks.spawn(async move {
-                if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
-                    tracing::error!("The server stopped: {error}");
-                }
-            });
+            tasks.spawn(accept::run(listener, app.clone(), tasks.clone(), shutdown.clone(), REQUEST_TIMEOUT));
         }
         Ok(())
     }

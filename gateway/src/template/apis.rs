@@ -83,6 +83,13 @@ impl HttpDraft {
 }
 
 impl WebSocketDraft {
+    /// Lets nobody in, for this reason; gives the warning that says so.
+    pub(super) fn close(&mut self, why: String) -> String {
+        let warning = format!("{why}, so every upgrade is refused");
+        self.api.closed = Some(why);
+        warning
+    }
+
     /// False where the key is already taken.
     pub(super) fn add(&mut self, line: usize, key: &str, integration: Integration) -> bool {
         if self.api.routes.contains_key(key) {
@@ -156,6 +163,7 @@ impl Apis {
                     warn(line_of(key), format!("{key} answers nothing: no RouteResponse is for it"));
                 }
             }
+            let mut closed = None;
             draft.api.routes.retain(|key, route| {
                 let missing = match &route.integration {
                     Integration::Lambda(function) if !functions.contains_key(function) => Some(function),
@@ -167,9 +175,17 @@ impl Apis {
                 };
                 if let Some(function) = missing {
                     warn(line_of(key), format!("{key} is left out: there is no function {function}"));
+                    // Without its authorizer the route would let everybody in.
+                    if key == aws::CONNECT
+                        && let Some(authorizer) = &route.authorizer
+                    {
+                        closed =
+                            Some(format!("the authorizer {} is left out with its route", authorizer.name));
+                    }
                 }
                 missing.is_none()
             });
+            draft.api.closed = draft.api.closed.or(closed);
             if draft.api.routes.is_empty() {
                 warn(draft.line, without_routes(&draft.id));
             } else if websocket.is_some() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::apis::{Apis, HttpDraft, RouteAuth, route_key};
 use super::identifiers::function_in;
 use super::reader::{Reader, Resource};
-use crate::aws::DEFAULT;
+use crate::aws::{CONNECT, DEFAULT};
 use crate::project::{Integration, JwtAuthorizer, RequestAuthorizer};
 
 impl Reader<'_> {
@@ -78,16 +78,20 @@ impl Reader<'_> {
         let Some(key) = self.text(properties, "RouteKey") else {
             return self.warn(route.line, format!("{} is left out: it has no RouteKey", route.id));
         };
+        let api = self.text(properties, "ApiId").unwrap_or_default();
+        let guarded = self.text(properties, "AuthorizationType").filter(|kind| kind != "NONE");
         let target = self.text(properties, "Target").unwrap_or_default();
         let Some(integration) = integrations.get(target.trim_start_matches("integrations/")) else {
-            return self.warn(
-                route.line,
-                format!("{key} is left out: its Target is no integration that is emulated"),
-            );
+            let mut why = format!("{key} is left out: its Target is no integration that is emulated");
+            if key == CONNECT
+                && guarded.is_some()
+                && let Some(draft) = apis.websocket(&api)
+            {
+                why = draft.close(why);
+            }
+            return self.warn(route.line, why);
         };
-        let api = self.text(properties, "ApiId").unwrap_or_default();
         let authorizer_id = self.text(properties, "AuthorizerId");
-        let guarded = self.text(properties, "AuthorizationType").filter(|kind| kind != "NONE");
         if let Some(draft) = apis.websocket(&api) {
             if properties.get("RouteResponseSelectionExpression").is_some() {
                 draft.response_selected.insert(key.clone());
@@ -102,14 +106,19 @@ impl Reader<'_> {
                 Some("CUSTOM") => {
                     let id = authorizer_id.unwrap_or_default();
                     let authorizer = self.read_request_authorizer(resources, &id);
-                    match (authorizer, apis.websocket(&api).and_then(|draft| draft.api.routes.get_mut(&key)))
-                    {
-                        (Some(authorizer), Some(route)) => route.authorizer = Some(authorizer),
-                        _ => self.warn(route.line, format!("{key}: the template has no authorizer {id}")),
+                    let guarded = authorizer.and_then(|authorizer| {
+                        let route = apis.websocket(&api)?.api.routes.get_mut(&key)?;
+                        route.authorizer = Some(authorizer);
+                        Some(())
+                    });
+                    if guarded.is_none() {
+                        let why = format!("{key}: the template has no authorizer {id}");
+                        self.close_route(route, &key, &api, why, apis);
                     }
                 }
                 Some(other) => {
-                    self.warn(route.line, format!("{key}: authorization {other} is not checked here"))
+                    let why = format!("{key}: authorization {other} is not emulated");
+                    self.close_route(route, &key, &api, why, apis);
                 }
             }
         } else if let Some(draft) = apis.http(&api) {
@@ -130,6 +139,15 @@ impl Reader<'_> {
         } else {
             self.warn(route.line, format!("{key} is left out: its ApiId is no API of this template"));
         }
+    }
+
+    /// Warns of an authorization that cannot be emulated; the platform asks for one at `$connect` alone.
+    fn close_route(&mut self, route: &Resource<'_>, key: &str, api: &str, why: String, apis: &mut Apis) {
+        let why = match apis.websocket(api) {
+            Some(draft) if key == CONNECT => draft.close(why),
+            _ => why,
+        };
+        self.warn(route.line, why);
     }
 
     fn read_integrations(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Integration> {

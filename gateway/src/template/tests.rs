@@ -50,6 +50,41 @@ fn the_skeleton_is_understood_whole() {
 }
 
 #[test]
+fn a_websocket_api_whose_authorization_cannot_be_emulated_is_closed() {
+    let api = "Resources:
+  F: { Type: 'AWS::Serverless::Function', Properties: { CodeUri: f } }
+  Api: { Type: 'AWS::ApiGatewayV2::Api', Properties: { ProtocolType: WEBSOCKET } }
+  In:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties: { ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !GetAtt F.Arn }
+  Away:
+    Type: AWS::ApiGatewayV2::Authorizer
+    Properties: { ApiId: !Ref Api, AuthorizerType: REQUEST, AuthorizerUri: 'arn:aws:lambda:x:1:function:elsewhere' }
+  Say:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: { ApiId: !Ref Api, RouteKey: say, Target: !Sub 'integrations/${In}' }
+";
+    let connect = |rest: &str| {
+        let route = "  Connect:\n    Type: AWS::ApiGatewayV2::Route\n    Properties: { ApiId: !Ref Api, RouteKey: $connect, ";
+        let Template { project, warnings } = read_text(&format!("{api}{route}{rest} }}\n"));
+        (project.websocket_api.expect("an API").closed, warnings)
+    };
+    let target = "Target: !Sub 'integrations/${In}'";
+    assert_eq!(connect(target).0, None);
+    assert_eq!(connect(&format!("{target}, AuthorizationType: NONE")).0, None);
+    for guarded in [
+        format!("{target}, AuthorizationType: AWS_IAM"),
+        format!("{target}, AuthorizationType: CUSTOM, AuthorizerId: !Ref Nothing"),
+        format!("{target}, AuthorizationType: CUSTOM, AuthorizerId: !Ref Away"),
+        "Target: integrations/none, AuthorizationType: AWS_IAM".to_owned(),
+    ] {
+        let (closed, warnings) = connect(&guarded);
+        assert!(closed.is_some(), "{guarded}");
+        assert!(warnings.iter().any(|warning| warning.contains("$connect")), "{guarded}: {warnings:?}");
+    }
+}
+
+#[test]
 fn the_template_in_the_documentation_works_as_it_stands() {
     let (_, page) = include_str!("../../../docs/gateway.md").split_once("```yaml\n").expect("a template");
     let (template, _) = page.split_once("```").expect("its end");

@@ -62,6 +62,7 @@ impl Reader<'_> {
             id: resource.id.to_owned(),
             line: resource.line,
             api: WebSocketApi {
+                closed: None,
                 api_id: aws::api_id(resource.id),
                 stage: "default".to_owned(),
                 stage_variables: BTreeMap::new(),
@@ -94,7 +95,8 @@ impl Reader<'_> {
                 }
             }
             Some(other) => {
-                self.warn(auth.line, format!("{}: AuthType {other} is not checked here", resource.id))
+                let why = format!("{}: AuthType {other} is not emulated", resource.id);
+                self.warn(auth.line, draft.close(why));
             }
         }
     }

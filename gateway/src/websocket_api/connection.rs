@@ -28,7 +28,7 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(200);
 /// The memory that one queued frame takes besides its text.
 const FRAME_OVERHEAD: usize = 64;
 /// Small, as there may be thousands of idle connections.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 1024;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -185,9 +185,12 @@ pub(super) async fn serve<Handling, Ended>(
         loop {
             tokio::select! {
                 frame = stream.next(), if in_flight.len() < limits.in_flight => {
-                    connection.touch();
                     match frame {
-                        Some(Ok(Message::Text(body))) => in_flight.push(on_frame(body)),
+                        // Control frames keep no connection from being idle.
+                        Some(Ok(Message::Text(body))) => {
+                            connection.touch();
+                            in_flight.push(on_frame(body));
+                        }
                         Some(Ok(Message::Close(frame))) => break Ending::ByClient(frame),
                         Some(Ok(Message::Binary(_))) => break by_us(CloseCode::Unsupported, answers::NOT_TEXT),
                         Some(Ok(_)) => {}

@@ -6,14 +6,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use chrono::Utc;
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::authorizer::authorize;
 use super::events::{self, Facts, Identity, Kind, Parameters};
-use super::functions::{Answer, Functions};
+use super::functions::{Answer, Failure, Functions};
 use crate::aws;
 use crate::aws::answers;
 use crate::project::{Integration, WebSocketApi};
@@ -37,6 +36,10 @@ pub(super) async fn run(
     let mut response = create_response_with_body(&request, Body::empty).map_err(|error| {
         answers::message(StatusCode::BAD_REQUEST, &format!("Not a WebSocket upgrade: {error}"))
     })?;
+    if let Some(why) = &api.closed {
+        tracing::error!("an upgrade was refused: {why}");
+        return Err(answers::forbidden());
+    }
     let upgrade = request
         .extensions_mut()
         .remove::<OnUpgrade>()
@@ -80,22 +83,18 @@ async fn ask(
     }
     let Integration::Lambda(function) = &route.integration else { return Ok(None) };
     let event = events::write(facts, aws::CONNECT, &request_id, Kind::Connect { parameters });
-    let failed = || {
-        let body = answers::websocket_error(answers::WEBSOCKET_FAILURE, &facts.connection_id, &request_id);
-        answers::json(StatusCode::BAD_GATEWAY, body)
+    let failed = |failure: Failure| {
+        let body = answers::websocket_error(failure.message(), &facts.connection_id, &request_id);
+        answers::json(failure.status(), body)
     };
-    let answered: Bytes = functions.invoke(function, event).await.map_err(|_| failed())?;
-    let answered: Answer = serde_json::from_slice(&answered).map_err(|error| {
-        tracing::error!("the answer of {function} to $connect is unusable: {error}");
-        failed()
-    })?;
+    let answered = functions.invoke(aws::CONNECT, function, event).await.map_err(failed)?;
     match StatusCode::from_u16(answered.status_code) {
         Ok(status) if status.is_success() => Ok(chosen_protocol(&answered)),
         // An informational status would not end the exchange.
         Ok(status) if !status.is_informational() => Err(status.into_response()),
         _ => {
             tracing::error!("{function} answered $connect with the status {}", answered.status_code);
-            Err(failed())
+            Err(failed(Failure::Failed))
         }
     }
 }
