@@ -245,15 +245,21 @@ impl Tab {
         self.run(script, Vec::new()).await;
     }
 
-    /// The video has a picture that moves, and sound and picture keep coming in over the network.
-    pub(crate) async fn expect_live_video(&self, selector: &str) {
+    /// The video has a picture that moves.
+    pub(crate) async fn expect_moving_picture(&self, selector: &str) {
         let shown = "(() => {
             const video = document.querySelector(arguments[0]);
             window.shownAt ??= video.videoWidth > 0 ? video.currentTime : undefined;
             return video.currentTime > window.shownAt;
         })()";
-        self.run("window.shownAt = undefined; window.receivedAt = undefined", Vec::new()).await;
+        self.run("window.shownAt = undefined", Vec::new()).await;
         self.until(shown, vec![json!(selector)]).await;
+    }
+
+    /// The same, and sound and picture keep coming in over the network.
+    pub(crate) async fn expect_live_video(&self, selector: &str) {
+        self.expect_moving_picture(selector).await;
+        self.run("window.receivedAt = undefined", Vec::new()).await;
         let growing = "(async () => {
             const received = { audio: 0, video: 0 };
             for (const stats of (await window.watched.at(-1).getStats()).values()) {

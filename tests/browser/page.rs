@@ -186,6 +186,12 @@ impl Person {
         self.tab.until(told, vec![json!(peer)]).await;
     }
 
+    /// In the call, with a picture; for a page whose call began before it could be watched.
+    pub(crate) async fn expect_picture(&self) {
+        self.expect_call("active").await;
+        self.tab.expect_moving_picture("#remote-video").await;
+    }
+
     pub(crate) async fn expect_active_call(&self) {
         self.expect_call("active").await;
     }
