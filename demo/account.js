@@ -1,58 +1,48 @@
-// The user that this page is to the server: the one it names, or, where tokens are asked for, the one in a token of
-// the server's own issuer.
+// Tells the server who signs in: by the name alone, or by a token of its development issuer.
+
+import { SignInError } from "/client/index.js";
 
 const TIME_LIMIT = 15_000;
 // A token is renewed this long before it expires.
 const MARGIN = 60_000;
 
-/** The server asks for a token that this page cannot get. */
-export class SignInError extends Error {}
+/** Whether the server wants a token; undefined where it cannot be asked. */
+export async function wantsToken(api = location.origin) {
+  try {
+    return (await ask(new URL("/messages?user=-&limit=1", api))).status === 401;
+  } catch {
+    return undefined;
+  }
+}
 
-export class Account {
+/** Gets tokens for a name from the issuer that stands in for a user pool on a development machine. */
+export class DevelopmentAccount {
   #user;
-  /** Undefined until the server was asked. */
-  #tokensNeeded;
+  #api;
   #token;
   #renewAt = 0;
+  #isNeeded;
 
-  constructor(user) {
+  /** `api` is where the API is, the page's own origin unless given. */
+  constructor(user, api = location.origin) {
     this.#user = user;
+    this.#api = api;
   }
 
-  /** Headers that say who asks; none where the server takes everyone's word. */
-  async headers() {
-    this.#tokensNeeded ??= await this.#askServer();
-    if (!this.#tokensNeeded) return {};
+  /** As the client package asks for it; `refused` is a token that the server did not take. */
+  token = async (refused) => {
+    if (refused !== undefined) this.#renewAt = 0;
+    this.#isNeeded ??= await wantsToken(this.#api);
+    if (!this.#isNeeded) return undefined;
     if (Date.now() >= this.#renewAt) await this.#signIn();
-    return { authorization: `Bearer ${this.#token}` };
-  }
-
-  /** A ticket, which opens one WebSocket, as those have no headers; undefined where none is needed. */
-  async ticket() {
-    const headers = await this.headers();
-    if (!this.#tokensNeeded) return undefined;
-    const response = await ask("/tickets", { method: "POST", headers });
-    if (!response.ok) throw new Error(`no ticket: ${response.status}`);
-    return (await response.json()).ticket;
-  }
-
-  /** Asks the server anew next time: it may be another one by then. */
-  forget() {
-    this.#tokensNeeded = undefined;
-    this.#renewAt = 0;
-  }
-
-  async #askServer() {
-    const query = new URLSearchParams({ user: this.#user, limit: 1 });
-    return (await ask(`/messages?${query}`)).status === 401;
-  }
+    return this.#token;
+  };
 
   async #signIn() {
-    const configuration = await ask("/.well-known/openid-configuration");
+    const configuration = await ask(new URL("/.well-known/openid-configuration", this.#api));
     if (!configuration.ok) throw new SignInError("This server takes only tokens that this page cannot get.");
     const { token_endpoint: endpoint } = await configuration.json();
-    const body = new URLSearchParams({ sub: this.#user });
-    const response = await ask(endpoint, { method: "POST", body });
+    const response = await ask(endpoint, { method: "POST", body: new URLSearchParams({ sub: this.#user }) });
     if (!response.ok) throw new Error(`no token: ${response.status}`);
     const { access_token: token, expires_in: seconds } = await response.json();
     this.#token = token;

@@ -1,43 +1,43 @@
-// The page: signs in by the address (`?user=alice&with=bob`), then joins the parts of a session.
+// The page: signs in by the address (`?user=alice&with=bob`), then hands over to a session. With `api`, `live` and
+// `pool` in the address it is the page of a deployment, and people sign in to its user pool.
 
+import { NowOptics } from "/client/index.js";
+import { DevelopmentAccount } from "./account.js";
+import { openChosen } from "./devices.js";
+import { PoolAccount } from "./pool.js";
 import { Session } from "./session.js";
+import { askForName, askForPassword } from "./sign-in.js";
 
 const find = (id) => document.getElementById(id);
 
-const user = new URLSearchParams(location.search).get("user");
+const query = new URLSearchParams(location.search);
+const user = query.get("user");
+const [api, live, pool] = ["api", "live", "pool"].map((name) => query.get(name) ?? undefined);
 
-// Signing in and out are plain navigations, so that nothing of another user can be left over.
-find("sign-in-form").onsubmit = (event) => {
-  event.preventDefault();
-  const query = new URLSearchParams(location.search);
-  query.set("user", find("name").value);
-  location.search = query;
-};
 find("sign-out").onclick = () => {
   sessionStorage.clear();
-  location.assign("./");
+  for (const name of ["user", "with"]) query.delete(name);
+  location.assign(`./?${query}`);
 };
-
 find("toggle-trace").onclick = () => {
   find("trace").hidden = !find("trace").hidden;
   find("toggle-trace").ariaExpanded = String(!find("trace").hidden);
 };
 closeOnLeave(find("menu"));
 
-if (user) new Session(user, { onRefused: askForName }).start();
-else askForName();
+if (pool) startWithPool(new PoolAccount(pool));
+else if (user) start(user, new DevelopmentAccount(user, api), (reason) => askForName(api, reason));
+else askForName(api);
 
-async function askForName(error = "") {
-  find("app").hidden = true;
-  find("sign-in").hidden = false;
-  find("name").value = user ?? "";
-  find("sign-in-error").textContent = error;
-  find("name").focus();
-  const { status } = await fetch("/messages?user=-&limit=1");
-  find("sign-in-hint").textContent =
-    status === 401
-      ? "No password is asked for: this server's development issuer gives a token to everyone, under any name."
-      : "No password is asked for: a local server takes everyone's word for who they are.";
+function startWithPool(account) {
+  const ask = (reason) => askForPassword(account, () => startWithPool(account), reason);
+  if (account.user) start(account.user, account, ask);
+  else ask();
+}
+
+function start(name, { token }, onRefused) {
+  const client = new NowOptics({ user: name, api, live, token, openMedia: openChosen });
+  new Session(client, { onRefused }).start();
 }
 
 /** A menu closes when something in it or elsewhere is chosen, and on Escape. */

@@ -53,9 +53,10 @@ function edit(node, actions) {
   form.onkeydown = (event) => {
     if (event.key === "Escape") stop();
   };
-  form.onsubmit = async (event) => {
+  form.onsubmit = (event) => {
     event.preventDefault();
-    if (text.value === node.message.content || (await actions.edit(node.message, text.value))) stop();
+    if (text.value !== node.message.content) actions.edit(node.message, text.value);
+    stop();
   };
   node.classList.add("editing");
   node.append(form);

@@ -13,7 +13,8 @@ export class CallLog {
 
   /** `text` says how a call with the peer ended; `missed`, whether it rang here for nobody. */
   add(peer, text, missed) {
-    this.#calls = [...this.#calls, { peer, text, missed, at: Date.now() }].slice(-MOST);
+    // Another tab of this user may have added some.
+    this.#calls = [...read(this.#key), { peer, text, missed, at: Date.now() }].slice(-MOST);
     try {
       localStorage.setItem(this.#key, JSON.stringify(this.#calls));
     } catch {

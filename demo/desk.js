@@ -1,25 +1,25 @@
-// At most one call at a time: placing and taking it, and what is told when it has ended.
+// At most one call at a time: placing it, showing it, and what is told when it has ended.
 
-import { Call } from "./call.js";
+import { CallLog } from "./call-log.js";
 import { notify } from "./notices.js";
 import { askForNotifications } from "./ring.js";
 import { Stage } from "./stage.js";
+import { duration } from "./text.js";
 
 export class CallDesk {
-  #me;
-  #send;
-  #log;
+  #client;
   #changed;
   #stage;
   #call = null;
+  log;
 
-  /** `send` takes a frame; `changed(call)` is called after each change of a call; `log` is a `CallLog`. */
-  constructor(me, { send, log, changed, focusLost }) {
-    this.#me = me;
-    this.#send = send;
-    this.#log = log;
+  /** `changed(call)` is called after each change of a call; `focusLost` when the call that had the focus is over. */
+  constructor(client, { changed, focusLost }) {
+    this.#client = client;
     this.#changed = changed;
     this.#stage = new Stage({ focusLost });
+    this.log = new CallLog(client.user);
+    client.on("call", (call) => this.#begin(call));
   }
 
   /** The call that is not over, or null. */
@@ -29,52 +29,29 @@ export class CallDesk {
 
   place(peer, video) {
     askForNotifications();
-    this.#begin(peer, undefined, video).start();
+    this.#client.call(peer, { audio: true, video });
   }
 
-  /** The loudspeaker follows the choice at once, a camera or microphone with the next call. */
+  /** Lets a running call follow the choice of a device; the loudspeaker is the page's own. */
   useDevice(kind, id) {
-    if (kind === "sound") this.#stage.useLoudspeaker(id);
+    if (kind === "sound") return void this.#stage.useLoudspeaker(id);
+    if (id) this.#call?.useDevice(kind, id).catch((error) => notify(error.message));
   }
 
-  /** Takes a frame about a call. */
-  receive(frame) {
-    if (frame.type === "offer") this.#answer(frame);
-    else if (this.#call?.owns(frame)) this.#call.receive(frame);
-    else return false;
-    return true;
-  }
-
-  #answer(frame) {
-    const peer = frame.sender;
-    const current = this.#call;
-    if (current?.peer === peer && current.state === "calling") return current.meet(frame);
-    if (current?.owns(frame)) return current.receive(frame);
-    if (current?.outlives(frame)) return;
-    if (current && current.peer !== peer) {
-      return this.#send({ type: "end_call", target: peer, call_id: frame.call_id, reason: "busy" });
-    }
-    // They start anew, after a reload perhaps: the call before is over.
-    current?.receive({ type: "end_call" });
-    this.#begin(peer, frame);
-  }
-
-  #begin(peer, offer, video) {
-    const call = new Call({ me: this.#me, peer, offer, video, send: this.#send });
+  #begin(call) {
     this.#call = call;
-    call.subscribe(() => this.#watch(call));
+    const stop = call.subscribe(() => this.#watch(call, stop));
     this.#stage.show(call);
-    this.#watch(call);
-    return call;
+    this.#watch(call, stop);
   }
 
-  #watch(call) {
-    if (this.#call !== call) return;
+  #watch(call, stop) {
     const snapshot = call.getSnapshot();
     if (snapshot.state === "ended") {
-      this.#call = null;
+      stop();
+      if (this.#call === call) this.#call = null;
       notify(farewell(call.peer, snapshot));
-      this.#log.add(call.peer, trace(call, snapshot), isMissed(call, snapshot));
+      this.log.add(call.peer, trace(call, snapshot), isMissed(call, snapshot));
     }
     this.#changed(call);
   }
@@ -82,17 +59,19 @@ export class CallDesk {
 
 /** It rang here and nobody took it. */
 function isMissed({ role }, { activeSince, endedByPeer, reason }) {
-  return role === "callee" && !activeSince && endedByPeer && !["answered_elsewhere", "replaced"].includes(reason);
+  return role === "callee" && !activeSince && endedByPeer && ["cancelled", "timeout", "disconnected"].includes(reason);
 }
 
 function trace(call, snapshot) {
-  if (snapshot.activeSince) return "Call";
+  const { activeSince, reason } = snapshot;
+  if (activeSince) return `Call, ${duration((Date.now() - activeSince) / 1000)}`;
   if (isMissed(call, snapshot)) return "Missed call";
-  if (snapshot.reason === "answered_elsewhere") return "Call answered on another device";
+  if (reason === "answered_elsewhere") return "Call answered on another device";
+  if (reason === "declined") return "Call declined";
   return call.role === "caller" ? "Call without an answer" : "Call not taken";
 }
 
-function farewell(peer, { reason, endedByPeer, error }) {
+function farewell(peer, { reason, endedByPeer, activeSince, error }) {
   if (reason === "failed") return `The call failed. ${error?.message ?? ""}`;
   if (!endedByPeer) return reason === "timeout" ? `${peer} did not answer.` : "";
   const words = {
@@ -100,9 +79,9 @@ function farewell(peer, { reason, endedByPeer, error }) {
     cancelled: `You missed a call from ${peer}.`,
     declined: `${peer} declined the call.`,
     timeout: `You missed a call from ${peer}.`,
-    unavailable: `${peer} is not connected right now.`,
     answered_elsewhere: "The call was answered on another device.",
-    disconnected: `The connection to ${peer} was lost.`,
+    disconnected: activeSince ? `The connection to ${peer} was lost.` : `You missed a call from ${peer}.`,
+    replaced: "",
   };
   return words[reason] ?? `${peer} ended the call.`;
 }

@@ -9,6 +9,13 @@ export function chosenDevice(kind) {
   return localStorage.getItem(`device ${kind}`) || undefined;
 }
 
+/** Opens what is wished for, with the chosen devices; as the client package asks for it. */
+export function openChosen({ audio, video }) {
+  if (!navigator.mediaDevices) throw new DOMException("no secure context", "SecurityError");
+  const choose = (kind, wish) => (wish === true ? { deviceId: chosenDevice(kind) } : wish);
+  return navigator.mediaDevices.getUserMedia({ audio: choose("audio", audio), video: choose("video", video) });
+}
+
 /** `changed(kind, deviceId)` is called for a choice, so that a running call can follow it. */
 export function offerDevices(changed) {
   find("open-devices").onclick = async () => {
@@ -39,7 +46,7 @@ async function list() {
     devices = await navigator.mediaDevices.enumerateDevices();
   }
   for (const [kind, deviceKind] of Object.entries(KINDS)) show(kind, devices.filter((it) => it.kind === deviceKind));
-  hint.textContent = "The choice counts from the next call on, a loudspeaker at once.";
+  hint.textContent = "The choice counts at once, for a call that is running too.";
 }
 
 async function permit() {

@@ -7,12 +7,11 @@ const find = (id) => document.getElementById(id);
 
 export class People {
   #open;
-  #me;
-  #unread = new Map();
+  /** Kept by peer: a node that stays keeps its focus, and a click that has begun. */
+  #nodes = new Map();
 
   /** `open` is given the peer that the person chose. */
-  constructor(me, open) {
-    this.#me = me;
+  constructor(open) {
     this.#open = open;
     find("peer-form").onsubmit = (event) => {
       event.preventDefault();
@@ -21,37 +20,29 @@ export class People {
     };
   }
 
-  count(peer) {
-    this.#unread.set(peer, (this.#unread.get(peer) ?? 0) + 1);
+  /** The conversations, the latest first; the selected peer is listed even before the first message. */
+  show(conversations, selected, isLoaded, me) {
+    const listed = [...conversations];
+    if (selected !== null && !listed.some(({ peer }) => peer === selected)) listed.unshift({ peer: selected });
+    find("nobody").hidden = listed.length > 0 || !isLoaded;
+    const wanted = new Map(listed.map((each) => [each.peer, this.#nodes.get(each.peer) ?? this.#create(each.peer)]));
+    for (const each of listed) update(wanted.get(each.peer), each, each.peer === selected, me);
+    for (const [peer, node] of this.#nodes) if (!wanted.has(peer)) node.remove();
+    let place = find("people").firstElementChild;
+    for (const node of wanted.values()) {
+      if (node === place) place = place.nextElementSibling;
+      else find("people").insertBefore(node, place);
+    }
+    this.#nodes = wanted;
   }
 
-  read(peer) {
-    this.#unread.delete(peer);
-  }
-
-  get unread() {
-    return [...this.#unread.values()].reduce((sum, count) => sum + count, 0);
-  }
-
-  /**
-   * `conversations` holds the last message by peer, and is `complete` once all are known; the selected peer is listed
-   * even before the first.
-   */
-  show(conversations, selected, complete) {
-    const peers = [...conversations.keys()];
-    if (selected !== null && !conversations.has(selected)) peers.unshift(selected);
-    find("nobody").hidden = peers.length > 0 || !complete;
-    const focused = document.activeElement?.closest?.("#people li")?.dataset.peer;
-    find("people").replaceChildren(...peers.map((peer) => this.#render(peer, conversations.get(peer), peer === selected)));
-    if (focused !== undefined) find("people").querySelector(`[data-peer=${CSS.escape(focused)}] a`)?.focus();
-  }
-
-  #render(peer, last, isSelected) {
+  #create(peer) {
     const node = find("person-template").content.cloneNode(true).firstElementChild;
     const link = node.querySelector("a");
     node.dataset.peer = peer;
-    link.href = `?${new URLSearchParams({ user: this.#me, with: peer })}`;
-    link.ariaCurrent = isSelected ? "page" : null;
+    const query = new URLSearchParams(location.search);
+    query.set("with", peer);
+    link.href = `?${query}`;
     link.onclick = (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
@@ -59,16 +50,18 @@ export class People {
     };
     showAvatar(node.querySelector(".avatar"), peer);
     node.querySelector(".name").textContent = peer;
-    if (last) {
-      node.querySelector(".last").textContent = `${last.sender_id === this.#me ? "You: " : ""}${last.content}`;
-      node.querySelector("time").dateTime = last.created_at;
-      node.querySelector("time").textContent = shortTime(new Date(last.created_at));
-    }
-    const unread = this.#unread.get(peer);
-    node.querySelector(".unread").hidden = !unread;
-    node.querySelector(".unread").textContent = unread ?? "";
-    node.querySelector(".unread").ariaLabel = `${unread} unread`;
-    node.querySelector(".unread").role = "img";
     return node;
   }
+}
+
+function update(node, { lastMessage, unread, isTyping }, isSelected, me) {
+  node.querySelector("a").ariaCurrent = isSelected ? "page" : null;
+  const { sender_id: sender, content = "", created_at: created } = lastMessage ?? {};
+  node.querySelector(".last").textContent = isTyping ? "Typing…" : `${content && sender === me ? "You: " : ""}${content}`;
+  node.querySelector("time").dateTime = created ?? "";
+  node.querySelector("time").textContent = created ? shortTime(new Date(created)) : "";
+  const badge = node.querySelector(".unread");
+  badge.hidden = !unread;
+  badge.textContent = unread || "";
+  badge.title = `${unread} unread`;
 }

@@ -1,6 +1,7 @@
 // The call as the person sees it: who rings, both videos, the buttons.
 
 import { showAvatar } from "./avatar.js";
+import { notify } from "./notices.js";
 import { Ring } from "./ring.js";
 import { duration } from "./text.js";
 
@@ -21,6 +22,7 @@ export class Stage {
     find("hang-up").onclick = () => this.#call.hangUp();
     find("mute").onclick = () => this.#toggle("audio");
     find("camera-off").onclick = () => this.#toggle("video");
+    find("share-screen").onclick = () => this.#share();
     find("full-screen").onclick = () =>
       document.fullscreenElement ? document.exitFullscreen() : find("stage").requestFullscreen();
     document.addEventListener("fullscreenchange", () => this.#showFullScreen());
@@ -39,6 +41,16 @@ export class Stage {
     this.#render(end);
   }
 
+  async #share() {
+    try {
+      if (this.#call.getSnapshot().isSharing) await this.#call.stopSharing();
+      else await this.#call.shareScreen();
+    } catch (error) {
+      // The person thought better of it.
+      if (error.name !== "NotAllowedError") notify(`The screen cannot be shared: ${error.message}`);
+    }
+  }
+
   useLoudspeaker(id) {
     find("remote-video").setSinkId?.(id).catch((error) => console.debug("loudspeaker:", error));
   }
@@ -50,7 +62,7 @@ export class Stage {
   }
 
   #toggle(kind) {
-    this.#call.enable(kind, this.#call.getSnapshot()[kind] !== "on");
+    this.#call.enable(kind, this.#call.getSnapshot()[kind] !== "on").catch((error) => notify(error.message));
   }
 
   #render(end) {
@@ -58,17 +70,18 @@ export class Stage {
     const stage = find("stage");
     if (call.state !== this.#state) this.#enter(call.state, this.#call.peer);
     if (call.state === "ended") return end();
-    stage.dataset.voice = String(call.peerVideo === "off" || call.peerVideo === "none");
-    const status = describe(call);
+    const isShown = call.state === "active" && call.peerVideo !== "off" && call.peerVideo !== "none";
+    stage.dataset.picture = isShown ? "shown" : "none";
+    const status = describe(call, this.#call.peer);
     if (find("call-status").textContent !== status) find("call-status").textContent = status;
     this.#showDuration();
     play("remote-video", call.remoteStream);
     play("local-video", call.localStream);
     find("local-video").hidden = call.video !== "on";
-    find("local-video").classList.toggle("screen", Boolean(call.isSharing));
+    find("local-video").classList.toggle("screen", call.isSharing);
+    label("share-screen", call.isSharing ? "Stop sharing" : "Share screen", call.isSharing);
     label("mute", call.audio === "on" ? "Mute" : "Unmute", call.audio !== "on");
     label("camera-off", call.video === "on" ? "Camera off" : "Camera on", call.video !== "on");
-    find("mute").disabled = call.audio === "none" && !call.localStream;
   }
 
   #enter(state, peer) {
@@ -81,7 +94,7 @@ export class Stage {
     for (const id of ["accept", "accept-audio", "decline"]) find(id).hidden = !ringing;
     for (const id of ["mute", "camera-off", "hang-up"]) find(id).hidden = ringing;
     find("full-screen").hidden = ringing || !document.fullscreenEnabled;
-    find("share-screen").hidden = true;
+    find("share-screen").hidden = ringing || !navigator.mediaDevices?.getDisplayMedia;
     if (ringing || state === "calling") this.#ring.start(state, peer);
     else this.#ring.stop();
     if (state !== "ended") return;
@@ -116,9 +129,9 @@ const BECAUSE = {
   insecure: "A camera needs HTTPS, or the page on localhost.",
 };
 
-function describe(call) {
+function describe(call, peer) {
   const words = [call.state === "calling" && call.isRinging ? "Ringing…" : STATES[call.state]];
-  if (call.isPeerAbsent) words.push("not connected right now");
+  if (call.isPeerAbsent) words[0] = `${peer} is not connected right now; it rings if they come within a minute`;
   if (call.state === "ringing" && call.wantsVideo === false) words[0] = "is calling you, without a picture";
   if (call.state === "active") {
     if (call.isPeerAway) words.push("Away, may come back…");
@@ -128,7 +141,6 @@ function describe(call) {
     if (call.peerVideo === "off") words.push("Camera off");
     if (call.isPeerSharing) words.push("Shares a screen");
   }
-  if (call.notice) words.push(call.notice);
   if (call.missing && call.missing !== "none") words.push(BECAUSE[call.missingBecause] ?? MISSING[call.missing]);
   return words.filter(Boolean).join(" · ");
 }

@@ -10,15 +10,28 @@ export class Trace {
   /** The last line of candidates in each direction, as long as nothing else came: they fold into one. */
   #candidates = {};
 
-  constructor() {
+  /** Follows what a client sends and hears from now on. */
+  constructor(client) {
+    client.on("frame", ({ direction, frame }) => this.#recordFrame(direction, frame));
+    client.on("request", (request) => this.#recordRequest(request));
     document.getElementById("clear-trace").onclick = () => {
       this.#candidates = {};
       this.#entries.replaceChildren();
     };
   }
 
+  #recordFrame(direction, frame) {
+    const kind = direction === "closed" ? "closed" : (frame.type ?? "platform");
+    this.#record({ way: direction === "closed" ? "failed" : direction, kind, gist: describe(frame), body: frame });
+  }
+
+  #recordRequest({ method, path, status, request, answer }) {
+    const way = status < 400 ? "asked" : "failed";
+    this.#record({ way, kind: method, gist: `${status ?? ""}  ${decodeURIComponent(path)}`, body: { request, answer } });
+  }
+
   /** `way` is a key of `WAYS`; `body` is shown when the line is opened. */
-  record({ way, kind, gist, body }) {
+  #record({ way, kind, gist, body }) {
     if (kind !== "candidate") this.#candidates = {};
     else if (this.#candidates[way]) return this.#fold(this.#candidates[way], body);
     const entry = this.#template.content.cloneNode(true).firstElementChild;
@@ -45,4 +58,13 @@ export class Trace {
     folded.entry.querySelector(".kind").textContent = `candidate ×${folded.count}`;
     folded.entry.querySelector("pre").append(`\n${JSON.stringify(body, null, 2)}`);
   }
+}
+
+/** Puts first things first for a reader of the log. */
+function describe(frame) {
+  if (frame.type === undefined) return [frame.code, frame.reason, frame.message].filter(Boolean).join(" ");
+  if (frame.type === "error") return `${frame.code}: ${frame.error}`;
+  if (frame.target !== undefined && frame.sender === undefined) return `to ${frame.target}`;
+  if (frame.sender !== undefined) return `from ${frame.sender}${frame.reason ? `, ${frame.reason}` : ""}`;
+  return frame.userKey ?? frame.data?.content ?? frame.data?.id ?? "";
 }

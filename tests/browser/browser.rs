@@ -153,6 +153,29 @@ impl Tab {
         self.client.refresh().await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
     }
 
+    /// Closes the page as a person closes a tab.
+    pub(crate) async fn close(&self) {
+        self.client.close_window().await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+    }
+
+    /// Types where the focus is.
+    pub(crate) async fn press(&self, keys: &str) {
+        let typed = async { self.client.active_element().await?.send_keys(keys).await };
+        self.checked(keys, typed.await).await;
+    }
+
+    /// Gives the page a viewport of this size.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        self.checked("resize", self.client.set_window_size(width, height).await).await;
+        // The window's own frame is as large as it is wider and higher than what it shows.
+        let frame = self.run("return [outerWidth - innerWidth, outerHeight - innerHeight]", Vec::new()).await;
+        let grown =
+            |side: u32, index: usize| side + u32::try_from(frame[index].as_u64().unwrap_or(0)).unwrap_or(0);
+        let resized = self.client.set_window_size(grown(width, 0), grown(height, 1));
+        self.checked("resize", resized.await).await;
+        self.until("innerHeight === arguments[1]", vec![json!(width), json!(height)]).await;
+    }
+
     /// Runs a script; returns its result.
     pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.checked(script, self.client.execute(script, arguments).await).await
@@ -222,15 +245,21 @@ impl Tab {
         self.run(script, Vec::new()).await;
     }
 
-    /// The video has a picture that moves, and sound and picture keep coming in over the network.
-    pub(crate) async fn expect_live_video(&self, selector: &str) {
+    /// The video has a picture that moves.
+    pub(crate) async fn expect_moving_picture(&self, selector: &str) {
         let shown = "(() => {
             const video = document.querySelector(arguments[0]);
             window.shownAt ??= video.videoWidth > 0 ? video.currentTime : undefined;
             return video.currentTime > window.shownAt;
         })()";
-        self.run("window.shownAt = undefined; window.receivedAt = undefined", Vec::new()).await;
+        self.run("window.shownAt = undefined", Vec::new()).await;
         self.until(shown, vec![json!(selector)]).await;
+    }
+
+    /// The same, and sound and picture keep coming in over the network.
+    pub(crate) async fn expect_live_video(&self, selector: &str) {
+        self.expect_moving_picture(selector).await;
+        self.run("window.receivedAt = undefined", Vec::new()).await;
         let growing = "(async () => {
             const received = { audio: 0, video: 0 };
             for (const stats of (await window.watched.at(-1).getStats()).values()) {

@@ -3,23 +3,14 @@
 use support::StoreKind::Single;
 use support::{App, TestGateway};
 
-use crate::browser::{Browsers, tell};
-use crate::page::Person;
-
-/// Two people, each with the conversation with the other open.
-async fn two_people(browsers: &Browsers, gateway: &TestGateway, names: [&str; 2]) -> [Person; 2] {
-    let one = Person::sign_in(browsers, &gateway.url(), names[0]).await;
-    let other = Person::sign_in(browsers, &gateway.url(), names[1]).await;
-    one.open_conversation(names[1]).await;
-    other.open_conversation(names[0]).await;
-    [one, other]
-}
+use crate::browser::tell;
+use crate::page::{Person, two_people};
 
 #[test]
 fn a_call_shows_each_the_other_until_one_hangs_up() {
     tell(async |browsers| {
         let [alice, bob] =
-            two_people(browsers, &TestGateway::shared(Single), ["alice-calls", "bob-is-called"]).await;
+            two_people(browsers, &TestGateway::shared(Single).url(), ["alice-calls", "bob-is-called"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         bob.accept().await;
@@ -50,7 +41,7 @@ fn a_call_shows_each_the_other_until_one_hangs_up() {
 fn a_declined_call_ends_for_both() {
     tell(async |browsers| {
         let [alice, bob] =
-            two_people(browsers, &TestGateway::shared(Single), ["alice-asks", "bob-declines"]).await;
+            two_people(browsers, &TestGateway::shared(Single).url(), ["alice-asks", "bob-declines"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         bob.decline().await;
@@ -64,7 +55,7 @@ fn a_declined_call_ends_for_both() {
 fn a_caller_who_gives_up_stops_the_ringing() {
     tell(async |browsers| {
         let [alice, bob] =
-            two_people(browsers, &TestGateway::shared(Single), ["alice-gives-up", "bob-is-slow"]).await;
+            two_people(browsers, &TestGateway::shared(Single).url(), ["alice-gives-up", "bob-is-slow"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         alice.hang_up().await;
@@ -90,7 +81,7 @@ fn two_who_call_each_other_at_once_meet_in_one_call() {
         // Each has called before either is told of the other's call.
         let slow = App::builder().faults(&["frames:offer:delay=3s"]).start_gateway();
         for [first, second] in [["alice-meets", "bob-meets"], ["bob-meets-too", "alice-meets-too"]] {
-            let [one, other] = two_people(browsers, &slow, [first, second]).await;
+            let [one, other] = two_people(browsers, &slow.url(), [first, second]).await;
             one.call().await;
             other.call().await;
             one.expect_live_call().await;
@@ -106,7 +97,7 @@ fn two_who_call_each_other_at_once_meet_in_one_call() {
 fn a_closed_page_ends_its_call() {
     tell(async |browsers| {
         let [alice, bob] =
-            two_people(browsers, &TestGateway::shared(Single), ["alice-stays", "bob-leaves"]).await;
+            two_people(browsers, &TestGateway::shared(Single).url(), ["alice-stays", "bob-leaves"]).await;
         alice.call().await;
         bob.expect_ringing().await;
         bob.accept().await;

@@ -2,12 +2,18 @@
 //!
 //! Needs `chromium` and `chromedriver` on the PATH; without them the stories are skipped, but not in CI.
 
+mod accessible;
 mod browser;
 mod calls;
+mod calls_of_devices;
 mod chat;
 mod examples;
+mod habits;
+mod lost_calls;
 mod older_front_end;
 mod older_page;
 mod page;
+mod phone;
 mod reconnecting;
+mod relayed;
 mod signed_in;

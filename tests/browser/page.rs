@@ -9,6 +9,15 @@ pub(crate) struct Person {
     tab: Tab,
 }
 
+/// Two people, each with the conversation with the other open.
+pub(crate) async fn two_people(browsers: &Browsers, url: &str, names: [&str; 2]) -> [Person; 2] {
+    let one = Person::sign_in(browsers, url, names[0]).await;
+    let other = Person::sign_in(browsers, url, names[1]).await;
+    one.open_conversation(names[1]).await;
+    other.open_conversation(names[0]).await;
+    [one, other]
+}
+
 impl Person {
     /// Opens the page, signs in and waits until the server knows this user.
     pub(crate) async fn sign_in(browsers: &Browsers, url: &str, name: &str) -> Self {
@@ -35,6 +44,16 @@ impl Person {
         self.expect_online().await;
     }
 
+    /// Leaves as a person does who closes the tab.
+    pub(crate) async fn close(&self) {
+        self.tab.close().await;
+    }
+
+    /// The page itself, for what has no verb.
+    pub(crate) fn tab(&self) -> &Tab {
+        &self.tab
+    }
+
     pub(crate) async fn open_conversation(&self, peer: &str) {
         self.tab.type_into("#peer", peer).await;
         self.tab.click("#peer-form button").await;
@@ -42,12 +61,6 @@ impl Person {
 
     pub(crate) async fn send(&self, text: &str) {
         self.tab.type_into("#draft", text).await;
-        self.tab.click("#composer button").await;
-    }
-
-    /// Sends what the composer holds, which must be this.
-    pub(crate) async fn send_draft(&self, text: &str) {
-        self.expect_draft(text).await;
         self.tab.click("#composer button").await;
     }
 
@@ -97,7 +110,24 @@ impl Person {
     pub(crate) async fn expect_unread(&self, peer: &str, count: usize) {
         let shown = "document.querySelector(`[data-peer=${CSS.escape(arguments[0])}] .unread`)?.textContent
             === arguments[1]";
-        self.tab.until(shown, vec![json!(peer), json!(count.to_string())]).await;
+        let text = if count == 0 { String::new() } else { count.to_string() };
+        self.tab.until(shown, vec![json!(peer), json!(text)]).await;
+    }
+
+    pub(crate) async fn expect_call_status(&self, text: &str) {
+        self.tab
+            .until(
+                "document.querySelector('#call-status').textContent.includes(arguments[0])",
+                vec![json!(text)],
+            )
+            .await;
+    }
+
+    /// The conversation's last line about a call.
+    pub(crate) async fn expect_trace(&self, text: &str) {
+        let shown =
+            "[...document.querySelectorAll('.call-trace')].at(-1)?.textContent.includes(arguments[0])";
+        self.tab.until(shown, vec![json!(text)]).await;
     }
 
     pub(crate) async fn expect_notice(&self, text: &str) {
@@ -154,6 +184,31 @@ impl Person {
         let told = "['#notices', '#call-status'].some((id) =>
             document.querySelector(id).textContent.includes(`${arguments[0]} is not`))";
         self.tab.until(told, vec![json!(peer)]).await;
+    }
+
+    /// In the call, with a picture; for a page whose call began before it could be watched.
+    pub(crate) async fn expect_picture(&self) {
+        self.expect_call("active").await;
+        self.tab.expect_moving_picture("#remote-video").await;
+    }
+
+    pub(crate) async fn expect_active_call(&self) {
+        self.expect_call("active").await;
+    }
+
+    /// Nothing rings.
+    pub(crate) async fn expect_silent(&self) {
+        self.tab.until("!document.querySelector('#stage').checkVisibility()", Vec::new()).await;
+    }
+
+    /// A button that says this.
+    pub(crate) async fn expect_button(&self, selector: &str, text: &str) {
+        self.tab
+            .until(
+                "document.querySelector(arguments[0]).innerText === arguments[1]",
+                vec![json!(selector), json!(text)],
+            )
+            .await;
     }
 
     /// Out of the call, free for the next, the camera released.

@@ -7,7 +7,7 @@
 //! | [`api_client`], [`reply`] | a client that shows a token, and an HTTP response |
 //! | [`issuer`] | an issuer of tokens that gateways trust |
 //! | [`store`] | a store of a given [`StoreKind`]: shared by all tests, or one's own |
-//! | [`proxy`] | proxies before a store or a gateway: with TLS, checking tokens, slow, counting and interrupting |
+//! | [`proxy`] | proxies before a store or a gateway: with TLS, checking tokens, slow, cut for a while, counting and interrupting |
 //! | [`clock`] | a clock for functions, which a test moves |
 //! | [`paused_process`] | a process that is stopped for a while |
 //! | [`generator`] | generated input |

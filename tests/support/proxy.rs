@@ -1,6 +1,7 @@
 //! Proxies before a store or a gateway, each on a port of its own. Dropped, a proxy ends, and so do its connections.
 
 mod counting;
+mod cuttable;
 pub mod resp;
 mod slow;
 mod switch;
@@ -17,6 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::environment::runtime;
 
 pub use counting::{CountingProxy, Interruption, Order, Wave};
+pub use cuttable::CuttableProxy;
 pub use slow::SlowProxy;
 pub use switch::SwitchProxy;
 pub use tls::{Admission, Client, TlsProxy, admit_all};

@@ -1,0 +1,50 @@
+// The form that asks who one is: a name alone, or a name and a password of a deployment's user pool.
+
+import { wantsToken } from "./account.js";
+
+const find = (id) => document.getElementById(id);
+
+/** Shows the form, with why it is shown where there is a reason. */
+export async function askForName(api, reason = "") {
+  const query = new URLSearchParams(location.search);
+  show(reason);
+  find("name").value = query.get("user") ?? "";
+  // Signing in and out are plain navigations, so that nothing of another user can be left over.
+  find("sign-in-form").onsubmit = (event) => {
+    event.preventDefault();
+    query.set("user", find("name").value);
+    location.search = query;
+  };
+  find("sign-in-hint").textContent = (await wantsToken(api))
+    ? "No password is asked for: this server's development issuer gives a token to everyone, under any name."
+    : "No password is asked for: a local server takes everyone's word for who they are.";
+}
+
+/** Shows the form with a password; `signedIn` is called once the user pool has taken both. */
+export function askForPassword(account, signedIn, reason = "") {
+  show(reason);
+  find("password-field").hidden = false;
+  find("password").required = true;
+  find("name-label").textContent = "Email address";
+  find("side-by-side").hidden = true;
+  find("sign-in-hint").textContent = "You sign in to the user pool of this deployment.";
+  find("sign-in-form").onsubmit = async (event) => {
+    event.preventDefault();
+    find("sign-in-error").textContent = "";
+    try {
+      await account.signIn(find("name").value, find("password").value);
+    } catch (error) {
+      find("sign-in-error").textContent = error.message;
+      return;
+    }
+    find("sign-in").hidden = true;
+    signedIn();
+  };
+}
+
+function show(reason) {
+  find("app").hidden = true;
+  find("sign-in").hidden = false;
+  find("sign-in-error").textContent = reason;
+  find("name").focus();
+}

@@ -1,0 +1,55 @@
+//! The page on a phone, upright and on its side.
+
+use support::StoreKind::Single;
+use support::TestGateway;
+
+use crate::browser::tell;
+use crate::page::two_people;
+
+/// Whether all of what a selector finds lies within the window and can be clicked.
+const IS_REACHABLE: &str = "(() => {
+    const box = document.querySelector(arguments[0]).getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    return box.width > 0 && box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight
+      && document.elementFromPoint(x, y)?.closest(arguments[0]) !== null;
+})()";
+
+#[test]
+fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
+    tell(async |browsers| {
+        let url = TestGateway::shared(Single).url();
+        let [alice, bob] = two_people(browsers, &url, ["alice-is-mobile", "bob-is-mobile"]).await;
+        let tab = alice.tab();
+        alice.send("Call me").await;
+        bob.expect_messages(&["Call me"]).await;
+        bob.call().await;
+        alice.expect_ringing().await;
+        for (width, height) in [(500, 844), (844, 390)] {
+            tab.resize(width, height).await;
+            for part in ["#accept", "#accept-audio", "#decline", "#draft"] {
+                tab.until(IS_REACHABLE, vec![part.into()]).await;
+            }
+        }
+        alice.accept().await;
+        alice.expect_live_call().await;
+        for (width, height) in [(500, 844), (844, 390)] {
+            tab.resize(width, height).await;
+            for part in ["#hang-up", "#mute", "#camera-off", "#draft", "#composer button", "#back"] {
+                tab.until(IS_REACHABLE, vec![part.into()]).await;
+            }
+            // The list of conversations, with the call above it and a way back.
+            tab.click("#back").await;
+            for part in ["#peer", "#people a", "#hang-up", "#to-call"] {
+                tab.until(IS_REACHABLE, vec![part.into()]).await;
+            }
+            tab.click("#to-call").await;
+            tab.until("document.querySelector('#conversation').checkVisibility()", Vec::new()).await;
+        }
+        alice.hang_up().await;
+        bob.expect_notice("alice-is-mobile ended the call").await;
+        // A notice covers nothing.
+        for part in ["#call", "#draft", "#menu summary"] {
+            bob.tab().until(IS_REACHABLE, vec![part.into()]).await;
+        }
+    });
+}
