@@ -46,7 +46,7 @@ def responses(operation):
 
 def codes(response):
     """The codes that a response may carry: none where only the platform answers so."""
-    schema = response["content"]["application/json"]["schema"]
+    schema = response["content"].get("application/json", {}).get("schema", {})
     parts = [resolve(part) for part in schema.get("anyOf", [schema])]
     return {part["properties"]["code"]["const"] for part in parts if "code" in part.get("properties", {})}
 
