@@ -46,7 +46,6 @@ def responses(operation):
 
 def codes(response):
     """The codes that a response may carry: none where only the platform answers so."""
-    # An export is lines of JSON, and has no code.
     schema = response["content"].get("application/json", {}).get("schema", {})
     parts = [resolve(part) for part in schema.get("anyOf", [schema])]
     return {part["properties"]["code"]["const"] for part in parts if "code" in part.get("properties", {})}

@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::issuer::Issuer;
-use crate::{Device, Message, PausedProcess, Reply, StoreKind, User, in_time, wait_until};
+use crate::{Device, Message, PausedProcess, Reply, StoreKind, User, in_time, recording, wait_until};
 
 pub use builder::AppBuilder;
 pub use test_gateway::TestGateway;
@@ -206,6 +206,8 @@ impl App {
         let response = in_time(&what, self.client.request(request)).await;
         let (head, body) = response.unwrap_or_else(|error| panic!("{what}: {error}")).into_parts();
         let body = in_time(&what, body.collect()).await.expect("a whole body").to_bytes();
-        Reply { status: head.status.as_u16(), headers: head.headers, body }
+        let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
+        recording::answered(&method, path, &reply);
+        reply
     }
 }

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::{Mode, User, in_time};
+use crate::{Mode, User, in_time, recording};
 
 /// Most bytes of one frame; a longer message is sent in several.
 const FRAME_BYTES: usize = 32 * 1024;
@@ -47,6 +47,7 @@ impl Device {
     /// Sends a text in frames of at most 32 KB.
     pub async fn send_text(&mut self, text: impl Into<String>) {
         let text = text.into();
+        recording::sent(&text);
         if text.len() <= FRAME_BYTES {
             return self.send_raw(Message::text(text)).await;
         }
@@ -91,7 +92,10 @@ impl Device {
         }
         loop {
             match self.socket.next().await? {
-                Ok(Message::Text(text)) => return Some(parse(&text)),
+                Ok(Message::Text(text)) => {
+                    recording::received(&text);
+                    return Some(parse(&text));
+                }
                 Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(_) => {}
             }
@@ -203,7 +207,10 @@ impl Device {
     async fn receive(&mut self, what: &str) -> String {
         loop {
             match in_time(what, self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
+                Some(Ok(Message::Text(text))) => {
+                    recording::received(&text);
+                    return text.as_str().to_owned();
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("waiting for {what}, got {other:?} after {:?}", self.kept),
             }

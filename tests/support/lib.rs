@@ -11,6 +11,7 @@
 //! | [`clock`] | a clock for functions, which a test moves |
 //! | [`paused_process`] | a process that is stopped for a while |
 //! | [`generator`] | generated input |
+//! | `recording` | a record of frames and responses, where one is asked for |
 //! | [`environment`] | the threads that these run on, the functions' binaries, built once, and the log file |
 //! | [`waiting`] | waits for a condition, with a timeout |
 //! | [`mod@skip`] | says that a test is skipped because the machine lacks something; in CI that is a failure |
@@ -24,6 +25,7 @@ pub mod generator;
 pub mod issuer;
 pub mod paused_process;
 pub mod proxy;
+mod recording;
 pub mod reply;
 pub mod skip;
 pub mod store;
