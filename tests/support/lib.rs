@@ -8,7 +8,8 @@
 //! | [`issuer`] | an issuer of tokens that gateways trust |
 //! | [`store`] | a store of a given [`StoreKind`]: shared by all tests, or one's own |
 //! | [`proxy`] | proxies before a store or a gateway: with TLS, checking tokens, slow, cut for a while, counting and interrupting |
-//! | [`clock`] | a clock for functions, which a test moves |
+//! | [`clock`] | a clock for functions and a store, which a test moves |
+//! | [`turn`] | a TURN server |
 //! | [`paused_process`] | a process that is stopped for a while |
 //! | [`generator`] | generated input |
 //! | `recording` | a record of frames and responses, where one is asked for |
@@ -29,6 +30,7 @@ mod recording;
 pub mod reply;
 pub mod skip;
 pub mod store;
+pub mod turn;
 pub mod user;
 pub mod waiting;
 
