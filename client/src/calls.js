@@ -21,6 +21,8 @@ export class Calls {
   #owner;
   /** Ids of calls that ended here. @type {Map<string, string>} */
   #ended = new Map();
+  /** What follows offers of which the server is asked, by their ids. @type {Map<string, any[]>} */
+  #doubted = new Map();
 
   /** @param {CallsOwner} owner */
   constructor(owner) {
@@ -59,6 +61,11 @@ export class Calls {
       this.#offered(frame);
       return true;
     }
+    const doubted = this.#doubted.get(frame.call_id);
+    if (doubted) {
+      doubted.push(frame);
+      return true;
+    }
     const call = [...this.live].find((each) => each._owns(frame));
     if (frame.type === "error" && !(call && (frame.call_id || frame.request_type in SIGNALS))) {
       return frame.code === "glare" || frame.request_type === "candidate" || frame.request_type === "end_call";
@@ -87,22 +94,38 @@ export class Calls {
     if (!current && this.live.size && this.#owner.options.busy) {
       return void this.#owner.send({ type: "end_call", target: peer, call_id: id, reason: "busy" });
     }
-    // They start anew, after a reload perhaps: the call before is over.
-    current?._end("replaced", true);
+    if (current) return void this.#replace(current, frame);
     this.#owner.emit("ring", this.#begin(peer, frame));
+  }
+
+  /** An offer of another call with the same peer: they start anew, after a reload perhaps, or it comes late, of a call that is over. @param {Call} current @param {any} offer */
+  async #replace(current, offer) {
+    if (this.#doubted.has(offer.call_id)) return;
+    this.#doubted.set(offer.call_id, []);
+    const known = await this.#ask(current.peer).catch(() => null);
+    const followers = this.#doubted.get(offer.call_id) ?? [];
+    this.#doubted.delete(offer.call_id);
+    if (known?.call_id === current.id && known.state !== "ended") return;
+    current._end("replaced", true);
+    this.receive(offer);
+    for (const frame of followers) this.receive(frame);
+  }
+
+  /** What the server knows of the call with a peer, or null. @param {string} peer */
+  #ask(peer) {
+    return this.#owner.api.request("GET", "/calls/-", { query: { peer } }).then(
+      ({ answer }) => answer,
+      (error) => (error.status === 404 ? null : Promise.reject(error)),
+    );
   }
 
   /** @param {string} peer @param {any} [offer] */
   #begin(peer, offer) {
-    const { api, options, send, emit } = this.#owner;
+    const { options, send, emit } = this.#owner;
     const call = new Call(
       {
         send,
-        ask: () =>
-          api.request("GET", "/calls/-", { query: { peer } }).then(
-            ({ answer }) => answer,
-            (error) => (error.status === 404 ? null : Promise.reject(error)),
-          ),
+        ask: () => this.#ask(peer),
         configure: () => this.#configure(),
         RTCPeerConnection: options.RTCPeerConnection ?? globalThis.RTCPeerConnection,
         openMedia: options.openMedia,

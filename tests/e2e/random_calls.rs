@@ -84,7 +84,11 @@ impl Scene {
     }
 
     fn describe(&self) -> String {
-        format!("{:?}", self.phones().map(Phone::shown).collect::<Vec<_>>())
+        let doing = |phone: &Phone| {
+            let (what, since) = phone.doing.get();
+            (phone.shown(), what, since.elapsed())
+        };
+        format!("{:?}", self.phones().map(doing).collect::<Vec<_>>())
     }
 }
 
@@ -105,7 +109,8 @@ fn acts(random: &mut Rng, often: &[Act]) -> Vec<(Duration, Act)> {
     acts
 }
 
-/// `CALLS` scenes of calls (500 unless set) for each case, generated from `SEED` (random unless set).
+/// `CALLS` scenes of calls for each case, generated from `SEED` (random unless set). Unless they are asked for, few are
+/// played, beside all other tests, and may take twice as long.
 #[rstest]
 #[case(Open, Single, false)]
 #[case(Guarded, SecureCluster, true)]
@@ -115,7 +120,9 @@ async fn all_who_keep_to_the_rules_agree_in_the_end(
     #[case] store: StoreKind,
     #[case] serial: bool,
 ) {
-    let scenes = setting("CALLS").unwrap_or(500) as usize;
+    let asked = setting("CALLS");
+    let scenes = usize::try_from(asked.unwrap_or(84)).expect("a number of scenes");
+    let slack = if asked.is_some() { 1 } else { 2 };
     let seed = setting("SEED").unwrap_or_else(|| fastrand::u64(..));
     let mut random = Rng::with_seed(seed);
     let faults: &[&str] = if serial { &["push:429=0.2"] } else { &["push:429=0.2", "frames:reorder=0.2"] };
@@ -127,7 +134,7 @@ async fn all_who_keep_to_the_rules_agree_in_the_end(
             app.gateway().faults().set(fault).expect("a fault");
         }
         let scenes: Vec<_> = (0..PAIRS).map(|_| Scene::new(&app, &mut random)).collect();
-        slowest = slowest.max(play(&app, &scenes, &mut random, seed).await);
+        slowest = slowest.max(play(&app, &scenes, &mut random, seed, slack).await);
     }
     println!("SEED={seed}: {scenes} scenes, the slowest agreed {slowest:?} after the last fault");
 }
@@ -141,7 +148,7 @@ fn lost(scenes: &[Scene]) -> Vec<&Scene> {
 }
 
 /// Plays scenes until all agree; returns how long that took after the last fault.
-async fn play(app: &App, scenes: &[Scene], random: &mut Rng, seed: u64) -> Duration {
+async fn play(app: &App, scenes: &[Scene], random: &mut Rng, seed: u64, slack: u32) -> Duration {
     let is_over = Cell::new(false);
     let acting = scenes.iter().flat_map(|scene| scene.phones().map(move |phone| (scene, phone)));
     let living = acting.map(|(scene, phone)| {
@@ -158,7 +165,11 @@ async fn play(app: &App, scenes: &[Scene], random: &mut Rng, seed: u64) -> Durat
         for (scenes, limit) in [(complete(scenes), AGREED), (lost(scenes), AGREED_ABOUT_THE_LOST)] {
             while let Some(scene) = scenes.iter().find(|scene| !scene.agrees()) {
                 let said = scene.caller.read().await;
-                assert!(ended.elapsed() < limit, "SEED={seed}: {}, in truth {said}", scene.describe());
+                assert!(
+                    ended.elapsed() < limit * slack,
+                    "SEED={seed}: {}, in truth {said}",
+                    scene.describe()
+                );
                 sleep(TICK).await;
             }
         }

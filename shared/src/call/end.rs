@@ -29,17 +29,17 @@ impl Line {
 
     /// An end that names its call, which any connection of the two users may send.
     pub(super) fn end_named(&mut self, by: &Ender, id: &CallId, reason: Reason, now: u64) -> Vec<Effect> {
-        let me = match by {
-            Ender::Connection(from) => Some(&from.connection),
-            Ender::User(_) => None,
+        let (me, user) = match by {
+            Ender::Connection(from) => (Some(&from.connection), &from.user),
+            Ender::User(user) => (None, user),
         };
         let Some(call) = self.live().filter(|call| call.id == *id) else {
             self.end_beforehand(id, reason, now);
             return Vec::new();
         };
         let takes_part = me.is_some_and(|me| call.takes_part(me));
-        if !call.is_ringing() && !takes_part && reason.is_of_ringing() {
-            // It is of a connection that rang, and crossed the answer of another: no call ends that both sides want.
+        if !call.is_ringing() && !takes_part && *user == call.callee.user && reason.is_of_ringing() {
+            // It is of a device that rang, and crossed the answer of another: no call ends that both sides want.
             return match by {
                 Ender::Connection(from) => vec![Effect::End {
                     to: from.connection.clone(),

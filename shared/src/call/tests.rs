@@ -255,6 +255,15 @@ fn a_decline_that_crosses_an_answer_ends_nothing() {
 }
 
 #[test]
+fn a_caller_that_gives_up_from_another_connection_ends_what_was_answered_meanwhile() {
+    for reason in [Reason::Cancelled, Reason::Timeout] {
+        let mut scene = Scene::active(ONE);
+        let told = scene.end("a2", ONE, reason);
+        assert!(told.iter().any(|effect| effect.starts_with("end b1 call-one")), "{told:?}");
+    }
+}
+
+#[test]
 fn an_id_that_ended_beforehand_never_rings() {
     let mut scene = Scene::new();
     assert_eq!(scene.end("a1", ONE, Reason::Cancelled), [] as [&str; 0]);

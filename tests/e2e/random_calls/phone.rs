@@ -60,6 +60,8 @@ pub(super) struct Phone {
     acts: RefCell<Vec<(Duration, Act)>>,
     calls: RefCell<u32>,
     since: Cell<Instant>,
+    /// For a failure's sake, what it does, and since when.
+    pub(super) doing: Cell<(&'static str, Instant)>,
 }
 
 /// A connection, and what it waits for.
@@ -89,6 +91,7 @@ impl Phone {
             acts: RefCell::new(acts),
             calls: RefCell::new(0),
             since: Cell::new(Instant::now()),
+            doing: Cell::new(("", Instant::now())),
         }
     }
 
@@ -118,15 +121,27 @@ impl Phone {
                 is_due.then(|| acts.remove(0).1)
             };
             if let Some(act) = act {
+                self.doing.set(("acts", Instant::now()));
                 self.act(act, &mut line, random).await;
                 if *self.has_left.borrow() {
                     return;
                 }
             }
-            match self.next(&mut line).await {
-                Some(Ok(frame)) => self.receive(&mut line, &frame).await,
-                Some(Err(())) => self.connect(&mut line).await,
-                None => self.wonder(&mut line, &has_media).await,
+            let next = self.next(&mut line).await;
+            let note = |what| self.doing.set((what, Instant::now()));
+            match next {
+                Some(Ok(frame)) => {
+                    note("receives");
+                    self.receive(&mut line, &frame).await;
+                }
+                Some(Err(())) => {
+                    note("connects");
+                    self.connect(&mut line).await;
+                }
+                None => {
+                    note("asks itself");
+                    self.wonder(&mut line, &has_media).await;
+                }
             }
         }
     }
@@ -222,6 +237,8 @@ impl Phone {
         match (frame["type"].as_str().unwrap_or_default(), shown) {
             ("offer", Screen::Active(_)) if is_of_this => self.describe(line, "answer", &id).await,
             ("offer", Screen::Ringing(_)) if is_of_this => {}
+            // It may come late, of a call that is over: the server knows which one lives.
+            ("offer", Screen::Active(own)) if self.read().await["call_id"] == own.as_str() => {}
             ("offer", Screen::Calling(own)) => {
                 // The peer's own offer won: one's own is over.
                 self.show(Screen::Active(id.clone()));
