@@ -8,13 +8,10 @@ use serde_json::{Value, json};
 use support::Mode::{self, Guarded, Open};
 use support::{App, Clock, Device, TestStore, User, wait_until};
 
-use crate::calling::{Phone, active, read_call};
+use crate::calling::{FUNCTIONS, Phone, active, read_call};
 
 const ID: &str = "call-one";
 const OTHER: &str = "call-two";
-
-/// What frames and lost connections run.
-const FUNCTIONS: [&str; 3] = ["Register", "Signaling", "Disconnect"];
 
 /// An app whose time is the test's own.
 struct Timed {

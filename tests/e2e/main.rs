@@ -48,6 +48,7 @@ mod recover;
 mod refusing_store;
 mod register;
 mod repeated_sends;
+mod replayed;
 mod resilience;
 mod retention;
 mod secure_store;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
 use crate::skip;
@@ -75,8 +76,18 @@ impl Clock {
     /// Moves the clock by so many seconds, at once, back if they are less than none.
     pub fn shift(&self, seconds: i64) {
         let ahead = self.ahead.fetch_add(seconds, Ordering::Relaxed) + seconds;
+        self.write(&format!("{ahead:+}"));
+    }
+
+    /// Stops the clock, until it is moved.
+    pub fn stop(&self) {
+        let now: DateTime<Utc> = self.now().into();
+        self.write(&now.format("%Y-%m-%d %H:%M:%S").to_string());
+    }
+
+    fn write(&self, time: &str) {
         let fresh = self.file().with_extension("next");
-        std::fs::write(&fresh, format!("{ahead:+}\n")).expect("a writable folder");
+        std::fs::write(&fresh, format!("{time}\n")).expect("a writable folder");
         // A reader must not find half of it.
         std::fs::rename(fresh, self.file()).expect("a writable folder");
     }

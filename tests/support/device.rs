@@ -138,6 +138,18 @@ impl Device {
         assert_eq!(self.next_text().await, r#"{"type":"pong"}"#);
     }
 
+    /// Awaits the answer to a ping; what comes before it is kept.
+    pub async fn ping(&mut self) {
+        self.send(json!({ "type": "ping" })).await;
+        self.expect("pong").await;
+    }
+
+    /// All frames that have come.
+    pub async fn take_all(&mut self) -> Vec<Value> {
+        self.ping().await;
+        self.kept.drain(..).map(|text| parse(&text)).collect()
+    }
+
     /// Awaits that whatever this connection sent before has been dealt with: two answers to nobody, which make no call,
     /// are refused one after the other, each of which costs as much as any frame before it.
     pub async fn settle(&mut self) {

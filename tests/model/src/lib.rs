@@ -12,6 +12,7 @@ pub mod client;
 pub mod scenario;
 pub mod search;
 pub mod server;
+pub mod trace;
 pub mod walk;
 pub mod wave;
 pub mod world;
