@@ -31,7 +31,7 @@ function Conversation({ conversation }) {
   };
   const send = (event) => {
     event.preventDefault();
-    conversation.send(draft);
+    if (draft) conversation.send(draft);
     setDraft("");
   };
   return (

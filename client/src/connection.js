@@ -16,6 +16,7 @@ const ANSWER_TIMEOUT = 10_000;
  * @property {any} WebSocket
  * @property {() => Promise<string | undefined>} ticket
  * @property {() => object} registration further fields of `register`
+ * @property {(userKey: string) => void} identify called with the user that the server has registered
  * @property {(frame: any) => void} receive
  * @property {(state: ConnectionState, retryAt: number, error: Error | null) => void} enter
  * @property {(direction: string, frame: any) => void} log
@@ -100,6 +101,7 @@ export class Connection {
     } catch {
       return;
     }
+    if (frame.type === "registered") this.#owner.identify(frame.userKey);
     this.#owner.log("received", frame);
     if (frame.type === "registered") {
       this.#failures = 0;

@@ -62,6 +62,7 @@ export class NowOptics extends Observable {
       WebSocket,
       ticket: () => this.#api.ticket(),
       registration: () => ({ userKey: this.user, call_id: this.#calls.idToResume }),
+      identify: (userKey) => void (this.#api.user = userKey),
       receive: (frame) => this.#receive(frame),
       enter: (state, retryAt, error) => {
         if (state !== "online") this.#chat.isOnline = false;
@@ -153,7 +154,6 @@ export class NowOptics extends Observable {
   /** @param {any} frame */
   #receive(frame) {
     if (frame.type === "registered") {
-      this.#api.user = frame.userKey;
       this.#calls.resume(frame.calls ?? []);
       this.#chat.registered(frame.event_id);
     } else if (!this.#calls.receive(frame) && !this.#chat.receive(frame)) {

@@ -55,9 +55,13 @@ impl Guard {
     }
 
     /// The origin of a page of this machine that is let in here for the first time and that the template's CORS list
-    /// would refuse; nothing where there is no list.
+    /// would refuse; nothing where there is no list, or where the page is this gateway's own.
     pub(crate) fn tell_leniency(&self, headers: &HeaderMap) -> Option<String> {
         let origin = headers.get(header::ORIGIN)?.to_str().ok()?;
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if origin.split_once("://").is_some_and(|(_, authority)| authority == host) {
+            return None;
+        }
         let refused =
             !self.allowed.is_empty() && !self.allowed.iter().any(|pattern| matches(pattern, origin));
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

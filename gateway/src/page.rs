@@ -41,6 +41,9 @@ impl Page {
                 return None;
             }
             let mut response = response.map(Body::new);
+            // The files are everybody's, and a module is imported by pages of other origins too.
+            let everybody = HeaderValue::from_static("*");
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, everybody);
             // A change to the page should be seen at the next load.
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             Some(response)
