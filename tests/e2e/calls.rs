@@ -399,3 +399,29 @@ async fn redials_and_restarts_keep_candidates_behind_their_offers(#[values(Open,
         }
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn offers_and_ends_back_to_back_ring_for_nobody(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Some(ID), None)] id: Option<&str>,
+) {
+    let app = App::shared(mode, SecureCluster).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+    for round in 0..60 {
+        let id = id.map(|id| format!("{id}-{round}"));
+        phone.offer(&bob, id.as_deref()).await;
+        phone.end(&bob, id.as_deref(), None).await;
+        phone.device.settle().await;
+        wait_until("the end", async || {
+            let call = alice.request(Method::GET, &format!("/calls/{}", bob.key), None).await;
+            call.status == 404 || call.json()["state"] == "ended"
+        })
+        .await;
+    }
+    // What rang was told of its end.
+    let frames = laptop.device.take_all().await;
+    let count = |kind: &str| frames.iter().filter(|frame| frame["type"] == kind).count();
+    assert!(count("end_call") >= count("offer"), "{frames:?}");
+}

@@ -9,6 +9,7 @@ use support::StoreKind::{self, SecureCluster, Single};
 use crate::calling::{Phone, active, read_call};
 
 const ID: &str = "call-one";
+const OTHER: &str = "call-two";
 
 #[rstest]
 #[rstest]
@@ -144,4 +145,60 @@ async fn a_push_that_finds_the_caller_gone_ends_the_call(#[values(Open, Guarded)
         [laptop.device.next().await, laptop.device.next().await].map(|frame| frame["type"].clone());
     kinds.sort_by_key(|kind| kind.to_string());
     assert_eq!(kinds, ["end_call", "error"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn frames_that_find_the_other_side_gone_wait_for_it(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Single, SecureCluster)] store: StoreKind,
+) {
+    // Nobody but the frames tells that a connection is lost.
+    let app =
+        App::builder().mode(mode).on(store).serial_frames().faults(&["disconnect:lost=1"]).start().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let candidate = |number: u64| json!({ "data": number });
+
+    let (mut phone, laptop) = active(&alice, &bob, Some(ID)).await;
+    laptop.device.cut().await;
+    phone.offer(&bob, Some(ID)).await;
+    phone.send("candidate", &bob, Some(ID), candidate(1)).await;
+    phone.sees("peer_disconnected").await;
+    let refused = phone.sees("error").await;
+    assert_eq!(refused["code"], "peer_unavailable");
+    assert!(refused["held_for"].as_u64().is_some_and(|seconds| (25..=30).contains(&seconds)), "{refused}");
+    let mut laptop = Phone { device: bob.open().await, user: bob.clone() };
+    laptop.device.send(json!({ "type": "register", "userKey": bob.key, "call_id": ID })).await;
+    phone.sees("peer_reconnected").await;
+    let given = [laptop.device.expect("offer").await, laptop.device.expect("candidate").await];
+    assert_eq!(given[1]["data"], 1);
+    laptop.device.expect("registered").await;
+    laptop.answer(&alice, Some(ID)).await;
+    phone.sees("answer").await;
+
+    // A candidate finds it out.
+    laptop.device.cut().await;
+    for number in [2, 3] {
+        phone.send("candidate", &bob, Some(ID), candidate(number)).await;
+    }
+    phone.sees("peer_disconnected").await;
+    let (mut laptop, _) = Phone::resuming(&bob, ID).await;
+    for number in [2, 3] {
+        assert_eq!(laptop.device.expect("candidate").await["data"], number);
+    }
+
+    // The answer finds it out.
+    let mut other = Phone::of(&app.user("carol")).await;
+    let carol = other.user.clone();
+    phone.offer(&carol, Some(OTHER)).await;
+    other.sees("offer").await;
+    other.ringing(&alice, OTHER).await;
+    phone.device.expect("ringing").await;
+    phone.device.cut().await;
+    other.answer(&alice, Some(OTHER)).await;
+    other.sees("peer_disconnected").await;
+    assert_eq!(other.sees("error").await["code"], "peer_unavailable");
+    let mut phone = Phone { device: alice.open().await, user: alice.clone() };
+    phone.device.send(json!({ "type": "register", "userKey": alice.key, "call_id": OTHER })).await;
+    assert_eq!(phone.device.expect("answer").await["call_id"], OTHER);
 }

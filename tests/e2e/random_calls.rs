@@ -202,17 +202,19 @@ async fn ringing_stops_within_a_second(
             device.ringing(&alice, ID).await;
             caller.sees("ringing").await;
         }
+        let mut first = devices.remove(0);
+        let mut others = devices;
         let ended = Instant::now();
         match round % 4 {
             0 => caller.end(&bob, Some(ID), Some("cancelled")).await,
-            1 => devices.remove(0).end(&alice, Some(ID), Some("declined")).await,
-            2 => devices.remove(0).answer(&alice, Some(ID)).await,
+            1 => first.end(&alice, Some(ID), Some("declined")).await,
+            2 => first.answer(&alice, Some(ID)).await,
             _ => {
                 let body = json!({ "call_id": ID, "reason": "declined" });
                 bob.request(Method::POST, &format!("/calls/{}/end", alice.key), body).await;
             }
         }
-        join_all(devices.iter_mut().map(|device| device.sees("end_call"))).await;
+        join_all(others.iter_mut().map(|device| device.sees("end_call"))).await;
         taken.push(ended.elapsed());
     }
     taken.sort();

@@ -15,6 +15,7 @@ impl Line {
             return Vec::new();
         }
         device.hung_up_at = device.hung_up_at.max(Some(from.at));
+        device.hung_up_in_vain = true;
         if device.echo_until.is_some_and(|until| now < until) {
             // Rule 6.
             return Vec::new();
@@ -24,6 +25,7 @@ impl Line {
         };
         let told = call.told_of_end(reason, Some(&from.connection));
         self.end(reason, now);
+        self.device(&from.connection, now).hung_up_in_vain = false;
         told
     }
 

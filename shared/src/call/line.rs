@@ -102,6 +102,9 @@ pub struct Device {
     /// When its last `end_call` without id reached the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) hung_up_at: Option<u64>,
+    /// Whether that ended nothing: an offer of the same millisecond is what it was for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) hung_up_in_vain: bool,
     /// Until when an `end_call` without id is an echo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) echo_until: Option<u64>,
@@ -224,9 +227,10 @@ impl Line {
     /// A hang-up without id was meant for every earlier offer.
     pub(super) fn is_past_offer(&self, connection: &ConnectionId, at: u64) -> bool {
         let later = |time: Option<u64>| time.is_some_and(|time| at < time);
-        self.devices
-            .get(connection)
-            .is_some_and(|device| later(device.described_at) || later(device.hung_up_at))
+        self.devices.get(connection).is_some_and(|device| {
+            let hung_up_at_once = device.hung_up_in_vain && device.hung_up_at == Some(at);
+            later(device.described_at) || later(device.hung_up_at) || hung_up_at_once
+        })
     }
 
     /// Rule 5: a call one of whose sides is away for long is over for whoever looks. Forgets what is old.

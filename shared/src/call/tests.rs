@@ -255,6 +255,19 @@ fn a_decline_that_crosses_an_answer_ends_nothing() {
 }
 
 #[test]
+fn a_hang_up_of_the_same_millisecond_that_ended_nothing_was_for_the_offer() {
+    let mut scene = Scene::new();
+    scene.end("a1", None, Reason::Hangup);
+    scene.at -= 1;
+    assert!(scene.offer("a1", None).is_empty());
+    // One that ended a call was not.
+    let mut scene = Scene::active(None);
+    scene.end("a1", None, Reason::Hangup);
+    scene.at -= 1;
+    assert!(!scene.offer("a1", None).is_empty());
+}
+
+#[test]
 fn a_caller_that_gives_up_from_another_connection_ends_what_was_answered_meanwhile() {
     for reason in [Reason::Cancelled, Reason::Timeout] {
         let mut scene = Scene::active(ONE);

@@ -58,6 +58,7 @@ impl CallManager {
                 ufrag: candidate.ufrag.clone(),
                 frame: frame.clone(),
             };
+            let passes = matches!(route, Route::Pass(_));
             let (list, to) = match route {
                 Route::Drop => return Ok(()),
                 Route::Early => (Some(List::Early(&from.connection)), Vec::new()),
@@ -78,8 +79,13 @@ impl CallManager {
             let push =
                 |connection| Push { user: signal.target.clone(), connection, frames: vec![frame.clone()] };
             let gone = self.push(to.into_iter().map(push).collect(), deadline).await;
+            let is_lost = passes && !gone.is_empty();
             self.forget(gone, deadline).await;
-            return Ok(());
+            if !is_lost {
+                return Ok(());
+            }
+            // The other side is away now, and the candidate waits for it.
+            opened = self.store.open_line(pair, false).await?;
         }
         Err(too_busy().into())
     }

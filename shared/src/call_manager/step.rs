@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{try_join_all, try_join3};
 
 use super::delivery::{call_of_ring, follow_ups, held_frame, offer_to_hold, refusal, relayed};
-use super::outbox::{Material, Outbox};
+use super::outbox::{Material, Outbox, Sent};
 use super::parts::{CallManager, Incoming, MOST_SWAPS, too_busy};
 use crate::call::{self, Effect, Event};
 use crate::error::{Error, FrameError};
@@ -37,6 +37,12 @@ struct Applied {
     vanished: bool,
 }
 
+/// Whether this relays the event's frame to a connection that is gone.
+fn is_lost_relay(effect: &Effect, sent: &Sent) -> bool {
+    let Effect::Relay { to, .. } = effect else { return false };
+    sent.gone.iter().any(|(_, gone)| gone == to)
+}
+
 impl CallManager {
     /// Carries out an event, and forgets the connections that it found gone. Returns why its frame was refused, if it was,
     /// and the line as it is then.
@@ -65,6 +71,8 @@ impl CallManager {
         let mut outcome = Outcome::default();
         // How much of the offer that rings has been given.
         let mut given = opened.ring.len();
+        // The event again, whose frame found the other side's connection gone: it is for the one that takes its place.
+        let mut again = None;
         let mut events = vec![event];
         for _ in 0..MOST_STEPS {
             let Some(first) = events.first() else { break };
@@ -84,14 +92,21 @@ impl CallManager {
             let outbox = Outbox::of(&applied.effects, &material);
             drop(material);
             let sent = self.send(outbox, deadline).await;
-            if outcome.refused.is_none() {
-                outcome.refused = refusal(first, &applied.effects, &sent, &opened);
-            }
+            let refused = refusal(first, &applied.effects, &sent, &opened);
+            outcome.refused = refused.or(outcome.refused);
             let mut gone = sent.gone.clone();
             for event in &events {
                 gone.extend(self.hand_over(pair, &opened, event, &applied.handed, incoming, deadline).await?);
             }
+            let was_waiting = again.take();
+            if applied.effects.iter().any(|effect| is_lost_relay(effect, &sent)) {
+                again = opened.line.live().map(|call| (first.clone(), call.id.clone()));
+            }
             events = follow_ups(first, &applied.effects, &sent, &opened);
+            if again.is_some() {
+                // It has not been delivered, nor is it held yet: what follows it waits.
+                events.retain(|event| !matches!(event, Event::Delivered { from: Some(_), .. }));
+            }
             if applied.vanished
                 && let Some(incoming) = incoming
             {
@@ -102,6 +117,10 @@ impl CallManager {
             };
             let lost = gone.iter().filter(|(_, connection)| takes_part(connection));
             events.extend(lost.map(|(_, connection)| Event::Lost(connection.clone())));
+            let lives = |id: &CallId| opened.line.live().is_some_and(|call| call.id == *id);
+            if let Some((frame, _)) = was_waiting.filter(|(_, id)| lives(id)) {
+                events.insert(0, frame);
+            }
             outcome.gone.extend(gone);
         }
         Ok((outcome, opened))
