@@ -1,7 +1,7 @@
 //! The gateway's private store: it outlives its process, and its data is read in its own layout only.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -20,11 +20,14 @@ async fn a_private_store_that_is_killed_runs_again_with_all_that_it_acknowledged
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut acknowledged = Vec::new();
     for _ in 0..2 {
-        let count = AtomicUsize::new(0);
-        let sending = join_all((0..SENDERS).map(|_| send_until_refused(&alice, &bob, &count)));
+        let (count, is_back) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let sending = join_all((0..SENDERS).map(|_| send_until_refused(&alice, &bob, &count, &is_back)));
         let killing = async {
             wait_until("messages", async || count.load(Ordering::Relaxed) >= MESSAGES).await;
-            kill(store_process(&app).await);
+            let killed = store_process(&app).await;
+            kill(killed);
+            wait_until("another store", async || runs_again(&app, killed).await).await;
+            is_back.store(true, Ordering::Relaxed);
         };
         let (sent, ()) = futures_util::future::join(sending, killing).await;
         acknowledged.extend(sent.into_iter().flatten());
@@ -43,9 +46,15 @@ async fn a_private_store_that_is_killed_runs_again_with_all_that_it_acknowledged
     assert_eq!(log.matches(&again).count(), 2, "{again}");
 }
 
-async fn send_until_refused(alice: &User, bob: &User, count: &AtomicUsize) -> Vec<Value> {
+/// Sends until it is refused, or the store has come back without any send's noticing.
+async fn send_until_refused(
+    alice: &User,
+    bob: &User,
+    count: &AtomicUsize,
+    is_back: &AtomicBool,
+) -> Vec<Value> {
     let mut acknowledged = Vec::new();
-    loop {
+    while !is_back.load(Ordering::Relaxed) {
         let reply = alice.try_post_message(bob, "kept").await;
         if reply.status != 201 {
             reply.assert_unavailable();
@@ -54,15 +63,24 @@ async fn send_until_refused(alice: &User, bob: &User, count: &AtomicUsize) -> Ve
         acknowledged.push(reply.data());
         count.fetch_add(1, Ordering::Relaxed);
     }
+    acknowledged
 }
 
 async fn store_process(app: &App) -> u32 {
+    try_store_process(app).await.expect("the store answers")
+}
+
+/// Whether the store answers, as another process.
+async fn runs_again(app: &App, killed: u32) -> bool {
+    try_store_process(app).await.is_ok_and(|process| process != killed)
+}
+
+async fn try_store_process(app: &App) -> Result<u32, redis::RedisError> {
     let client = redis::Client::open(app.gateway().environment()["REDIS_URL"].as_str()).expect("a URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("the store answers");
-    let info: String =
-        redis::cmd("INFO").arg("server").query_async(&mut connection).await.expect("the store answers");
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
     let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("its process");
-    process.trim().parse().expect("a number")
+    Ok(process.trim().parse().expect("a number"))
 }
 
 fn kill(process: u32) {
