@@ -27,6 +27,7 @@ const ACTING_MS: u64 = 5_000;
 const TICK: Duration = Duration::from_millis(25);
 /// How soon after the last fault everybody agrees, where both sides are there and where one is not.
 const AGREED: Duration = Duration::from_secs(20);
+const SLACK: u32 = 2;
 const AGREED_ABOUT_THE_LOST: Duration = Duration::from_secs(35);
 
 fn setting(name: &str) -> Option<u64> {
@@ -109,8 +110,8 @@ fn acts(random: &mut Rng, often: &[Act]) -> Vec<(Duration, Act)> {
     acts
 }
 
-/// `CALLS` scenes of calls for each case, generated from `SEED` (random unless set). Unless they are asked for, few are
-/// played, beside all other tests, and may take twice as long.
+/// `CALLS` scenes of calls for each case, generated from `SEED` (random unless set). It prints how soon
+/// all agreed; only twice the bounds fails, as a machine may be busy with other tests.
 #[rstest]
 #[case(Open, Single, false)]
 #[case(Guarded, SecureCluster, true)]
@@ -120,9 +121,7 @@ async fn all_who_keep_to_the_rules_agree_in_the_end(
     #[case] store: StoreKind,
     #[case] serial: bool,
 ) {
-    let asked = setting("CALLS");
-    let scenes = usize::try_from(asked.unwrap_or(84)).expect("a number of scenes");
-    let slack = if asked.is_some() { 1 } else { 2 };
+    let scenes = usize::try_from(setting("CALLS").unwrap_or(84)).expect("a number of scenes");
     let seed = setting("SEED").unwrap_or_else(|| fastrand::u64(..));
     let mut random = Rng::with_seed(seed);
     let faults: &[&str] = if serial { &["push:429=0.2"] } else { &["push:429=0.2", "frames:reorder=0.2"] };
@@ -134,7 +133,7 @@ async fn all_who_keep_to_the_rules_agree_in_the_end(
             app.gateway().faults().set(fault).expect("a fault");
         }
         let scenes: Vec<_> = (0..PAIRS).map(|_| Scene::new(&app, &mut random)).collect();
-        slowest = slowest.max(play(&app, &scenes, &mut random, seed, slack).await);
+        slowest = slowest.max(play(&app, &scenes, &mut random, seed).await);
     }
     println!("SEED={seed}: {scenes} scenes, the slowest agreed {slowest:?} after the last fault");
 }
@@ -148,7 +147,7 @@ fn lost(scenes: &[Scene]) -> Vec<&Scene> {
 }
 
 /// Plays scenes until all agree; returns how long that took after the last fault.
-async fn play(app: &App, scenes: &[Scene], random: &mut Rng, seed: u64, slack: u32) -> Duration {
+async fn play(app: &App, scenes: &[Scene], random: &mut Rng, seed: u64) -> Duration {
     let is_over = Cell::new(false);
     let acting = scenes.iter().flat_map(|scene| scene.phones().map(move |phone| (scene, phone)));
     let living = acting.map(|(scene, phone)| {
@@ -166,7 +165,7 @@ async fn play(app: &App, scenes: &[Scene], random: &mut Rng, seed: u64, slack: u
             while let Some(scene) = scenes.iter().find(|scene| !scene.agrees()) {
                 let said = scene.caller.read().await;
                 assert!(
-                    ended.elapsed() < limit * slack,
+                    ended.elapsed() < limit * SLACK,
                     "SEED={seed}: {}, in truth {said}",
                     scene.describe()
                 );
