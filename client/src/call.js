@@ -169,7 +169,7 @@ export class Call extends Observable {
     await this.#put("video", camera);
   }
 
-  // What follows is between the modules of the package.
+  // The rest is between the modules of the package.
 
   /** Opens devices and the peer connection, and rings or answers. @param {Wish} [wish] @internal */
   async _open(wish = {}) {
@@ -343,7 +343,7 @@ export class Call extends Observable {
     if (code === "glare") return;
     if (code === "peer_unavailable") return this.#state === "calling" ? this._set({ isPeerAbsent: true }) : void this._verify();
     if (["rate_limited", "unavailable", "internal"].includes(code)) {
-      // What else was lost, an ICE restart mends.
+      // An ICE restart mends whatever else was lost.
       if (type !== "candidate") setTimeout(() => this.#repeat(), seconds * 1000);
       return;
     }

@@ -178,7 +178,7 @@ export class Chat {
       const body = { sender_id: this.user, receiver_id: peer, content, client_id: id, metadata };
       const { answer, isReplayed } = await this.api.request("POST", "/messages", { body });
       const message = answer.data;
-      // What was said of it meanwhile waits for this id.
+      // Changes made meanwhile wait for this id.
       for (const each of this.outbox.operations) {
         if (each.target !== id || each.kind === "send") continue;
         each.target = message.id;

@@ -128,7 +128,7 @@ export class Conversation extends Observable {
     if (this.#chat.send({ type: "typing", target: this.peer })) this.#typedAt = Date.now();
   }
 
-  // What follows is between the modules of the package.
+  // The rest is between the modules of the package.
 
   /** @internal */
   _subscribed() {
@@ -179,7 +179,7 @@ export class Conversation extends Observable {
       const listed = new Set(answer.map((/** @type {any} */ { id }) => id));
       this.#older = older;
       this.#floor = older ? answer[0].id : "";
-      // What is not listed any more was deleted while we were away, or is on an older page.
+      // A message that is not listed any more was deleted while we were away, or is on an older page.
       for (const id of before) if (!listed.has(id)) this.#known.delete(id);
       for (const id of [...this.#known.keys()]) if (id < (this.#floor ?? "")) this.#known.delete(id);
       answer.forEach((/** @type {any} */ message) => this._put(message));

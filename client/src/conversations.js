@@ -64,7 +64,7 @@ export class Conversations extends Observable {
     return this.load();
   }
 
-  // What follows is between the modules of the package.
+  // The rest is between the modules of the package.
 
   /** @param {string} peer @returns {Entry} @internal */
   _entry(peer) {
@@ -191,7 +191,7 @@ export class Conversations extends Observable {
         if (told !== this.#marks.get(peer)) continue;
         this.#marks.delete(peer);
         const { lastMessage, read } = this._entry(peer);
-        // What has come meanwhile counts by itself.
+        // Messages that have come meanwhile count by themselves.
         const isLast = told >= (lastMessage?.id ?? "");
         this.#change(peer, { read: told > (read ?? "") ? told : read, ...(isLast && { unread: answer.unread }) });
       } catch (error) {

@@ -1,4 +1,4 @@
-// What the package exports; README.md describes it.
+// The exports of the package; README.md describes them.
 
 export { NowOptics } from "./nowoptics.js";
 export { ApiError, SignInError } from "./errors.js";

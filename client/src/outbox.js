@@ -1,5 +1,5 @@
-// What the user has said, changed and deleted and the server has not answered yet. It is repeated until there is an
-// answer, in order for each peer, also after a reload.
+// Messages, edits and deletes that the server has not answered yet. They are repeated until there is an answer, in order
+// for each peer, also after a reload.
 
 import { pauseAfter } from "./backoff.js";
 
@@ -165,7 +165,7 @@ export class Outbox {
     try {
       use(this.#storage);
     } catch {
-      // What is in memory is repeated all the same.
+      // Entries in memory are repeated all the same.
     }
   }
 }

@@ -1,4 +1,4 @@
-// What an app that uses all of the package adds to its page.
+// The size that the package adds to the page of an app that uses all of it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-//! What becomes of a function's answer on a route, and of one that does not come.
+//! The fate of a function's answer on a route, and of one that does not come.
 
 use std::time::Duration;
 

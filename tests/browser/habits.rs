@@ -1,4 +1,4 @@
-//! What a person who writes and calls expects of the page by habit.
+//! Things that a person who writes and calls expects of the page by habit.
 
 use serde_json::json;
 use support::StoreKind::Single;

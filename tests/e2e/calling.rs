@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use support::{Device, User};
 
-/// What frames and lost connections run.
+/// The functions that frames and lost connections run.
 pub(crate) const FUNCTIONS: [&str; 3] = ["Register", "Signaling", "Disconnect"];
 
 /// A device and its user.

@@ -420,7 +420,7 @@ async fn offers_and_ends_back_to_back_ring_for_nobody(
         })
         .await;
     }
-    // What rang was told of its end.
+    // Each device that rang was told of the end.
     let frames = laptop.device.take_all().await;
     let count = |kind: &str| frames.iter().filter(|frame| frame["type"] == kind).count();
     assert!(count("end_call") >= count("offer"), "{frames:?}");

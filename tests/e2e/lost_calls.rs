@@ -153,7 +153,7 @@ async fn frames_that_find_the_other_side_gone_wait_for_it(
     #[values(Open, Guarded)] mode: Mode,
     #[values(Single, SecureCluster)] store: StoreKind,
 ) {
-    // Nobody but the frames tells that a connection is lost.
+    // Only the frames tell that a connection is lost.
     let app =
         App::builder().mode(mode).on(store).serial_frames().faults(&["disconnect:lost=1"]).start().await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
@@ -183,7 +183,7 @@ async fn frames_that_find_the_other_side_gone_wait_for_it(
     }
     phone.sees("peer_disconnected").await;
     let (mut laptop, _) = Phone::resuming(&bob, ID).await;
-    // What waited and what comes now may cross.
+    // A frame that waited and one that comes now may cross.
     let mut given = laptop.device.expect_many("candidate", 2).await;
     given.sort_by_key(|frame| frame["data"].as_u64());
     assert_eq!((&given[0]["data"], &given[1]["data"]), (&json!(2), &json!(3)));

@@ -134,7 +134,7 @@ impl Replay<'_> {
         .await;
     }
 
-    /// What has come, of what the search knows.
+    /// The frames that have come, of those that the search knows.
     async fn read(&mut self, place: usize) -> Vec<Value> {
         let Some(device) = &mut self.devices[place] else { return Vec::new() };
         device.take_all().await.iter().filter_map(summary).collect()

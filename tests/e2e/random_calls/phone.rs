@@ -19,7 +19,7 @@ const CALLING: Duration = Duration::from_secs(10);
 const RINGING: Duration = Duration::from_secs(11);
 const TICK: Duration = Duration::from_millis(25);
 
-/// What a person sees.
+/// The state that a person sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Screen {
     Idle,
@@ -37,7 +37,7 @@ impl Screen {
     }
 }
 
-/// What a person does next, and when.
+/// An act of a person.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Call,
@@ -306,7 +306,7 @@ impl Phone {
             (Screen::Active(_), "ringing") if call["role"] == "callee" => {
                 self.describe(line, "answer", id).await
             }
-            // Whoever has no media tries again, as a restart of ICE does.
+            // A side without media tries again, as a restart of ICE does.
             (Screen::Active(_), "active") => self.describe(line, "offer", id).await,
             _ => {}
         }

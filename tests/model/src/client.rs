@@ -21,7 +21,7 @@ pub struct Client {
     pub generation: u8,
     /// The calls that it has started.
     pub calls: u8,
-    /// What it shows.
+    /// The state that it shows.
     pub phase: Phase,
     /// The call that it shows. A client that names no call does not know it; the search does.
     pub id: Option<CallId>,
@@ -31,7 +31,7 @@ pub struct Client {
     pub declined: Option<CallId>,
 }
 
-/// What a client shows.
+/// The state that a client shows.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Phase {
     /// No call.
@@ -100,7 +100,7 @@ impl World {
         can && self.left.frames > 0 && (ready || by_rest) && !self.is_excluded(client, press)
     }
 
-    /// What remains with clients that name no call, as `docs/protocol.md` says: a redial while what came of the call
+    /// The cases that remain with clients that name no call, as `docs/protocol.md` says: a redial while what came of the call
     /// before is on its way; and a press while what came of the press before it, or an offer that
     /// is given a second time, is.
     fn is_excluded(&self, client: usize, press: Press) -> bool {
@@ -278,7 +278,7 @@ impl World {
         self.send(client, Kind::Register, id, false);
     }
 
-    /// What a client that follows the contract shows once it has asked `GET /calls/{peer}`.
+    /// The state that a client that follows the contract shows once it has asked `GET /calls/{peer}`.
     pub fn after_asking(&self, client: usize) -> (Phase, Option<CallId>) {
         let me = &self.clients[client];
         let shown = (me.phase, me.id.clone());

@@ -16,7 +16,7 @@ pub struct Scenario {
     pub clients: [(usize, bool); CLIENTS],
     /// The clients whose connection is there from the start.
     pub online: [bool; CLIENTS],
-    /// What may happen.
+    /// The things that may happen.
     pub budget: Budget,
     /// The rule that is left out.
     pub mutation: Mutation,

@@ -116,7 +116,7 @@ impl Model for Scenario {
     }
 }
 
-/// What a client shows in the end, once it has asked where it has reason to.
+/// The state that a client shows in the end, once it has asked where it has reason to.
 fn shown(world: &World, client: usize) -> (Phase, Option<crate::ids::CallId>) {
     let over = world.line.live().is_some() && world.line.at(world.now).live().is_none();
     // A client that yields asks when it is given nothing.
@@ -200,7 +200,7 @@ fn can_end(world: &World) -> bool {
 /// States in order, each with what happened then.
 pub type Steps = Vec<(World, Option<Action>)>;
 
-/// What a search found.
+/// The findings of a search.
 #[derive(Debug)]
 pub struct Found {
     /// The states.

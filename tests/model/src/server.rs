@@ -24,7 +24,7 @@ pub struct Sent {
     pub pressed: bool,
 }
 
-/// What a client sends.
+/// The kinds of frames that a client sends.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Kind {
     /// `offer`.
@@ -46,15 +46,15 @@ pub enum Kind {
 /// An invocation that is under way.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Invocation {
-    /// What started it.
+    /// The frame that started it.
     pub sent: Sent,
-    /// What it does next.
+    /// Its next step.
     pub step: Step,
     /// Whether its frame is refused as glare, which is pushed once all else is done.
     pub glare: bool,
 }
 
-/// What an invocation does next.
+/// The next step of an invocation.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Step {
     /// It begins.

@@ -11,9 +11,9 @@ use crate::world::{CLIENTS, Frame, World};
 /// A frame that was handled to its end, or a connection that came or went.
 #[derive(Clone, Debug)]
 pub struct Handled {
-    /// What was handled.
+    /// The frame.
     pub sent: Sent,
-    /// What each client got, in order.
+    /// The frames that each client got, in order.
     pub seen: [Vec<Frame>; CLIENTS],
 }
 

@@ -10,7 +10,7 @@ pub struct Wave {
     pub pushes: Vec<Push>,
     /// The call that lives, and its callee.
     pub(crate) live: Option<(CallId, usize)>,
-    /// What is told as delivered: the offer's call, none for an answer.
+    /// The description that is told as delivered: the offer's call, none for an answer.
     pub(crate) describes: Option<Option<CallId>>,
     pub(crate) described: Vec<Connection>,
     pub(crate) offered: Vec<Connection>,

@@ -15,7 +15,7 @@ pub const CLIENTS: usize = 3;
 pub struct World {
     /// The one clock.
     pub now: u64,
-    /// What the server knows of the two users.
+    /// The server's knowledge of the two users.
     pub line: Line,
     /// The registered connections.
     pub open: Vec<Connection>,
@@ -25,7 +25,7 @@ pub struct World {
     pub clients: [Client; CLIENTS],
     /// The invocations that are under way, in a normal order.
     pub invocations: Vec<Invocation>,
-    /// What may still happen.
+    /// The things that may still happen.
     pub left: Budget,
     /// Whether a push has been lost or repeated.
     pub mishap: bool,
