@@ -4,18 +4,14 @@ use support::StoreKind::Single;
 use support::{App, TestGateway};
 
 use crate::browser::tell;
-use crate::page::{Person, two_people};
+use crate::page::{Person, put_through, two_people};
 
 #[test]
 fn a_call_shows_each_the_other_until_one_hangs_up() {
     tell(async |browsers| {
         let [alice, bob] =
             two_people(browsers, &TestGateway::shared(Single).url(), ["alice-calls", "bob-is-called"]).await;
-        alice.call().await;
-        bob.expect_ringing().await;
-        bob.accept().await;
-        alice.expect_live_call().await;
-        bob.expect_live_call().await;
+        put_through(&alice, &bob).await;
 
         bob.turn_camera_off().await;
         alice.expect_black_picture().await;
@@ -26,11 +22,7 @@ fn a_call_shows_each_the_other_until_one_hangs_up() {
         bob.expect_notice("alice-calls ended the call").await;
 
         // The other way round, and at once: nothing of the first call is in the way.
-        bob.call().await;
-        alice.expect_ringing().await;
-        alice.accept().await;
-        alice.expect_live_call().await;
-        bob.expect_live_call().await;
+        put_through(&bob, &alice).await;
         alice.hang_up().await;
         bob.expect_idle().await;
         alice.expect_idle().await;

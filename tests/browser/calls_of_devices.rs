@@ -4,7 +4,7 @@ use support::StoreKind::Single;
 use support::TestGateway;
 
 use crate::browser::tell;
-use crate::page::{Person, two_people};
+use crate::page::{Person, put_through, two_people};
 
 #[test]
 fn the_other_device_stops_ringing_when_one_answers_or_declines() {
@@ -40,11 +40,7 @@ fn the_one_who_declined_calls_back() {
         alice.call().await;
         bob.expect_ringing().await;
         bob.decline().await;
-        bob.call().await;
-        alice.expect_ringing().await;
-        alice.accept().await;
-        alice.expect_live_call().await;
-        bob.expect_live_call().await;
+        put_through(&bob, &alice).await;
     });
 }
 
@@ -60,11 +56,7 @@ fn a_caller_who_reloads_stops_the_ringing_and_can_call_again() {
         bob.expect_trace("Missed call").await;
         bob.expect_idle().await;
         alice.tab().watch_calls().await;
-        alice.call().await;
-        bob.expect_ringing().await;
-        bob.accept().await;
-        alice.expect_live_call().await;
-        bob.expect_live_call().await;
+        put_through(&alice, &bob).await;
     });
 }
 

@@ -8,7 +8,7 @@ use support::TestGateway;
 use support::proxy::CuttableProxy;
 
 use crate::browser::tell;
-use crate::page::{Person, two_people};
+use crate::page::{Person, put_through, two_people};
 
 #[test]
 fn the_other_side_of_a_closed_tab_is_told_at_once() {
@@ -36,11 +36,7 @@ fn a_call_outlives_a_network_that_is_cut_for_ten_seconds() {
         let bob = Person::sign_in(browsers, &gateway.url(), "bob-holds").await;
         alice.open_conversation("bob-holds").await;
         bob.open_conversation("alice-is-cut").await;
-        alice.call().await;
-        bob.expect_ringing().await;
-        bob.accept().await;
-        alice.expect_live_call().await;
-        bob.expect_live_call().await;
+        put_through(&alice, &bob).await;
         let tracks =
             "return document.querySelector('#remote-video').srcObject.getTracks().map(({ id }) => id)";
         let before = alice.tab().run(tracks, Vec::new()).await;

@@ -18,6 +18,15 @@ pub(crate) async fn two_people(browsers: &Browsers, url: &str, names: [&str; 2])
     [one, other]
 }
 
+/// One calls, the other accepts, and both have live sound and picture.
+pub(crate) async fn put_through(caller: &Person, callee: &Person) {
+    caller.call().await;
+    callee.expect_ringing().await;
+    callee.accept().await;
+    caller.expect_live_call().await;
+    callee.expect_live_call().await;
+}
+
 impl Person {
     /// Opens the page, signs in and waits until the server knows this user.
     pub(crate) async fn sign_in(browsers: &Browsers, url: &str, name: &str) -> Self {

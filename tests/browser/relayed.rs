@@ -4,7 +4,7 @@ use support::App;
 use support::turn::{SECRET, Turn};
 
 use crate::browser::tell;
-use crate::page::two_people;
+use crate::page::{put_through, two_people};
 
 #[test]
 fn a_call_over_the_relay_alone_has_video() {
@@ -23,11 +23,7 @@ fn a_call_over_the_relay_alone_has_video() {
         for person in [&alice, &bob] {
             person.tab().run(relay_only, Vec::new()).await;
         }
-        alice.call().await;
-        bob.expect_ringing().await;
-        bob.accept().await;
-        alice.expect_live_call().await;
-        bob.expect_live_call().await;
+        put_through(&alice, &bob).await;
         let relayed = "await (async () => {
             const stats = await window.watched.at(-1).getStats();
             const pairs = [...stats.values()].filter((it) => it.type === 'candidate-pair' && it.nominated);

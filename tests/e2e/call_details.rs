@@ -7,7 +7,7 @@ use support::Mode::{self, Guarded, Open};
 use support::StoreKind::{self, SecureCluster, Single};
 use support::{App, User};
 
-use crate::calling::{Phone, active, read_call};
+use crate::calling::{Phone, active, agree, read_call};
 
 const ID: &str = "call-one";
 
@@ -87,14 +87,8 @@ async fn either_side_renegotiates_with_the_other_alone(
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = active(&alice, &bob, id).await;
     let (mut watch, mut tablet) = (Phone::of(&alice).await, Phone::of(&bob).await);
-    laptop.offer(&alice, id).await;
-    phone.sees("offer").await;
-    phone.answer(&bob, id).await;
-    laptop.sees("answer").await;
-    phone.offer(&bob, id).await;
-    laptop.sees("offer").await;
-    laptop.answer(&alice, id).await;
-    phone.sees("answer").await;
+    agree(&mut laptop, &mut phone, id).await;
+    agree(&mut phone, &mut laptop, id).await;
     for idle in [&mut watch, &mut tablet] {
         idle.sees_nothing().await;
     }

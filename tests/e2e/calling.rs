@@ -81,12 +81,18 @@ pub(crate) async fn read_call(user: &User, peer: &User) -> Value {
     reply.json()
 }
 
+/// An offer that is taken and answered: it begins a call, or renegotiates it.
+pub(crate) async fn agree(one: &mut Phone, other: &mut Phone, id: Option<&str>) {
+    let (from, to) = (one.user.clone(), other.user.clone());
+    one.offer(&to, id).await;
+    other.sees("offer").await;
+    other.answer(&from, id).await;
+    one.sees("answer").await;
+}
+
 /// A call between two devices, active.
 pub(crate) async fn active(alice: &User, bob: &User, id: Option<&str>) -> (Phone, Phone) {
     let (mut caller, mut callee) = (Phone::of(alice).await, Phone::of(bob).await);
-    caller.offer(bob, id).await;
-    callee.sees("offer").await;
-    callee.answer(alice, id).await;
-    caller.sees("answer").await;
+    agree(&mut caller, &mut callee, id).await;
     (caller, callee)
 }

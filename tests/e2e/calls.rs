@@ -7,7 +7,7 @@ use support::Mode::{self, Guarded, Open};
 use support::StoreKind::{self, SecureCluster, Single};
 use support::{App, wait_until};
 
-use crate::calling::{Phone, active, read_call};
+use crate::calling::{Phone, active, agree, read_call};
 
 const ID: &str = "call-one";
 const OTHER: &str = "call-two";
@@ -99,10 +99,7 @@ async fn the_first_answer_counts_and_the_other_devices_stop_ringing(
     tablet.sees_end(&call, "answered_elsewhere").await;
     phone.sees_nothing().await;
     // From now on the frames of the call go to the other connection alone.
-    phone.offer(&bob, id).await;
-    laptop.sees("offer").await;
-    laptop.answer(&alice, id).await;
-    phone.sees("answer").await;
+    agree(&mut phone, &mut laptop, id).await;
     tablet.sees_nothing().await;
     // A late decline does not end what both sides want.
     tablet.end(&alice, id, Some("declined")).await;
@@ -366,10 +363,7 @@ async fn a_candidate_after_the_end_is_not_of_the_next_call(
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
     for _ in 0..3 {
-        phone.offer(&bob, None).await;
-        laptop.sees("offer").await;
-        laptop.answer(&alice, None).await;
-        phone.sees("answer").await;
+        agree(&mut phone, &mut laptop, None).await;
         phone.end(&bob, None, None).await;
         laptop.sees("end_call").await;
         phone.send("candidate", &bob, None, json!({ "data": "late" })).await;

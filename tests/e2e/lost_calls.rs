@@ -6,7 +6,7 @@ use support::App;
 use support::Mode::{self, Guarded, Open};
 use support::StoreKind::{self, SecureCluster, Single};
 
-use crate::calling::{Phone, active, read_call};
+use crate::calling::{Phone, active, agree, read_call};
 
 const ID: &str = "call-one";
 const OTHER: &str = "call-two";
@@ -78,10 +78,7 @@ async fn a_side_that_is_lost_goes_on_from_another_connection(
     assert_eq!(back.device.expect("candidate").await["data"], "waited");
     back.send("candidate", &here, Some(ID), json!({ "data": "goes on" })).await;
     assert_eq!(other.sees("candidate").await["data"], "goes on");
-    other.offer(&away, Some(ID)).await;
-    back.sees("offer").await;
-    back.answer(&here, Some(ID)).await;
-    other.sees("answer").await;
+    agree(&mut other, &mut back, Some(ID)).await;
     other.end(&away, Some(ID), None).await;
     back.sees("end_call").await;
 }

@@ -100,9 +100,9 @@ impl World {
         can && self.left.frames > 0 && (ready || by_rest) && !self.is_excluded(client, press)
     }
 
-    /// The cases that remain with clients that name no call, as `docs/protocol.md` says: a redial while what came of the call
-    /// before is on its way; and a press while what came of the press before it, or an offer that
-    /// is given a second time, is.
+    /// The cases that remain with clients that name no call, as `docs/protocol.md` says: a redial while what came of the
+    /// call before is on its way; and a press while what came of the press before it, or an offer that is given a second
+    /// time, is.
     fn is_excluded(&self, client: usize, press: Press) -> bool {
         let me = &self.clients[client];
         let is_peer = |other: usize| self.clients[other].user != me.user;
