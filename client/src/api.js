@@ -6,6 +6,19 @@ import { ApiError } from "./errors.js";
 const TIME_LIMIT = 15_000;
 
 /** @typedef {string | undefined} Token */
+/** @typedef {import("./wire.js").Routes} Routes */
+
+/**
+ * What a route takes.
+ * @template {keyof Routes} R
+ * @typedef {{
+ *   id?: string,
+ *   query?: Routes[R] extends { query: infer Q extends object } ? Q : never,
+ *   body?: Routes[R] extends { body: infer B extends object } ? B : never,
+ *   link?: string,
+ *   isLast?: boolean,
+ * }} Parts `id`: for the path, where it has one; `link`: the `Link` to follow; `isLast`: sent from a page that goes away
+ */
 
 export class Api {
   #base;
@@ -28,13 +41,15 @@ export class Api {
   }
 
   /**
-   * @param {string} method
-   * @param {string} path from the root, or a `Link`'s target
-   * @param {{ query?: Record<string, string | number | undefined>, body?: object, isLast?: boolean }} [options] `isLast` sends
-   *   it from a page that goes away
-   * @returns {Promise<{ answer: any, isReplayed: boolean, older: string | undefined }>} `older` leads to the page before
+   * @template {keyof Routes} R
+   * @param {R} route as the documents name it; where the query has a peer, the path needs none
+   * @param {Parts<R>} [parts]
+   * @returns {Promise<{ answer: Routes[R]["answer"], isReplayed: boolean, older: string | undefined }>} `older` leads to the
+   *   page before
    */
-  async request(method, path, { query = {}, body, isLast = false } = {}) {
+  async request(route, { id = "-", query, body, link, isLast = false } = {}) {
+    const [method, pattern] = route.split(" ");
+    const path = link ?? pattern.replace(/{.*}/, encodeURIComponent(id));
     if (!isLast) this.#token = await this.#ask();
     try {
       return await this.#send(method, path, query, body, isLast);
@@ -48,11 +63,11 @@ export class Api {
   /** What opens one WebSocket: a ticket, as those have no headers; nothing where none is needed. */
   async ticket() {
     if ((await this.#ask()) === undefined) return undefined;
-    return (await this.request("POST", "/tickets")).answer.ticket;
+    return (await this.request("POST /tickets")).answer.ticket;
   }
 
   /**
-   * @param {string} method @param {string} path @param {Record<string, any>} query @param {object | undefined} body
+   * @param {string} method @param {string} path @param {object | undefined} query @param {object | undefined} body
    * @param {boolean} keepalive
    */
   async #send(method, path, query, body, keepalive) {

@@ -2,14 +2,19 @@
 
 import { pauseAfter } from "./backoff.js";
 import { Call } from "./call.js";
+import { NO_WEBRTC } from "./negotiation.js";
 
 // The server remembers the end of a call for 2 minutes.
 const MEMORY = 120_000;
 
+/** @typedef {import("./wire.js").ServerFrame} ServerFrame */
+/** @typedef {import("./wire.js").ServerFrames["offer"]} Offer */
+/** @typedef {Extract<ServerFrame, { type: Offer["type"] | "answer" | "candidate" | "ringing" | "end_call" | "peer_disconnected" | "peer_reconnected" | "error" }>} CallFrame */
+
 /**
  * @typedef {object} CallsOwner
  * @property {import("./api.js").Api} api
- * @property {(frame: object) => boolean} send
+ * @property {(frame: import("./wire.js").ClientFrame) => boolean} send
  * @property {Required<Pick<import("./nowoptics.js").Options, "busy">> & import("./nowoptics.js").Options} options
  * @property {(name: string, detail: any) => void} emit
  * @property {() => void} changed called when a call begins or ends
@@ -21,7 +26,7 @@ export class Calls {
   #owner;
   /** Ids of calls that ended here. @type {Map<string, string>} */
   #ended = new Map();
-  /** What follows offers of which the server is asked, by their ids. @type {Map<string, any[]>} */
+  /** What follows offers of which the server is asked, by their ids. @type {Map<string, ServerFrame[]>} */
   #doubted = new Map();
 
   /** @param {CallsOwner} owner */
@@ -36,6 +41,7 @@ export class Calls {
       current.accept(wish);
       return current;
     }
+    if (!this.#means().RTCPeerConnection) throw new TypeError(NO_WEBRTC);
     const call = this.#begin(peer);
     call._open(wish);
     return call;
@@ -46,7 +52,7 @@ export class Calls {
     return [...this.live].find((call) => call.getSnapshot().state !== "ringing")?.id;
   }
 
-  /** A connection has registered. @param {any[]} list the calls that the server knows */
+  /** A connection has registered. @param {import("./wire.js").LiveCall[]} list those that the server knows */
   resume(list) {
     for (const { call_id: id, with: peer } of list) {
       // Its end was on its way when the connection was lost.
@@ -55,8 +61,9 @@ export class Calls {
     for (const call of this.live) call._resume(list.find(({ call_id: id }) => id === call.id));
   }
 
-  /** Takes a frame that is about a call; whether it was. @param {any} frame */
+  /** Takes a frame that is about a call; whether it was. @param {ServerFrame} frame */
   receive(frame) {
+    if (!isAboutCalls(frame)) return false;
     if (frame.type === "offer") {
       this.#offered(frame);
       return true;
@@ -67,11 +74,13 @@ export class Calls {
       return true;
     }
     const call = [...this.live].find((each) => each._owns(frame));
-    if (frame.type === "error" && !(call && (frame.call_id || frame.request_type in SIGNALS))) {
-      return frame.code === "glare" || frame.request_type === "candidate" || frame.request_type === "end_call";
+    const { call_id: id, code, request_type: refused = "" } = frame.type === "error" ? frame : {};
+    // Typing, which a call has nothing to do with, may be refused as well.
+    if (frame.type === "error" && !(call && (id || refused in ABOUT_CALLS))) {
+      return code === "glare" || refused === "candidate" || refused === "end_call";
     }
     call?._receive(frame);
-    return frame.type in SIGNALS || frame.type === "error";
+    return true;
   }
 
   /** Ends all of them, from a page that goes away or a client that is closed. */
@@ -81,10 +90,14 @@ export class Calls {
 
   /** Ends what is left without a word, as those that ring and may be answered elsewhere. */
   drop() {
-    for (const call of this.live) call._end("disconnected", false);
+    for (const call of this.live) {
+      call._end("disconnected", false);
+      // Once connected again it rings again.
+      this.#ended.delete(call.id);
+    }
   }
 
-  /** @param {any} frame */
+  /** @param {Offer} frame */
   #offered(frame) {
     const { sender: peer, call_id: id } = frame;
     if (this.#ended.has(id)) return;
@@ -98,7 +111,7 @@ export class Calls {
     this.#owner.emit("ring", this.#begin(peer, frame));
   }
 
-  /** An offer of another call with the same peer: they start anew, after a reload perhaps, or it comes late, of a call that is over. @param {Call} current @param {any} offer */
+  /** An offer of another call with the same peer: they start anew, after a reload perhaps, or it comes late, of a call that is over. @param {Call} current @param {Offer} offer */
   async #replace(current, offer) {
     if (this.#doubted.has(offer.call_id)) return;
     this.#doubted.set(offer.call_id, []);
@@ -111,25 +124,23 @@ export class Calls {
     for (const frame of followers) this.receive(frame);
   }
 
-  /** What the server knows of the call with a peer, or null. @param {string} peer */
+  /** What the server knows of the call with a peer, or null. @param {string} peer @returns {Promise<import("./wire.js").KnownCall | null>} */
   #ask(peer) {
-    return this.#owner.api.request("GET", "/calls/-", { query: { peer } }).then(
+    return this.#owner.api.request("GET /calls/{peer}", { query: { peer } }).then(
       ({ answer }) => answer,
       (error) => (error.status === 404 ? null : Promise.reject(error)),
     );
   }
 
-  /** @param {string} peer @param {any} [offer] */
+  /** @param {string} peer @param {Offer} [offer] */
   #begin(peer, offer) {
-    const { options, send, emit } = this.#owner;
+    const { send, emit } = this.#owner;
     const call = new Call(
       {
         send,
         ask: () => this.#ask(peer),
-        configure: () => this.#configure(),
-        RTCPeerConnection: options.RTCPeerConnection ?? globalThis.RTCPeerConnection,
-        openMedia: options.openMedia,
-        endLater: (_, id, reason, isLast) => this.#endLater(peer, id, reason, isLast),
+        means: this.#means(),
+        endLater: (id, reason, isLast) => this.#endLater(peer, id, reason, isLast),
         changed: () => this.#forget(call),
       },
       peer,
@@ -141,10 +152,16 @@ export class Calls {
     return call;
   }
 
+  /** What media are made of. @returns {import("./negotiation.js").Means} */
+  #means() {
+    const { RTCPeerConnection = globalThis.RTCPeerConnection, openMedia } = this.#owner.options;
+    return { RTCPeerConnection, openMedia, configure: () => this.#configure() };
+  }
+
   async #configure() {
     // Without the answer a call may still come about, on one network.
-    const { answer } = await this.#owner.api.request("GET", "/ice-servers").catch(() => ({ answer: {} }));
-    return { iceServers: answer.iceServers ?? [], ...this.#owner.options.rtc };
+    const { answer } = await this.#owner.api.request("GET /ice-servers").catch(() => ({ answer: { iceServers: [] } }));
+    return { iceServers: answer.iceServers, ...this.#owner.options.rtc };
   }
 
   /** @param {Call} call */
@@ -164,7 +181,7 @@ export class Calls {
     const giveUpAt = Date.now() + MEMORY;
     for (let failures = 0; Date.now() < giveUpAt; failures++) {
       try {
-        await this.#owner.api.request("POST", "/calls/-/end", { query: { peer }, body: { call_id: id, reason }, isLast });
+        await this.#owner.api.request("POST /calls/{peer}/end", { query: { peer }, body: { call_id: id, reason }, isLast });
         return;
       } catch (error) {
         if (isLast || !(/** @type {any} */ (error).isTemporary)) return;
@@ -179,13 +196,19 @@ export class Calls {
   }
 }
 
-/** Frames that are about a call. @type {Record<string, true>} */
-const SIGNALS = {
+/** @param {ServerFrame} frame @returns {frame is CallFrame} */
+function isAboutCalls(frame) {
+  return frame.type !== undefined && frame.type in ABOUT_CALLS;
+}
+
+/** @type {Record<CallFrame["type"], true>} */
+const ABOUT_CALLS = {
+  offer: true,
   answer: true,
   candidate: true,
   ringing: true,
   end_call: true,
-  offer: true,
   peer_disconnected: true,
   peer_reconnected: true,
+  error: true,
 };

@@ -11,12 +11,14 @@ const TYPING_TIME = 8_000;
 // A connection may have missed a push and not know it.
 const FOLLOW_INTERVAL = 5 * 60_000;
 
+/** @typedef {import("./wire.js").StoredMessage} StoredMessage */
+
 /**
  * @typedef {object} ChatOwner
  * @property {import("./api.js").Api} api
  * @property {Storage | null} storage
  * @property {string} place tells the storage of this server from that of others
- * @property {(frame: object) => boolean} send
+ * @property {(frame: import("./wire.js").ClientFrame) => boolean} send
  * @property {(name: string, detail: any) => void} emit
  */
 
@@ -106,9 +108,9 @@ export class Chat {
     }
   }
 
-  /** Takes a frame of the chat; whether it was one. @param {any} frame */
+  /** Takes a frame of the chat; whether it was one. @param {import("./wire.js").ServerFrame} frame */
   receive(frame) {
-    if (CHANGES.includes(frame.type)) this.#events.receive(frame);
+    if (frame.type === "new_message" || frame.type === "update_message" || frame.type === "delete_message") this.#events.receive(frame);
     else if (frame.type === "read") this.conversations._marked(frame.data);
     else if (frame.type === "typing") this.#types(frame.sender, TYPING_TIME);
     else return false;
@@ -140,7 +142,7 @@ export class Chat {
     if (events.length) this.show();
   }
 
-  /** @param {any} message @param {boolean} isNew */
+  /** @param {StoredMessage} message @param {boolean} isNew */
   #learn(message, isNew) {
     if (this.deleted.has(message.id)) return;
     this.#seen.add(message.id);
@@ -173,10 +175,9 @@ export class Chat {
 
   /** @param {import("./outbox.js").Operation} operation */
   async #perform({ id, kind, peer, target, content, metadata }) {
-    const path = `/messages/${encodeURIComponent(target)}`;
     if (kind === "send") {
       const body = { sender_id: this.user, receiver_id: peer, content, client_id: id, metadata };
-      const { answer, isReplayed } = await this.api.request("POST", "/messages", { body });
+      const { answer, isReplayed } = await this.api.request("POST /messages", { body });
       const message = answer.data;
       // Changes made meanwhile wait for this id.
       for (const each of this.outbox.operations) {
@@ -187,26 +188,24 @@ export class Chat {
       if (isReplayed) await this.#look(message.id);
       else this.#learn(message, true);
     } else if (kind === "edit") {
-      const { answer } = await this.api.request("PUT", path, { body: { content } }).catch((error) => this.#gone(target, error));
+      const { answer } = await this.api.request("PUT /messages/{id}", { id: target, body: { content } }).catch((error) => this.#gone(target, error));
       if (answer) this.#learn(answer.data, false);
     } else {
-      await this.api.request("DELETE", path).catch((error) => this.#gone(target, error));
+      await this.api.request("DELETE /messages/{id}", { id: target }).catch((error) => this.#gone(target, error));
       this.#forget(target);
     }
   }
 
   /** The first answer comes again, whatever has become of the message: this is what has. @param {string} id */
   async #look(id) {
-    const { answer } = await this.api.request("GET", `/messages/${id}`).catch((error) => this.#gone(id, error));
+    const { answer } = await this.api.request("GET /messages/{id}", { id }).catch((error) => this.#gone(id, error));
     if (answer) this.#learn(answer, true);
   }
 
-  /** @param {string} id @param {any} error @returns {{ answer?: any }} */
+  /** @param {string} id @param {any} error @returns {{ answer?: undefined }} */
   #gone(id, error) {
     if (error.status !== 404) throw error;
     this.#forget(id);
     return {};
   }
 }
-
-const CHANGES = ["new_message", "update_message", "delete_message"];

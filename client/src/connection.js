@@ -15,9 +15,9 @@ const ANSWER_TIMEOUT = 10_000;
  * @property {string} url
  * @property {any} WebSocket
  * @property {() => Promise<string | undefined>} ticket
- * @property {() => object} registration further fields of `register`
+ * @property {() => { userKey?: string, call_id?: string }} registration further fields of `register`
  * @property {(userKey: string) => void} identify called with the user that the server has registered
- * @property {(frame: any) => void} receive
+ * @property {(frame: import("./wire.js").ServerFrame) => void} receive
  * @property {(state: ConnectionState, retryAt: number, error: Error | null) => void} enter
  * @property {(direction: string, frame: any) => void} log
  */
@@ -73,7 +73,7 @@ export class Connection {
     this.#enter(state, 0, error);
   }
 
-  /** Whether the frame could be sent. @param {object} frame */
+  /** Whether the frame could be sent. @param {import("./wire.js").ClientFrame} frame */
   send(frame) {
     if (this.state !== "online") return false;
     this.#transmit(frame);
@@ -86,7 +86,7 @@ export class Connection {
     else if (this.send({ type: "ping" })) this.#expectAnswer();
   }
 
-  /** @param {any} frame */
+  /** @param {import("./wire.js").ClientFrame} frame */
   #transmit(frame) {
     this.#webSocket.send(JSON.stringify(frame));
     this.#owner.log("sent", frame);

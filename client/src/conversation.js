@@ -6,20 +6,17 @@ const PAGE = 50;
 // Clients say that somebody types at most this often.
 const TYPING_INTERVAL = 5_000;
 
+/** @typedef {import("./wire.js").StoredMessage} StoredMessage */
+
 /**
- * @typedef {object} Message
+ * @typedef {object} Bubble
  * @property {string} key stays the same from the first bubble on
  * @property {string | null} id `null` until it is sent
- * @property {string} sender_id
- * @property {string} receiver_id
- * @property {string} content
- * @property {string} created_at
- * @property {string | null} updated_at
- * @property {string} [client_id]
- * @property {object} [metadata]
  * @property {boolean} isMine
  * @property {"sending" | "sent" | "editing" | "failed"} state
  * @property {Error | null} error why it failed
+ *
+ * @typedef {Omit<StoredMessage, "id"> & Bubble} Message as the server tells it, and as it is shown
  *
  * @typedef {object} ConversationSnapshot
  * @property {string} peer
@@ -37,7 +34,7 @@ const TYPING_INTERVAL = 5_000;
 /** @extends {Observable<ConversationSnapshot>} */
 export class Conversation extends Observable {
   #chat;
-  /** @type {Map<string, any>} */
+  /** @type {Map<string, StoredMessage>} */
   #known = new Map();
   /** The oldest message that is listed, `""` where there is none before; undefined until then. @type {string | undefined} */
   #floor;
@@ -47,7 +44,7 @@ export class Conversation extends Observable {
   #loading;
   /** @type {Promise<void> | undefined} */
   #loadingOlder;
-  /** Bubbles of messages that nothing is under way for. @type {WeakMap<object, Message>} */
+  /** Bubbles of messages that nothing is under way for. @type {WeakMap<StoredMessage, Readonly<Message>>} */
   #bubbles = new WeakMap();
   #typedAt = -Infinity;
 
@@ -70,7 +67,7 @@ export class Conversation extends Observable {
     this._show();
   }
 
-  /** Shows the message at once and sends it; returns its key. @param {string} content @param {{ metadata?: object }} [options] */
+  /** Shows the message at once and sends it; returns its key. @param {string} content @param {{ metadata?: import("./wire.js").Metadata }} [options] */
   send(content, { metadata } = {}) {
     const id = crypto.randomUUID();
     this.#typedAt = -Infinity;
@@ -139,7 +136,7 @@ export class Conversation extends Observable {
   /** Whether it is listed, or should be as soon as that is possible. @internal */
   _isWatched = false;
 
-  /** Takes what the server says of a message: the later edit wins, and a delete wins for ever. @param {any} message @internal */
+  /** Takes what the server says of a message: the later edit wins, and a delete wins for ever. @param {StoredMessage} message @internal */
   _put(message) {
     const known = this.#known.get(message.id);
     if (this.#chat.deleted.has(message.id) || message.id < (this.#floor ?? "")) return;
@@ -175,14 +172,14 @@ export class Conversation extends Observable {
     const before = [...this.#known.keys()];
     try {
       const query = { with: this.peer, limit: PAGE };
-      const { answer, older } = await this.#chat.api.request("GET", "/messages", { query });
-      const listed = new Set(answer.map((/** @type {any} */ { id }) => id));
+      const { answer, older } = await this.#chat.api.request("GET /messages", { query });
+      const listed = new Set(answer.map(({ id }) => id));
       this.#older = older;
       this.#floor = older ? answer[0].id : "";
       // A message that is not listed any more was deleted while we were away, or is on an older page.
       for (const id of before) if (!listed.has(id)) this.#known.delete(id);
       for (const id of [...this.#known.keys()]) if (id < (this.#floor ?? "")) this.#known.delete(id);
-      answer.forEach((/** @type {any} */ message) => this._put(message));
+      answer.forEach((message) => this._put(message));
       this._set({ error: null });
     } catch (error) {
       this._set({ error: /** @type {Error} */ (error) });
@@ -196,12 +193,12 @@ export class Conversation extends Observable {
   async #listOlder(link) {
     this._set({ isLoadingOlder: true });
     try {
-      const { answer, older } = await this.#chat.api.request("GET", link);
+      const { answer, older } = await this.#chat.api.request("GET /messages", { link });
       // Listed anew meanwhile.
       if (this.#older !== link) return;
       this.#older = answer.length ? older : undefined;
       this.#floor = this.#older ? answer[0].id : "";
-      answer.forEach((/** @type {any} */ message) => this._put(message));
+      answer.forEach((message) => this._put(message));
     } finally {
       this._set({ isLoadingOlder: false });
       this._show();
@@ -220,18 +217,16 @@ export class Conversation extends Observable {
     return this.#chat.outbox.operations.filter(({ peer, target }) => peer === this.peer && (target === key || target === id));
   }
 
-  /** @param {any} message @returns {Message | null} */
+  /** @param {StoredMessage} message @returns {Message | null} */
   #bubble(message) {
     const isMine = this.#isMine(message);
     const key = isMine ? (message.client_id ?? message.id) : message.id;
     const operations = this.#operations(key, message.id).filter(({ kind }) => kind !== "send");
-    if (operations.length) return overlay({ ...message, key, isMine, state: "sent", error: null }, operations);
-    let bubble = this.#bubbles.get(message);
-    if (!bubble) {
-      bubble = Object.freeze({ ...message, key, isMine, state: "sent", error: null });
-      this.#bubbles.set(message, /** @type {Message} */ (bubble));
-    }
-    return /** @type {Message} */ (bubble);
+    /** @type {Message} */
+    const bubble = { ...message, key, isMine, state: "sent", error: null };
+    if (operations.length) return overlay(bubble, operations);
+    if (!this.#bubbles.has(message)) this.#bubbles.set(message, Object.freeze(bubble));
+    return /** @type {Message} */ (this.#bubbles.get(message));
   }
 
   /** @param {import("./outbox.js").Operation} operation @returns {Message | null} */
@@ -243,13 +238,13 @@ export class Conversation extends Observable {
     return overlay({ ...fields, ...more, state: error ? "failed" : "sending" }, changes);
   }
 
-  /** @param {any} message */
+  /** @param {StoredMessage} message */
   #isMine(message) {
     return message.sender_id === this.#chat.user;
   }
 }
 
-/** A message as it will be; none where it is being deleted. @param {any} message @param {import("./outbox.js").Operation[]} operations @returns {Message | null} */
+/** A message as it will be; none where it is being deleted. @param {Message} message @param {import("./outbox.js").Operation[]} operations @returns {Message | null} */
 function overlay(message, operations) {
   for (const { kind, content, error } of operations) {
     if (error) Object.assign(message, { state: "failed", error });

@@ -8,14 +8,18 @@ const PAGE = 50;
 const REFRESH_DELAY = 300;
 const REFRESH_TRIES = 3;
 
+/** @typedef {import("./wire.js").StoredConversation} StoredConversation */
+
 /**
  * @typedef {object} Entry
  * @property {string} peer
- * @property {any} lastMessage as the server tells it
+ * @property {import("./wire.js").StoredMessage} lastMessage
  * @property {number} unread
  * @property {string | null} read the id up to which we have read
  * @property {string | null} readByPeer
  * @property {boolean} isTyping
+ *
+ * @typedef {Omit<Entry, "lastMessage"> & { lastMessage: Entry["lastMessage"] | null }} Known without a message it is not shown
  *
  * @typedef {object} ConversationsSnapshot
  * @property {readonly Entry[]} conversations the latest first
@@ -28,7 +32,7 @@ const REFRESH_TRIES = 3;
 /** @extends {Observable<ConversationsSnapshot>} */
 export class Conversations extends Observable {
   #chat;
-  /** @type {Map<string, Entry>} */
+  /** @type {Map<string, Known>} */
   #entries = new Map();
   #pages = 1;
   #isLoaded = false;
@@ -66,12 +70,12 @@ export class Conversations extends Observable {
 
   // The rest is between the modules of the package.
 
-  /** @param {string} peer @returns {Entry} @internal */
+  /** @param {string} peer @returns {Known} @internal */
   _entry(peer) {
     return this.#entries.get(peer) ?? { peer, lastMessage: null, unread: 0, read: null, readByPeer: null, isTyping: false };
   }
 
-  /** A message as an event tells it. @param {string} peer @param {any} message @param {boolean} isNew @internal */
+  /** A message as an event tells it. @param {string} peer @param {import("./wire.js").StoredMessage} message @param {boolean} isNew @internal */
   _put(peer, message, isNew) {
     const { lastMessage: last, unread, read } = this._entry(peer);
     const isLater = !last || message.id > last.id;
@@ -91,7 +95,7 @@ export class Conversations extends Observable {
     this.#refresh();
   }
 
-  /** @param {{ reader: string, with: string, message_id: string }} mark @internal */
+  /** @param {import("./wire.js").Mark} mark @internal */
   _marked({ reader, with: other, message_id: id }) {
     if (reader === this.#chat.user) {
       const { lastMessage, read, unread } = this._entry(other);
@@ -121,8 +125,7 @@ export class Conversations extends Observable {
       this.#entries.set(entry.peer, shown);
       return shown;
     });
-    const conversations = typed
-      .filter(({ lastMessage }) => lastMessage)
+    const conversations = /** @type {Entry[]} */ (typed.filter(({ lastMessage }) => lastMessage))
       .sort((a, b) => (a.lastMessage.id > b.lastMessage.id ? -1 : 1));
     const before = this.getSnapshot().conversations;
     const isSame = before.length === conversations.length && before.every((it, index) => it === conversations[index]);
@@ -155,13 +158,13 @@ export class Conversations extends Observable {
   }
 
   async #listPages() {
-    /** @type {any[]} */
+    /** @type {StoredConversation[]} */
     const listed = [];
     /** @type {string | undefined} */
     let older;
     for (let page = 0; page < this.#pages && (page === 0 || older); page++) {
-      const listing = this.#chat.api.request("GET", older ?? `/conversations?limit=${PAGE}`);
-      /** @type {{ answer: any, older: string | undefined }} */
+      const listing = this.#chat.api.request("GET /conversations", { query: { limit: PAGE }, link: older });
+      /** @type {Awaited<typeof listing>} */
       const { answer, ...rest } = await listing;
       listed.push(...answer);
       older = rest.older;
@@ -169,7 +172,7 @@ export class Conversations extends Observable {
     return { listed, older };
   }
 
-  /** @param {any[]} listed */
+  /** @param {StoredConversation[]} listed */
   #take(listed) {
     this.#entries = new Map();
     for (const { with: peer, last_message: lastMessage, unread, read, read_by_peer: readByPeer } of listed) {
@@ -187,7 +190,7 @@ export class Conversations extends Observable {
   async #tell(peer) {
     for (let failures = 0, told; (told = this.#marks.get(peer)); ) {
       try {
-        const { answer } = await this.#chat.api.request("PUT", "/conversations/-/read", { query: { peer }, body: { message_id: told } });
+        const { answer } = await this.#chat.api.request("PUT /conversations/{peer}/read", { query: { peer }, body: { message_id: told } });
         if (told !== this.#marks.get(peer)) continue;
         this.#marks.delete(peer);
         const { lastMessage, read } = this._entry(peer);
@@ -201,14 +204,14 @@ export class Conversations extends Observable {
     }
   }
 
-  /** @param {string} peer @param {Partial<Entry>} fields */
+  /** @param {string} peer @param {Partial<Known>} fields */
   #change(peer, fields) {
     this.#changes++;
     this.#set(peer, fields);
     this.#chat.show(peer);
   }
 
-  /** @param {string} peer @param {Partial<Entry>} fields */
+  /** @param {string} peer @param {Partial<Known>} fields */
   #set(peer, fields) {
     this.#entries.set(peer, Object.freeze({ ...this._entry(peer), ...fields }));
   }

@@ -1,6 +1,6 @@
 // Follows a user's events, so that nothing is missed that no connection told. Only what it reads moves its position.
 
-/** @typedef {{ type: string, data: any, event_id: string }} ChatEvent */
+/** @typedef {import("./wire.js").ChatEvent} ChatEvent */
 
 export class Events {
   #api;
@@ -45,7 +45,7 @@ export class Events {
     if (this.#position === undefined && start) return this.#list(start);
     for (let more = true; more; ) {
       try {
-        const { answer } = await this.#api.request("GET", "/events", { query: { since: this.#position } });
+        const { answer } = await this.#api.request("GET /events", { query: { since: this.#position } });
         this.#apply(answer.events);
         if (this.#position === undefined) await this.#list(answer.event_id);
         this.#position = this.#floor = answer.event_id;

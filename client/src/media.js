@@ -34,7 +34,7 @@ export async function openMedia({ audio = true, video = true, stream }, open = f
 }
 
 /** Browsers hide the devices from pages that came over plain HTTP from another machine. @returns {OpenMedia | undefined} */
-function fromDevices() {
+export function fromDevices() {
   const devices = globalThis.navigator?.mediaDevices;
   return devices && ((constraints) => devices.getUserMedia(constraints));
 }

@@ -50,8 +50,8 @@ export class NowOptics extends Observable {
     const log = (direction, frame) => this.#emitter.emit("frame", { direction, frame, at: Date.now() });
     /** @param {string} name @param {any} detail */
     const emit = (name, detail) => this.#emitter.emit(name, detail);
-    /** @param {object} frame */
-    const send = (frame) => this.#connection.send({ ...frame, userKey: this.user });
+    /** @param {import("./wire.js").ClientFrame} frame */
+    const send = (frame) => this.#connection.send(/** @type {typeof frame} */ ({ ...frame, userKey: this.user }));
     this.#api = new Api(api, token, (entry) => emit("request", entry));
     this.#api.user = user;
     this.#calls = new Calls({ api: this.#api, options: { busy: true, ...options }, send, emit, changed: () => this.#showCalls() });
@@ -151,14 +151,14 @@ export class NowOptics extends Observable {
   // The peer need not wait for the connection to be missed.
   #leave = () => this.#calls.leave();
 
-  /** @param {any} frame */
+  /** @param {import("./wire.js").ServerFrame} frame */
   #receive(frame) {
     if (frame.type === "registered") {
       this.#calls.resume(frame.calls ?? []);
       this.#chat.registered(frame.event_id);
     } else if (!this.#calls.receive(frame) && !this.#chat.receive(frame)) {
       if (frame.type === "error" || frame.type === undefined) {
-        this.#emitter.emit("error", Object.assign(new Error(frame.error ?? frame.message), { frame }));
+        this.#emitter.emit("error", Object.assign(new Error(frame.type === "error" ? frame.error : frame.message), { frame }));
       }
     }
   }

@@ -13,7 +13,7 @@ const KEPT = 24 * 3_600_000;
  * @property {string} peer
  * @property {string} target the message's id, or the `client_id` of one that is being sent
  * @property {string} content
- * @property {object | null} [metadata]
+ * @property {import("./wire.js").Metadata} [metadata]
  * @property {number} at milliseconds since 1970
  * @property {Error | null} error why it failed for good
  */

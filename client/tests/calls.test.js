@@ -116,7 +116,7 @@ test("another caller is told that one is busy, unless the client lets both ring"
   }
 });
 
-test("a client that comes while it rings is rung, and again after a reload", async () => {
+test("a client that comes while it rings is rung, and again after a reload, or closed and connected again", async () => {
   const alice = await device(gateway.name("alice"));
   const name = gateway.name("bob");
   const call_id = alice.offer(name);
@@ -129,6 +129,12 @@ test("a client that comes while it rings is rung, and again after a reload", asy
     bob.close();
     await until(bob, ({ state, calls }) => state === "closed" && calls.length === 0);
   }
+  const bob = await gateway.online(name);
+  bob.close();
+  await until(bob, ({ state }) => state === "closed");
+  const ring = next(bob, "ring");
+  bob.connect();
+  assert.equal((await ring).id, call_id, "the same client");
   const { answer } = await gateway.request("GET", `/calls/-?user=${alice.user}&peer=${name}`);
   assert.equal(answer.state, "ringing");
 });
@@ -168,6 +174,7 @@ test("without WebRTC a call fails with a sentence, and the caller is told", asyn
   assert.equal(reason, "failed");
   assert.match(error.message, /RTCPeerConnection/);
   await alice.receive((frame) => frame.type === "end_call" && frame.reason === "failed");
+  assert.throws(() => bob.call(alice.user), /RTCPeerConnection/);
   assert.throws(() => bob.call(bob.user), TypeError);
 });
 
