@@ -63,7 +63,12 @@ export class Api {
   /** What opens one WebSocket: a ticket, as those have no headers; nothing where none is needed. */
   async ticket() {
     if ((await this.#ask()) === undefined) return undefined;
-    return (await this.request("POST /tickets")).answer.ticket;
+    return (await this.request("POST /tickets").catch(explain)).answer.ticket;
+  }
+
+  /** Asks for something that costs the server nothing. */
+  probe() {
+    return this.request("GET /ice-servers");
   }
 
   /**
@@ -94,13 +99,22 @@ export class Api {
     const { status } = response;
     this.#log({ ...entry, status, answer: answer ?? text });
     if (!response.ok) {
-      const sentence = answer?.error ?? answer?.message ?? `The server answered ${status}.`;
+      const isNameless = status === 401 && this.#token === undefined;
+      const sentence = isNameless ? NO_TOKEN : (answer?.error ?? answer?.message ?? `The server answered ${status}.`);
       const retryAfter = Number(response.headers.get("retry-after")) || undefined;
       throw new ApiError(sentence, { status, code: answer?.code, retryAfter, answer });
     }
     const isReplayed = response.headers.get("idempotent-replayed") === "true";
     return { answer, isReplayed, older: /<([^>]*)>; *rel="prev"/.exec(response.headers.get("link") ?? "")?.[1] };
   }
+}
+
+const NO_TOKEN = "The server wants a token: give the client the option `token`.";
+const NO_TICKETS = "The server knows no user by this token. If it takes everyone's word, leave the option `token` out.";
+
+/** A function, not the platform, has refused the token of a ticket. @param {ApiError} error @returns {never} */
+function explain(error) {
+  throw error.code === "unauthenticated" ? new ApiError(NO_TICKETS, error) : error;
 }
 
 /** Undefined for what is not JSON, as a proxy's error page. @param {string} text */

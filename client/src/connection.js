@@ -15,6 +15,7 @@ const ANSWER_TIMEOUT = 10_000;
  * @property {string} url
  * @property {any} WebSocket
  * @property {() => Promise<string | undefined>} ticket
+ * @property {() => Promise<unknown>} probe rejects where a WebSocket without a ticket will never be let in
  * @property {() => { userKey?: string, call_id?: string }} registration further fields of `register`
  * @property {(userKey: string) => void} identify called with the user that the server has registered
  * @property {(frame: import("./wire.js").ServerFrame) => void} receive
@@ -47,9 +48,9 @@ export class Connection {
     clearTimeout(this.#pause);
     this.#enter("connecting");
     const attempt = (this.#attempt = {});
-    let webSocket;
+    let webSocket, ticket;
     try {
-      const ticket = await this.#owner.ticket();
+      ticket = await this.#owner.ticket();
       if (attempt !== this.#attempt) return;
       const url = new URL(this.#owner.url);
       if (ticket !== undefined) url.searchParams.set("ticket", ticket);
@@ -60,10 +61,20 @@ export class Connection {
     }
     this.#webSocket = webSocket;
     this.#expectAnswer();
-    webSocket.onopen = () => this.#transmit({ type: "register", recover: true, ...this.#owner.registration() });
+    webSocket.onopen = () => {
+      webSocket.onerror = () => {};
+      this.#transmit({ type: "register", recover: true, ...this.#owner.registration() });
+    };
     webSocket.onmessage = (/** @type {MessageEvent} */ { data }) => this.#receive(data);
-    webSocket.onclose = (/** @type {CloseEvent} */ { code, reason }) =>
-      this.#lose(webSocket, new Error("The connection was lost."), { code, reason });
+    const lost = new Error("The connection was lost.");
+    webSocket.onclose = (/** @type {CloseEvent} */ close) => this.#lose(webSocket, lost, close);
+    // It was never open. Node tells no close then, and browsers hide the 401 of a refused upgrade, so REST is asked.
+    webSocket.onerror = async () => {
+      webSocket.onclose = null;
+      const asked = ticket === undefined ? this.#owner.probe() : Promise.resolve();
+      const error = await asked.then(() => lost, (refusal) => refusal);
+      this.#lose(webSocket, error, { code: 1006 });
+    };
   }
 
   /** @param {ConnectionState} [state] @param {Error | null} [error] */

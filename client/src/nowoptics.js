@@ -61,6 +61,7 @@ export class NowOptics extends Observable {
       url: live ?? api.replace(/^http/, "ws"),
       WebSocket,
       ticket: () => this.#api.ticket(),
+      probe: () => this.#api.probe(),
       registration: () => ({ userKey: this.user, call_id: this.#calls.idToResume }),
       identify: (userKey) => void (this.#api.user = userKey),
       receive: (frame) => this.#receive(frame),

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { pauseAfter } from "../src/backoff.js";
 import { NowOptics, SignInError } from "../src/index.js";
 import { next, startGateway, unusedUrl, until } from "./gateway.js";
 
@@ -51,6 +52,15 @@ test("a server that is away is tried again with growing pauses", async () => {
   await until(client, ({ state, retryAt: later }) => state === "waiting" && later > retryAt);
 });
 
+test("pauses double up to 30 s, half of each at random, and the server may ask for more", () => {
+  for (const [failures, longest] of [[0, 1_000], [1, 2_000], [4, 16_000], [5, 30_000], [50, 30_000]]) {
+    const pauses = Array.from({ length: 200 }, () => pauseAfter(failures));
+    assert.ok(pauses.every((pause) => pause >= longest / 2 && pause <= longest), `${failures} failures`);
+    assert.ok(Math.max(...pauses) - Math.min(...pauses) > longest / 4, "clients do not come at once");
+  }
+  assert.equal(pauseAfter(0, { retryAfter: 7 }), 7_000);
+});
+
 test("a user that cannot be is refused, and not tried again", async () => {
   const client = gateway.client("x".repeat(200));
   client.connect();
@@ -58,7 +68,22 @@ test("a user that cannot be is refused, and not tried again", async () => {
   assert.match(error.message, /userKey/);
 });
 
-test("with tokens each connection has a ticket of its own, and the user is known once registered", async () => {
+test("with tokens each connection has a ticket of its own", async () => {
+  const name = guarded.name("alice");
+  const client = guarded.client(undefined, { token: () => guarded.token(name), WebSocket: Recorded });
+  client.connect();
+  await until(client, ({ state }) => state === "online");
+  const first = Recorded.last;
+  const closed = next(client, "frame", ({ direction }) => direction === "closed");
+  first.close();
+  await closed;
+  client.retry();
+  await until(client, ({ state }) => state === "online");
+  const tickets = [first, Recorded.last].map(({ url }) => new URL(url).searchParams.get("ticket"));
+  assert.ok(tickets.every((ticket) => ticket) && tickets[0] !== tickets[1], `${tickets}`);
+});
+
+test("with tokens the user is known once registered, and a token that is refused is asked for anew", async () => {
   const name = guarded.name("alice");
   const token = await guarded.token(name);
   const asked = [];
@@ -74,6 +99,20 @@ test("with tokens each connection has a ticket of its own, and the user is known
   toAlice.send("Hello Alice");
   const { sender_id: sender } = await next(client, "message");
   assert.equal(sender, bob);
+});
+
+test("a client without a token learns that the server wants one, and with one that it does not", async () => {
+  const nameless = guarded.client(guarded.name("alice"));
+  const [sent] = [nameless.conversation("bob").send("Hello")];
+  nameless.connect();
+  const { error } = await until(nameless, ({ state }) => state === "refused");
+  assert.match(error.message, /option `token`/);
+  const { messages } = await until(nameless.conversation("bob"), ({ messages }) => messages[0].state === "failed");
+  assert.deepEqual([messages[0].key, messages[0].error.status], [sent, 401]);
+  const name = gateway.name("alice");
+  const trusting = gateway.client(name, { token: () => guarded.token(name) });
+  trusting.connect();
+  assert.match((await until(trusting, ({ state }) => state === "refused")).error.message, /leave the option `token` out/);
 });
 
 test("where signing in is hopeless nothing is tried again", async () => {
@@ -107,3 +146,13 @@ test("a listener that throws harms nothing but itself", async () => {
   runners.forEach((listener) => process.on("uncaughtException", listener));
   await until(client, ({ state }) => state === "online");
 });
+
+/** A WebSocket that a test can look at and cut. */
+class Recorded extends (globalThis.WebSocket ?? Object) {
+  static last;
+
+  constructor(url) {
+    super(url);
+    Recorded.last = this;
+  }
+}
