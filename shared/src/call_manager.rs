@@ -9,6 +9,7 @@ mod outbox;
 mod parts;
 mod relay;
 mod step;
+mod telling;
 
 pub use self::parts::{CallManager, Incoming};
 

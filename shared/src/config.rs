@@ -223,10 +223,22 @@ impl Limits {
     }
 }
 
-/// `AWS_LAMBDA_LOG_FORMAT`, which Lambda sets. Asked for on its own, since logging starts before all else.
+/// What logs are told of an invocation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log {
+    /// `METRICS_NAMESPACE`: where CloudWatch puts the metrics. Without it they are no more than numbers in a log.
+    pub(crate) namespace: Option<String>,
+    /// `LOG_USER_KEY`: the key under which users are hashed. Without it logs tell of no user.
+    pub(crate) user_key: Option<Secret>,
+}
+
+/// The settings of logs, where `AWS_LAMBDA_LOG_FORMAT`, which Lambda sets, asks for JSON. Asked for on their own, since
+/// logging starts before all else.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub(crate) fn logs_are_json() -> bool {
-    std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format == "JSON")
+pub(crate) fn log() -> Option<Log> {
+    let get = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let is_json = get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format == "JSON");
+    is_json.then(|| Log { namespace: get("METRICS_NAMESPACE"), user_key: get("LOG_USER_KEY").map(Secret) })
 }
 
 fn parse<T: FromStr>(

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LINK, RETRY_AFTER};
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::ids::{MessageId, UserKey};
 use crate::json::{Object, ParseError};
+use crate::telemetry::{self, Subject};
 use crate::uri::encode;
 
 const JSON: &str = "application/json";
@@ -100,10 +102,24 @@ where
     F: Future<Output = Result<Answer, Error>> + Send,
 {
     lambda_http::run(service_fn(|request: Request| {
+        let subject = subject(&request);
         let result = handler(request);
-        async { Ok::<_, Infallible>(respond(result.await)) }
+        async { Ok::<_, Infallible>(telemetry::told(subject, async { respond(result.await) }).await) }
     }))
     .await
+}
+
+/// What the logs are told that a request is.
+fn subject(request: &Request) -> Subject {
+    let (api_request_id, route) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            (context.request_id.clone(), context.route_key.clone())
+        }
+        _ => (None, None),
+    };
+    let lambda = request.lambda_context_ref();
+    let request_id = lambda.map(|context| context.request_id.clone()).unwrap_or_default();
+    Subject { request_id, api_request_id, route, connection: None }
 }
 
 /// The response for a handler's result; logs what is our fault or the store's.
@@ -115,6 +131,7 @@ pub fn respond(result: Result<Answer, Error>) -> Response<Body> {
                 tracing::error!(%error, "request failed");
             }
             let (status, code, sentence) = error.answer();
+            telemetry::code(code);
             let event_id = match &error {
                 Error::Resync(position) => Some(position.as_str()),
                 _ => None,

@@ -6,6 +6,7 @@ use lambda_http::{Request, RequestExt};
 use crate::config::Config;
 use crate::error::Error;
 use crate::ids::UserKey;
+use crate::telemetry;
 
 /// The user behind a request, as the platform vouches for them; in open mode, anyone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,7 +26,11 @@ impl Principal {
                 .and_then(|jwt| jwt.claims.get(&config.user_claim)),
             _ => None,
         };
-        Self::from_claim(claim.cloned(), config.allow_anonymous)
+        let principal = Self::from_claim(claim.cloned(), config.allow_anonymous)?;
+        if let Some(user) = principal.user() {
+            telemetry::user(user);
+        }
+        Ok(principal)
     }
 
     fn from_claim(claim: Option<String>, allow_anonymous: bool) -> Result<Self, Error> {

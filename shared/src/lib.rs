@@ -23,7 +23,7 @@
 //! | [`notify`] | telling users what is new, forgetting connections that are gone |
 //! | [`error`] | every failure a client can see |
 //! | [`http`], [`websocket`] | the two edges: event in, answer out, failures logged |
-//! | [`telemetry`] | logging |
+//! | [`telemetry`] | logging, and metrics |
 //! | [`uri`] | encoding |
 
 pub mod access;

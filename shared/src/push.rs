@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ConnectionId, UserKey};
 use crate::management::{Management, PostError};
+use crate::telemetry::{self, Count};
 
 /// How long all pushes of one operation may take together.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,6 +51,16 @@ pub(crate) enum Delivery {
     Failed,
 }
 
+impl From<Delivery> for Count {
+    fn from(delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::Delivered => Self::PushesDelivered,
+            Delivery::Gone => Self::PushesGone,
+            Delivery::Failed => Self::PushesFailed,
+        }
+    }
+}
+
 impl Deadline {
     /// Starts the clock.
     pub fn start() -> Self {
@@ -86,7 +97,7 @@ impl Pusher {
 
     /// Pushes one frame to a connection, whichever user it speaks for.
     pub(crate) async fn push(&self, connection: &ConnectionId, frame: &str, deadline: Deadline) -> Delivery {
-        match timeout_at(deadline.0, self.management.post(connection, frame)).await {
+        let delivery = match timeout_at(deadline.0, self.management.post(connection, frame)).await {
             Ok(Ok(())) => Delivery::Delivered,
             Ok(Err(PostError::Gone)) => Delivery::Gone,
             Ok(Err(error)) => {
@@ -94,7 +105,9 @@ impl Pusher {
                 Delivery::Failed
             }
             Err(_) => Delivery::Failed,
-        }
+        };
+        telemetry::count(delivery.into(), 1);
+        delivery
     }
 
     /// Closes connections; one that is gone already is as good.

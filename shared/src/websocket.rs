@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use crate::app::{App, PushingApp};
 use crate::error::{Error, FrameError};
-use crate::ids::ConnectionId;
+use crate::ids::{CallId, ConnectionId, UserKey};
 use crate::protocol::client::{self, ClientFrame, Echo};
 use crate::protocol::server::{ErrorFrame, to_json};
 use crate::push::Deadline;
+use crate::telemetry::{self, Subject};
 
 /// Where and when a frame came in.
 #[derive(Clone, Debug)]
@@ -116,25 +117,32 @@ impl Answer {
         if error.cause().is_some() {
             tracing::error!(%error, "{failed}");
         }
-        Self { status: error.answer().0, body: None }
+        let (status, code, _) = error.answer();
+        telemetry::code(code);
+        Self { status, body: None }
     }
 }
 
 async fn serve(respond: impl AsyncFn(Event) -> Answer) -> Result<(), lambda_runtime::Error> {
     let respond = &respond;
     lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| async move {
-        let event = event.payload;
+        let LambdaEvent { payload: event, context: lambda } = event;
+        let context = event.request_context;
+        let subject = Subject {
+            request_id: lambda.request_id,
+            api_request_id: context.request_id,
+            route: context.route_key,
+            connection: context.connection_id.clone(),
+        };
         let answer = respond(Event {
             arrival: Arrival {
-                connection: ConnectionId::from_platform(
-                    event.request_context.connection_id.unwrap_or_default(),
-                ),
-                at_ms: event.request_context.request_time_epoch,
+                connection: ConnectionId::from_platform(context.connection_id.unwrap_or_default()),
+                at_ms: context.request_time_epoch,
             },
             ticket: event.query_string_parameters.first("ticket").map(str::to_owned),
             body: event.body.unwrap_or_default(),
         });
-        Ok::<_, Infallible>(answer.await)
+        Ok::<_, Infallible>(telemetry::told(subject, answer).await)
     }))
     .await
 }
@@ -144,11 +152,26 @@ async fn handle_frame(
     handle: impl AsyncFnOnce(&Arrival, ClientFrame<'_>) -> Result<(), FrameError>,
 ) -> Result<(), Refused> {
     let (echo, frame) = client::parse(&event.body);
+    match &frame {
+        Ok(ClientFrame::Signal(signal)) => note(signal.call_id.as_ref(), Some(&signal.target)),
+        Ok(ClientFrame::Register(register)) => note(register.call_id.as_ref(), None),
+        Ok(_) | Err(_) => {}
+    }
     let handled = match frame {
         Ok(frame) => handle(&event.arrival, frame).await,
         Err(error) => Err(error),
     };
     handled.map_err(|error| Refused::new(error, &echo))
+}
+
+/// Notes the call and the user that a frame names.
+fn note(call: Option<&CallId>, target: Option<&UserKey>) {
+    if let Some(id) = call {
+        telemetry::call(id, None, None);
+    }
+    if let Some(target) = target {
+        telemetry::peer(target);
+    }
 }
 
 impl Refused {
@@ -158,6 +181,7 @@ impl Refused {
         {
             tracing::error!(error = %cause, "a frame failed");
         }
+        telemetry::code(error.answer().0);
         Self { frame: to_json(&ErrorFrame::new(&error, echo)), error }
     }
 

@@ -8,6 +8,7 @@ use shared::error::Error;
 use shared::http::{Answer, Fields};
 use shared::identity::Principal;
 use shared::message::{ClientId, Content, Draft, Metadata};
+use shared::telemetry;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -27,6 +28,9 @@ pub(crate) async fn handle(app: &PushingApp, request: Request) -> Result<Answer,
 
     let permit = access::may_send(&principal, sender, receiver, draft)?;
     let sent = app.store.create(permit).await?;
+    if !sent.replayed {
+        telemetry::sent();
+    }
     app.notifier.created(&sent.present, sent.feeds).await;
     let answer = Answer::done("Message created", Some(&sent.message))?.created();
     Ok(if sent.replayed { answer.header(IDEMPOTENT_REPLAYED, "true".to_owned()) } else { answer })

@@ -6,9 +6,11 @@ use shared::app::PushingApp;
 use shared::error::Error;
 use shared::ids::ConnectionId;
 use shared::push::Deadline;
+use shared::telemetry;
 
 pub(crate) async fn handle(app: &PushingApp, connection: &ConnectionId) -> Result<(), Error> {
     let departure = app.store.departure(connection).await?;
+    departure.user.iter().for_each(telemetry::user);
     if departure.user.is_none() && departure.calls.is_empty() {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use shared::http::{self, Answer};
 use shared::identity::Principal;
 use shared::protocol::server::{DeletedMessage, Notification};
 use shared::store::{Change, Event, EventId, Events, Follow};
+use shared::telemetry;
 
 const MOST: usize = 1000;
 const DEFAULT: usize = 200;
@@ -29,6 +30,9 @@ pub(crate) async fn handle(app: &App, request: Request) -> Result<Answer, Error>
     let limit = http::limit(&request, MOST)?.unwrap_or(DEFAULT);
 
     let permit = access::own(&principal, http::user_key(&request, "user")?)?;
+    if since.is_some() {
+        telemetry::caught_up();
+    }
     match app.store.follow(&permit, since.as_ref(), limit).await? {
         Follow::Resync(position) => Err(Error::Resync(position)),
         Follow::Events(Events { events, position, more }) => {

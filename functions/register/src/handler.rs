@@ -7,6 +7,7 @@ use shared::protocol::client::ClientFrame;
 use shared::protocol::server::{CallEntry, Registered, to_json};
 use shared::push::Deadline;
 use shared::store::Connection;
+use shared::telemetry;
 use shared::websocket::Arrival;
 
 pub(crate) async fn handle(
@@ -20,6 +21,7 @@ pub(crate) async fn handle(
     // Only in open mode may the word of the client be taken without asking the store.
     let bound = if config.allow_anonymous { None } else { store.speaker_uncounted(connection).await? };
     let user = access::may_register(bound, frame.user, config.allow_anonymous)?;
+    telemetry::user(&user);
     let registration = store.register(connection, &user, frame.recover, arrival.at_ms).await?;
 
     let deadline = Deadline::start();

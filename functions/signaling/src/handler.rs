@@ -10,6 +10,7 @@ use shared::ids::UserKey;
 use shared::protocol::client::{ClientFrame, Signal, SignalType};
 use shared::push::Deadline;
 use shared::store::{Opened, Pair};
+use shared::telemetry;
 use shared::websocket::Arrival;
 
 pub(crate) async fn handle(
@@ -28,6 +29,7 @@ pub(crate) async fn handle(
     let (registered, guessed) = try_join(speaker, guess(app, &signal)).await?;
     let is_registered = registered.is_some();
     let user = access::speaker(registered, signal.claimed.clone(), app.config.allow_anonymous)?;
+    telemetry::user(&user);
 
     let deadline = Deadline::start();
     if signal.kind == SignalType::Typing {

@@ -147,7 +147,7 @@ impl Line {
     }
 
     /// Why a call is over, if it is known to be.
-    pub(super) fn fate(&self, id: &CallId) -> Option<Reason> {
+    pub fn fate(&self, id: &CallId) -> Option<Reason> {
         let last = self.call.as_ref().filter(|call| call.id == *id).and_then(|call| match call.state {
             State::Ended(ended) => Some(ended.reason),
             State::Ringing | State::Active => None,

@@ -8,6 +8,7 @@ use futures_util::future::{try_join_all, try_join3};
 use super::delivery::{call_of_ring, follow_ups, held_frame, offer_to_hold, refusal, relayed};
 use super::outbox::{Material, Outbox, Sent};
 use super::parts::{CallManager, Incoming, MOST_SWAPS, too_busy};
+use super::telling::tell;
 use crate::call::{self, Effect, Event};
 use crate::error::{Error, FrameError};
 use crate::ids::{CallId, ConnectionId, UserKey};
@@ -161,6 +162,7 @@ impl CallManager {
             }
             let unchanged = line == opened.line && effects.is_empty();
             if unchanged && !looks_again {
+                tell(None, &opened.line);
                 let (connections, handed) = (HashMap::new(), Handed::default());
                 return Ok(Applied { opened, effects, connections, handed, vanished: false });
             }
@@ -187,6 +189,7 @@ impl CallManager {
             let swapping = self.store.swap_line(pair, &opened, line, moves);
             match try_join3(swapping, hinting, noting).await? {
                 (Swap::Done(opened, handed), connections, vanished) => {
+                    tell(was.as_ref(), &opened.line);
                     return Ok(Applied { opened, effects, connections, handed, vanished });
                 }
                 (Swap::Lost(now), ..) => opened = now,

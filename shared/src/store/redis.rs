@@ -14,6 +14,7 @@ use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::Error;
 use crate::idle;
+use crate::telemetry::StoreTime;
 
 /// A cluster client asks and connects to one node after another before it is ready, each with limits of its own.
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -120,6 +121,7 @@ impl Redis {
     }
 
     async fn send<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, Failure> {
+        let _time = StoreTime::start();
         let connection = self.connection().await.map_err(|error| Failure { error, given_up: false })?;
         let (number, link) = (connection.number, connection.link.clone());
         let error = match connection.send(request).await {
