@@ -8,6 +8,9 @@
 //! signed-in-examples = ["curl …"]              # said while authorizers are enforced: lines to try with a $TOKEN;
 //!                                              # ${ENDPOINT} and ${WEBSOCKET} stand for the URLs
 //!
+//! [workspace.metadata.gateway.parameters]      # of the template, over its defaults; the command line's win
+//! AllowedOrigins = "http://localhost:5173"
+//!
 //! [workspace.metadata.gateway.environment]     # for every function, over what the template says
 //! REDIS_URL = "${STORE_URL}"                   # asking for ${STORE_URL} is asking for a store
 //! MANAGEMENT_ENDPOINT = "${ENDPOINT}"
@@ -24,6 +27,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
+    parameters: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
     open_environment: BTreeMap<String, String>,
     pub(crate) page: Option<PathBuf>,
@@ -70,6 +74,13 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The template's parameters; those that are given win.
+    pub(crate) fn parameters(&self, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut parameters = self.parameters.clone();
+        parameters.extend(given.clone());
+        parameters
+    }
+
     /// Drops the variables that are set only while no authorizer is enforced.
     pub(crate) fn close(&mut self) {
         self.open_environment.clear();
@@ -104,6 +115,9 @@ mod tests {
         folders = { "/client" = "client/src" }
         signed-in-examples = ["curl ${ENDPOINT}"]
         store-layout = 7
+        [workspace.metadata.gateway.parameters]
+        Size = "1"
+        Name = "project's"
         [workspace.metadata.gateway.environment]
         STORE = "${STORE_URL}/0"
         BACK = "${ENDPOINT}"
@@ -119,6 +133,11 @@ mod tests {
         assert_eq!(settings.signed_in_examples, ["curl ${ENDPOINT}"]);
         assert_eq!(settings.store_layout, Some(7));
         assert!(settings.needs_store());
+        let pairs = |pairs: [(&str, &str); 2]| -> BTreeMap<_, _> {
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        };
+        let given = BTreeMap::from([("Name".to_owned(), "given".to_owned())]);
+        assert_eq!(settings.parameters(&given), pairs([("Size", "1"), ("Name", "given")]));
         let environment = settings.environment("http://127.0.0.1:1", Some("redis://r"));
         let expected = [("BACK", "http://127.0.0.1:1"), ("OPEN", "true"), ("STORE", "redis://r/0")];
         assert_eq!(environment, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());

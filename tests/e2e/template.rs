@@ -12,7 +12,8 @@ use shared::protocol::client::FRAME_TYPES;
 use support::root;
 
 fn project() -> Project {
-    let template = gateway::template::read(&root().join("template.yaml"), &BTreeMap::new())
+    let front_end = ("AllowedOrigins".to_owned(), "https://chat.example.com".to_owned());
+    let template = gateway::template::read(&root().join("template.yaml"), &BTreeMap::from([front_end]))
         .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(template.warnings, [""; 0]);
     template.project

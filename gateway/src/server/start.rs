@@ -55,9 +55,9 @@ impl Gateway {
         let faults = Faults::parse(options.faults.iter().map(String::as_str)).map_err(StartError::Faults)?;
         let template = std::path::absolute(&options.template).unwrap_or_else(|_| options.template.clone());
         let folder = template.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut project = read_project(&template, &options.parameters)?;
-        faults.check_routes(project.websocket_api.as_ref()).map_err(StartError::Faults)?;
         let mut settings = Settings::read(&folder).map_err(StartError::Settings)?;
+        let mut project = read_project(&template, &settings.parameters(&options.parameters))?;
+        faults.check_routes(project.websocket_api.as_ref()).map_err(StartError::Faults)?;
         if options.authorizers != Authorizers::Off {
             settings.close();
         }
