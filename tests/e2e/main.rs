@@ -34,6 +34,7 @@ mod get_message;
 mod ice_servers;
 mod limits;
 mod list_messages;
+mod logs;
 mod lost_calls;
 mod lost_connections;
 mod metadata;

@@ -132,7 +132,7 @@ async fn a_refused_token_costs_a_503_and_shows_in_no_log() {
 
 /// Whether a line of the log tells that the store let nobody in.
 fn says_why(line: &str) -> bool {
-    line.contains("] ERROR") && line.contains("Password authentication failed")
+    line.contains(r#""level":"ERROR""#) && line.contains("Password authentication failed")
 }
 
 /// Functions that log in to a cache, on one server or a cluster, with tokens of their role.

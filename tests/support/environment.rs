@@ -1,14 +1,14 @@
 //! The environment that gateways, stores and proxies of this process run in: threads that outlive each test, the
-//! functions' binaries, built once, and a log file.
+//! functions' binaries, built once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use gateway::{executables, template};
 use tokio::runtime::Runtime;
-use tracing_subscriber::filter::LevelFilter;
+
+use crate::log;
 
 /// The project's folder.
 pub fn root() -> PathBuf {
@@ -41,7 +41,7 @@ pub(crate) fn block_on<F: Future<Output: Send>>(start: impl FnOnce() -> F + Send
 pub(crate) fn executables() -> &'static BTreeMap<String, PathBuf> {
     static EXECUTABLES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     EXECUTABLES.get_or_init(|| {
-        write_log();
+        log::start();
         let folder = root();
         let project = template::read(&folder.join("template.yaml"), &BTreeMap::new())
             .unwrap_or_else(|error| panic!("{error}"))
@@ -64,22 +64,4 @@ pub(crate) fn released(functions: &[&str]) -> BTreeMap<String, PathBuf> {
     }
     assert!(command.status().expect("cargo starts").success(), "the functions build");
     executables
-}
-
-/// The full log of gateways and functions of this process; tests search it for secrets that must never be logged.
-///
-/// It stands beside the test's executable, under its name with `.log` in place of an extension.
-pub fn log_file() -> PathBuf {
-    std::env::current_exe().expect("a test is a file").with_extension("log")
-}
-
-/// The log of gateways and functions of this process so far.
-pub fn read_log() -> String {
-    std::fs::read_to_string(log_file()).expect("a log file")
-}
-
-fn write_log() {
-    let log = File::create(log_file()).expect("a log beside the test");
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE);
-    lines.with_ansi(false).with_writer(Mutex::new(log)).init();
 }

@@ -13,7 +13,8 @@
 //! | [`paused_process`] | a process that is stopped for a while |
 //! | [`generator`] | generated input |
 //! | `recording` | a record of frames and responses, where one is asked for |
-//! | [`environment`] | the threads that these run on, the functions' binaries, built once, and the log file |
+//! | [`environment`] | the threads that these run on, and the functions' binaries, built once |
+//! | [`log`] | the log of gateways and functions, in which no secret may stand |
 //! | [`waiting`] | waits for a condition, with a timeout |
 //! | [`mod@skip`] | says that a test is skipped because the machine lacks something; in CI that is a failure |
 
@@ -24,6 +25,7 @@ pub mod device;
 pub mod environment;
 pub mod generator;
 pub mod issuer;
+pub mod log;
 pub mod paused_process;
 pub mod proxy;
 mod recording;
@@ -38,9 +40,10 @@ pub use api_client::ApiClient;
 pub use app::{App, AppBuilder, Mode, TestGateway};
 pub use clock::Clock;
 pub use device::Device;
-pub use environment::{read_log, root};
+pub use environment::root;
 pub use generator::Generator;
 pub use issuer::{AUDIENCE, Token};
+pub use log::{Watch, read_log};
 pub use paused_process::PausedProcess;
 pub use reply::Reply;
 pub use skip::skip;

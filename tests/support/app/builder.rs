@@ -119,7 +119,10 @@ impl AppBuilder {
 
     /// Starts the gateway, without a client for it.
     pub fn start_gateway(self) -> TestGateway {
-        let this = if self.has_store { self } else { self.on(StoreKind::Single) };
+        let mut this = if self.has_store { self } else { self.on(StoreKind::Single) };
+        // As deployed: a line for each invocation, which the tests look at.
+        let environment = &mut this.options.environment;
+        environment.entry("AWS_LAMBDA_LOG_FORMAT".to_owned()).or_insert_with(|| "JSON".to_owned());
         TestGateway::start(Options {
             template: root().join("template.yaml"),
             executables: Some(this.options.executables.clone().unwrap_or_else(|| executables().clone())),

@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult, Value};
 
 use super::{connect, try_valkey};
-use crate::environment::log_file;
+use crate::log::log_file;
 use crate::wait_until;
 
 const PRIMARIES: u16 = 3;
