@@ -11,3 +11,4 @@ mod lost_replies;
 mod messages;
 mod meter;
 mod scripts;
+mod units;
