@@ -1,6 +1,7 @@
 //! Invoking functions: the one way in for all that the gateway serves.
 
 mod error;
+mod extensions;
 mod instance;
 mod invocation;
 mod pool;

@@ -360,6 +360,11 @@ impl Slot {
         self.pool.lock().phase(self.number) == Some(Phase::Returning)
     }
 
+    /// Whether the instance may get further events.
+    pub(super) fn is_in_service(&self) -> bool {
+        self.pool.lock().entries.contains_key(&self.number)
+    }
+
     /// Takes the instance out of service if it has no work; false if it got some meanwhile.
     pub(super) fn retire(&self) -> bool {
         let mut state = self.pool.lock();
@@ -376,9 +381,14 @@ impl Slot {
         self.kill.cancelled()
     }
 
+    /// Whether the instance ends because all do.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.pool.stopping.is_cancelled()
+    }
+
     /// The error that an event gets whose instance has ended.
     pub(super) fn ended(&self, cause: &str) -> InvokeError {
-        match self.pool.stopping.is_cancelled() {
+        match self.is_stopping() {
             true => InvokeError::Stopped,
             false => InvokeError::Crashed { cause: cause.to_owned() },
         }
