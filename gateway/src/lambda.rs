@@ -9,6 +9,7 @@ mod process;
 mod queue;
 mod remote;
 mod runtime_api;
+mod state;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
