@@ -1,6 +1,7 @@
 //! Invoking functions: the one way in for all that the gateway serves.
 
 mod error;
+mod extensions;
 mod instance;
 mod invocation;
 mod pool;
@@ -8,6 +9,7 @@ mod process;
 mod queue;
 mod remote;
 mod runtime_api;
+mod state;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

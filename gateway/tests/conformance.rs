@@ -25,14 +25,14 @@ async fn binary_and_unnamed_bodies_come_as_base64_and_go_back_as_bytes() {
 
     let raw = json!({"raw": {
         "statusCode": 201, "isBase64Encoded": true, "body": "iVBORw==", "cookies": ["a=1", "b=2"],
-        "headers": {"content-type": "image/png", "x-number": 7},
+        "headers": {"content-type": "image/png", "x-number": 7, "Set-Cookie": "c=3"},
     }});
     let kind = [("content-type", "application/json")];
     let answer = echo.send(Method::PUT, "/echo/x", &kind, raw.to_string()).await;
     assert_eq!((answer.status, answer.body.as_ref()), (StatusCode::CREATED, &b"\x89PNG"[..]));
     assert_eq!(answer.headers["content-type"], "image/png");
     assert_eq!(answer.headers["x-number"], "7");
-    assert_eq!(answer.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
+    assert_eq!(answer.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2", "c=3"]);
     echo.gateway.stop().await;
 }
 

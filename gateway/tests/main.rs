@@ -6,6 +6,8 @@ mod answers;
 mod conformance;
 mod connection_limits;
 mod connections;
+#[cfg(unix)]
+mod ends;
 mod events;
 mod functions;
 mod issuer;

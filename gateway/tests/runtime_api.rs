@@ -12,7 +12,7 @@ use gateway::lambda::{InvokeError, Lambda, Options};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A function that does what the test says.
 struct ManualFunction {
@@ -45,10 +45,36 @@ impl ManualFunction {
     }
 
     async fn send(&self, method: Method, path: &str, body: &str) -> (StatusCode, HeaderMap, String) {
+        self.send_to(method, &format!("/2018-06-01/runtime{path}"), &[], body).await
+    }
+
+    /// A request of an extension.
+    async fn extend(
+        &self,
+        path: &str,
+        header: (&str, &str),
+        body: Option<&str>,
+    ) -> (StatusCode, HeaderMap, Value) {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let path = format!("/2020-01-01/extension{path}");
+        let (status, headers, body) = self.send_to(method, &path, &[header], body.unwrap_or_default()).await;
+        (status, headers, serde_json::from_str(&body).unwrap())
+    }
+
+    async fn send_to(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (StatusCode, HeaderMap, String) {
         let read = || std::fs::read_to_string(&self.address_file).ok();
         let address = eventually("the function's start", read).await;
-        let uri = format!("{}/2018-06-01/runtime{path}", address.trim());
-        let request = Request::builder().method(method).uri(uri).body(Body::from(body.to_owned())).unwrap();
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", address.trim()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
         let response = within("an answer", self.http.request(request)).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(Body::new(body), 1 << 20).await.unwrap();
@@ -150,6 +176,55 @@ async fn the_runtime_api_answers_its_own_process_alone() {
     let (headers, event) = function.next().await;
     assert_eq!(event, "1", "no stranger took it");
     let path = format!("/invocation/{}/response", text(&headers, "lambda-runtime-aws-request-id"));
+    assert_eq!(function.send(Method::POST, &path, "2").await.0, StatusCode::ACCEPTED);
+    assert_eq!(invoked.await.unwrap().unwrap(), "2");
+    function.lambda.stop().await;
+}
+
+#[tokio::test]
+async fn an_extension_of_the_process_is_told_of_invocations() {
+    let function = ManualFunction::start("extension", Duration::from_secs(7));
+    let invoked = function.invoke("1");
+    let named = |name| ("Lambda-Extension-Name", name);
+    let register = "/register";
+    let all = Some(r#"{"events":["INVOKE"]}"#);
+    let (status, headers, answer) = function.extend(register, named("tell"), all).await;
+    assert_eq!(status, StatusCode::OK);
+    let expected = json!({ "functionName": "Echo", "functionVersion": "$LATEST", "handler": "bootstrap" });
+    assert_eq!(answer, expected);
+    let identifier = text(&headers, "lambda-extension-identifier").to_owned();
+
+    // What Lambda refuses, with the types that its own emulator gives.
+    let shutdown = Some(r#"{"events":["SHUTDOWN"]}"#);
+    let unknown = ("Lambda-Extension-Identifier", "7b4d4a2e-0000-4000-8000-000000000000");
+    for (path, header, body, error_type) in [
+        (register, named("tell"), all, "Extension.InvalidExtensionState"),
+        (register, named("other"), shutdown, "Extension.InvalidEventType"),
+        (register, named("other"), Some("?"), "InvalidRequestFormat"),
+        (register, ("X", "y"), all, "Extension.InvalidExtensionName"),
+        ("/event/next", ("X", "y"), None, "Extension.MissingExtensionIdentifier"),
+        ("/event/next", unknown, None, "Extension.UnknownExtensionIdentifier"),
+    ] {
+        let (status, _, refused) = function.extend(path, header, body).await;
+        assert_eq!((status, &refused["errorType"]), (StatusCode::FORBIDDEN, &json!(error_type)), "{refused}");
+    }
+
+    let (invocation, _) = function.next().await;
+    let identity = ("Lambda-Extension-Identifier", identifier.as_str());
+    let (status, headers, event) = function.extend("/event/next", identity, None).await;
+    assert!(status.is_success() && headers.contains_key("lambda-extension-event-identifier"));
+    let header = |name| text(&invocation, name);
+    let expected = json!({
+        "eventType": "INVOKE",
+        "deadlineMs": header("lambda-runtime-deadline-ms").parse::<u64>().unwrap(),
+        "requestId": header("lambda-runtime-aws-request-id"),
+        "invokedFunctionArn": header("lambda-runtime-invoked-function-arn"),
+        "tracing": { "type": "X-Amzn-Trace-Id", "value": header("lambda-runtime-trace-id") },
+    });
+    assert_eq!(event, expected);
+    let (_, _, late) = function.extend(register, named("late"), all).await;
+    assert_eq!(late["errorType"], "Extension.RegistrationClosed");
+    let path = format!("/invocation/{}/response", header("lambda-runtime-aws-request-id"));
     assert_eq!(function.send(Method::POST, &path, "2").await.0, StatusCode::ACCEPTED);
     assert_eq!(invoked.await.unwrap().unwrap(), "2");
     function.lambda.stop().await;

@@ -2,6 +2,8 @@
 
 pub(crate) mod echo;
 pub(crate) mod form;
+#[cfg(unix)]
+pub(crate) mod program;
 
 use std::collections::BTreeMap;
 use std::future::Future;

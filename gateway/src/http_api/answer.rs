@@ -62,11 +62,12 @@ pub(super) fn infer(payload: &Bytes) -> Result<Response, Malformed> {
     let has_body = !body.is_empty();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    add_headers(&mut response, answer.headers.unwrap_or_default())?;
     for cookie in answer.cookies.unwrap_or_default() {
         let cookie = HeaderValue::try_from(cookie).map_err(|_| malformed("a cookie holds a line break"))?;
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    // A cookie among the headers follows them.
+    add_headers(&mut response, answer.headers.unwrap_or_default())?;
     if has_body {
         response.headers_mut().entry(header::CONTENT_TYPE).or_insert(TEXT);
     }

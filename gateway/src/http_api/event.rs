@@ -89,9 +89,8 @@ struct Http<'a> {
 /// The event as JSON.
 pub(super) fn build(source: &Source<'_>) -> serde_json::Result<Bytes> {
     let Source { api, parts, found, .. } = source;
-    // The platform decodes the path; functions that need it raw read the path parameters.
-    let path = decode(parts.uri.path());
-    let host = text(&parts.headers, &header::HOST);
+    let path = raw_path(parts.uri.path());
+    let host = host(parts);
     let domain_name = host_name(&host);
     let (body, is_base64_encoded) = encode_body(&parts.headers, source.body);
     let event = Event {
@@ -131,6 +130,21 @@ pub(super) fn build(source: &Source<'_>) -> serde_json::Result<Bytes> {
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default()
+}
+
+/// The path as functions see it: the platform decodes it, cuts it at a question mark that appears, and decodes it once
+/// more. Functions that need all of it read the path parameters.
+fn raw_path(sent: &str) -> String {
+    let once = decode(sent);
+    decode(once.split('?').next().unwrap_or_default())
+}
+
+/// The host that a request names: in its target, as each of HTTP/2 does, or in the header.
+fn host(parts: &Parts) -> Cow<'_, str> {
+    match parts.uri.authority() {
+        Some(authority) => authority.as_str().into(),
+        None => text(&parts.headers, &header::HOST),
+    }
 }
 
 /// Without the port.
@@ -176,8 +190,11 @@ fn headers<'a>(source: &Source<'a>) -> BTreeMap<&'a str, Cow<'a, str>> {
     headers.insert("x-forwarded-port", source.port.to_string().into());
     headers.insert("x-forwarded-proto", "http".into());
     headers.entry(aws::TRACE_HEADER.as_str()).or_insert_with(|| aws::trace_root(source.now).into());
-    if !source.body.is_empty() {
-        headers.insert("content-length", source.body.len().to_string().into());
+    // Also where the client sent none.
+    headers.insert("content-length", source.body.len().to_string().into());
+    let host = host(source.parts);
+    if !host.is_empty() {
+        headers.insert("host", host);
     }
     headers
 }
@@ -222,126 +239,4 @@ fn is_textual(content_type: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http_api::routes::Routes;
-    use crate::project::HttpRoute;
-    use axum::http::Request;
-    use serde_json::{Value, json};
-
-    fn event(request: Request<()>, body: &'static [u8], identity: Option<&Identity>) -> Value {
-        let route = HttpRoute {
-            route_key: "ANY /live/m/{id}".to_owned(),
-            function: "F".to_owned(),
-            authorizer: None,
-            scopes: Vec::new(),
-        };
-        let routes = Routes::new(vec![route]);
-        let (parts, ()) = request.into_parts();
-        let api = HttpApi {
-            api_id: "abcdefghij".to_owned(),
-            stage: "live".to_owned(),
-            stage_variables: BTreeMap::from([("color".to_owned(), "blue".to_owned())]),
-            cors: None,
-            routes: Vec::new(),
-            authorizers: BTreeMap::new(),
-        };
-        let bytes = build(&Source {
-            api: &api,
-            found: &routes.find(parts.method.as_str(), parts.uri.path()).expect("a route"),
-            parts: &parts,
-            body: &Bytes::from_static(body),
-            identity,
-            request_id: "JKJaXmPLvHcESHA=",
-            peer: "127.0.0.1:5".parse().expect("an address"),
-            port: 3000,
-            now: DateTime::from_timestamp_millis(1_583_348_638_390).expect("a time"),
-        });
-        serde_json::from_slice(&bytes.expect("an event")).expect("JSON")
-    }
-
-    #[test]
-    fn every_field_is_there_and_none_that_the_platform_leaves_out() {
-        let request = Request::put("/live/m/a%20b?x=1&x=2&y=%C3%A9+z&e")
-            .header("Host", "api.localhost:3000")
-            .header("Accept", "a")
-            .header("Accept", "b")
-            .header("Cookie", "one=1; two=2")
-            .header("Cookie", "three=3")
-            .header("Connection", "keep-alive")
-            .header("X-Amzn-Trace-Id", "Root=1-5e5ff9de-abc")
-            .header("User-Agent", "curl/8")
-            .header("Content-Type", "application/json; charset=utf-8")
-            .body(())
-            .expect("a request");
-        let identity = Identity {
-            claims: BTreeMap::from([("sub".to_owned(), "alice".to_owned())]),
-            scopes: Some(vec!["read".to_owned()]),
-        };
-        let expected = json!({
-            "version": "2.0",
-            "routeKey": "ANY /live/m/{id}",
-            "rawPath": "/live/m/a b",
-            "rawQueryString": "x=1&x=2&y=%C3%A9+z&e",
-            "cookies": ["one=1", "two=2", "three=3"],
-            "headers": {
-                "host": "api.localhost:3000", "accept": "a,b", "user-agent": "curl/8",
-                "content-type": "application/json; charset=utf-8", "content-length": "2",
-                "x-amzn-trace-id": "Root=1-5e5ff9de-abc",
-                "x-forwarded-for": "127.0.0.1", "x-forwarded-port": "3000", "x-forwarded-proto": "http",
-            },
-            "queryStringParameters": {"x": "1,2", "y": "é z", "e": ""},
-            "requestContext": {
-                "accountId": "123456789012", "apiId": "abcdefghij",
-                "authorizer": {"jwt": {"claims": {"sub": "alice"}, "scopes": ["read"]}},
-                "domainName": "api.localhost", "domainPrefix": "api",
-                "http": {
-                    "method": "PUT", "path": "/live/m/a b", "protocol": "HTTP/1.1",
-                    "sourceIp": "127.0.0.1", "userAgent": "curl/8",
-                },
-                "requestId": "JKJaXmPLvHcESHA=", "routeKey": "ANY /live/m/{id}", "stage": "live",
-                "time": "04/Mar/2020:19:03:58 +0000", "timeEpoch": 1_583_348_638_390_i64,
-            },
-            "body": "{}",
-            "pathParameters": {"id": "a b"},
-            "stageVariables": {"color": "blue"},
-            "isBase64Encoded": false,
-        });
-        assert_eq!(event(request, b"{}", Some(&identity)), expected);
-
-        let bare = event(Request::get("/live/m/1").body(()).expect("a request"), b"", None);
-        let mut keys: Vec<_> = bare.as_object().expect("an object").keys().map(String::as_str).collect();
-        keys.sort_unstable();
-        let expected = [
-            "headers",
-            "isBase64Encoded",
-            "pathParameters",
-            "rawPath",
-            "rawQueryString",
-            "requestContext",
-            "routeKey",
-            "stageVariables",
-            "version",
-        ];
-        assert_eq!(keys, expected);
-        assert_eq!(bare["requestContext"].get("authorizer"), None);
-    }
-
-    #[test]
-    fn what_is_not_text_comes_as_base64() {
-        let request =
-            |kind: &str| Request::post("/live/m/1").header("Content-Type", kind).body(()).expect("a request");
-        let body = |kind: &str, body: &'static [u8]| {
-            let event = event(request(kind), body, None);
-            (event["body"].as_str().unwrap_or_default().to_owned(), event["isBase64Encoded"] == true)
-        };
-        assert_eq!(body("image/png", b"abc"), ("YWJj".to_owned(), true));
-        assert_eq!(body("application/x-www-form-urlencoded", b"a=b"), ("YT1i".to_owned(), true));
-        assert_eq!(body("text/plain", b"abc"), ("abc".to_owned(), false));
-        assert_eq!(body("application/xml", b"<a/>"), ("<a/>".to_owned(), false));
-        assert_eq!(body("application/problem+json", b"{}"), ("e30=".to_owned(), true));
-        assert_eq!(body("", b"{}"), ("e30=".to_owned(), true));
-        // Bytes that are no UTF-8 fit into no JSON text, whatever their type claims.
-        assert_eq!(body("text/plain", b"\xff"), ("/w==".to_owned(), true));
-    }
-}
+mod tests;

@@ -112,7 +112,8 @@ fn match_segments<'r>(pattern: &'r [Segment], path: &[&str]) -> Option<BTreeMap<
             Segment::Parameter(name) if !found.is_empty() => {
                 parameters.insert(name.as_str(), decode(found));
             }
-            Segment::Greedy(name) if !found.is_empty() => {
+            // Below another segment it takes a slash at the end as well, but not the root.
+            Segment::Greedy(name) if at > 0 || !found.is_empty() => {
                 parameters.insert(name.as_str(), decode(&path[at..].join("/")));
                 return Some(parameters);
             }
@@ -175,6 +176,20 @@ mod tests {
             assert_eq!(key(&routes, "GET", path), None, "{path}");
         }
         assert_eq!(key(&routes, "HEAD", "/messages"), None);
+    }
+
+    #[test]
+    fn a_slash_at_the_end_is_a_segment_of_its_own() {
+        let routes = routes(&["GET /metrics", "GET /metrics/{proxy+}", "GET /a/{id}", "ANY /{proxy+}"]);
+        assert_eq!(key(&routes, "GET", "/metrics"), Some("GET /metrics"));
+        let found = routes.find("GET", "/metrics/").expect("a match");
+        assert_eq!(
+            (found.route.route_key.as_str(), found.parameters["proxy"].as_str()),
+            ("GET /metrics/{proxy+}", "")
+        );
+        assert_eq!(key(&routes, "GET", "/a/"), Some("ANY /{proxy+}"));
+        assert_eq!(key(&routes, "GET", "/a/1/"), Some("ANY /{proxy+}"));
+        assert_eq!(key(&routes, "GET", "/"), None);
     }
 
     #[test]

@@ -114,7 +114,12 @@ impl Instance {
                     return cause;
                 }
                 () = slot.killed() => {
-                    process.kill().await;
+                    let grace = if slot.is_stopping() { runtime_api.grace() } else { Duration::ZERO };
+                    tokio::select! {
+                        () = process.end(grace) => {}
+                        // The process may use it to the end.
+                        _ = &mut server => {}
+                    }
                     let cause = "its instance was killed";
                     runtime_api.fail(slot.ended(cause));
                     return cause.into();
@@ -122,7 +127,10 @@ impl Instance {
                 () = sleep_until(wake) => match next_action(&settings, &slot, started, runtime_api.activity()) {
                     NextAction::Wait(then) => wake = then,
                     NextAction::Retire => {
-                        process.kill().await;
+                        tokio::select! {
+                            () = process.end(runtime_api.grace()) => {}
+                            _ = &mut server => {}
+                        }
                         return "it had no work".into();
                     }
                     NextAction::TimeOut => {

@@ -2,7 +2,6 @@
 //!
 //! A pool does not know what an instance is made of: it is handed a way to start one.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +15,8 @@ use uuid::Uuid;
 
 use super::error::InvokeError;
 use super::invocation::{Answer, Invocation};
-use super::queue::{Queue, Ticket};
+use super::queue::Ticket;
+use super::state::{Entry, Phase, State};
 use crate::aws::limits::INIT_TIMEOUT;
 
 /// An instance that has just answered polls again at once; starting another for that gap would be waste.
@@ -40,37 +40,6 @@ pub(super) struct Limits {
     pub(super) burst: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Starting,
-    Idle,
-    Busy,
-    /// Has answered and not polled again yet.
-    Returning,
-}
-
-#[derive(Debug)]
-struct Entry {
-    phase: Phase,
-    process: Option<u32>,
-    kill: CancellationToken,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    started: u64,
-    /// The instances by number.
-    entries: BTreeMap<u64, Entry>,
-    /// Where idle instances take their next event. The most recently used is last, so that the others grow old and
-    /// are stopped.
-    idle: Vec<(u64, oneshot::Sender<Invocation>)>,
-    waiting: Queue,
-    /// Whether somebody looks after the events that wait.
-    tended: bool,
-    /// When an instance last finished starting.
-    settled: Option<Instant>,
-}
-
 /// How far to scale out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UpTo {
@@ -80,26 +49,6 @@ enum UpTo {
     BurstWithoutReturning,
     /// Those at work are slow.
     Limit,
-}
-
-impl State {
-    fn count(&self, phase: Phase) -> usize {
-        self.entries.values().filter(|entry| entry.phase == phase).count()
-    }
-
-    fn phase(&self, number: u64) -> Option<Phase> {
-        self.entries.get(&number).map(|entry| entry.phase)
-    }
-
-    fn set_phase(&mut self, number: u64, phase: Phase) {
-        if let Some(entry) = self.entries.get_mut(&number) {
-            entry.phase = phase;
-        }
-    }
-
-    fn forget_poll(&mut self, number: u64) {
-        self.idle.retain(|(idle, _)| *idle != number);
-    }
 }
 
 /// The instances of one function and the events waiting for one.
@@ -360,6 +309,11 @@ impl Slot {
         self.pool.lock().phase(self.number) == Some(Phase::Returning)
     }
 
+    /// Whether the instance may get further events.
+    pub(super) fn is_in_service(&self) -> bool {
+        self.pool.lock().entries.contains_key(&self.number)
+    }
+
     /// Takes the instance out of service if it has no work; false if it got some meanwhile.
     pub(super) fn retire(&self) -> bool {
         let mut state = self.pool.lock();
@@ -376,9 +330,14 @@ impl Slot {
         self.kill.cancelled()
     }
 
+    /// Whether the instance ends because all do.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.pool.stopping.is_cancelled()
+    }
+
     /// The error that an event gets whose instance has ended.
     pub(super) fn ended(&self, cause: &str) -> InvokeError {
-        match self.pool.stopping.is_cancelled() {
+        match self.is_stopping() {
             true => InvokeError::Stopped,
             false => InvokeError::Crashed { cause: cause.to_owned() },
         }

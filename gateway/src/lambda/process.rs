@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -34,11 +35,19 @@ pub(super) struct Program<'a> {
     pub(super) runtime_api: &'a str,
 }
 
-/// A running process; it is killed when dropped.
+/// A running process and all that it starts: one group, which is killed as a whole, at the latest when this is dropped.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    /// Missing once the group has been killed.
+    group: Option<Pid>,
     output: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
 }
 
 impl Process {
@@ -55,7 +64,9 @@ impl Process {
         if program.function.code_uri.is_dir() {
             command.current_dir(&program.function.code_uri);
         }
+        // Ctrl-C in a terminal reaches the foreground group; a function at work is to finish instead.
         let mut child = command
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -70,7 +81,8 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             output.push(tasks.spawn(log(stderr, Arc::clone(label), on_stderr_line)));
         }
-        Ok(Self { child, output })
+        let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        Ok(Self { child, group, output })
     }
 
     /// The process id, while the process runs.
@@ -78,24 +90,47 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits until the process has ended, and says how.
+    /// Waits until the process has ended, and says how. What it had started ends with it, as its environment would.
     pub(super) async fn wait(&mut self) -> String {
-        match self.child.wait().await {
+        let ended = self.child.wait().await;
+        self.kill_group();
+        match ended {
             Ok(status) => describe(status),
             Err(error) => format!("its process was lost ({error})"),
         }
     }
 
-    /// Waits until the output of the ended process has been read, with a bound: its own children may hold it open.
-    pub(super) async fn finish_output(self) {
-        for task in self.output {
+    /// Waits until the output of the ended process has been read, with a bound: one that left its group may hold it
+    /// open.
+    pub(super) async fn finish_output(mut self) {
+        for task in std::mem::take(&mut self.output) {
             let _ = timeout(OUTPUT_TIMEOUT, task).await;
         }
     }
 
+    /// Asks the process to end, and kills it where it does not within `grace`; without any, at once.
+    pub(super) async fn end(&mut self, grace: Duration) {
+        if let Some(process) = self.group.filter(|_| !grace.is_zero())
+            && kill_process(process, Signal::TERM).is_ok()
+        {
+            let _ = timeout(grace, self.child.wait()).await;
+        }
+        self.kill().await;
+    }
+
     pub(super) async fn kill(&mut self) {
+        self.kill_group();
         if let Err(error) = self.child.kill().await {
             tracing::warn!("a function's process could not be killed: {error}");
+        }
+    }
+}
+
+impl Process {
+    fn kill_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            // It fails where all of them have ended.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

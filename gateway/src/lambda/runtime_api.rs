@@ -1,5 +1,6 @@
 //! The Lambda Runtime API that one instance polls: it takes events there, answers them and reports errors.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::error::{InvokeError, ReportedError};
+use super::extensions::{Extensions, Invoke};
 use super::invocation::{Answer, Invocation};
 use super::pool::Slot;
 use crate::aws;
@@ -38,6 +40,7 @@ pub(super) struct RuntimeApi {
     started: Instant,
     /// The first part of every path; only the instance's own process is told.
     token: String,
+    extensions: Arc<Extensions>,
     init_error: watch::Sender<Option<String>>,
     progress: Mutex<Progress>,
 }
@@ -87,7 +90,8 @@ impl RuntimeApi {
         let init_error = watch::Sender::new(None);
         let token = Uuid::new_v4().simple().to_string();
         let progress = Mutex::new(progress);
-        Arc::new(Self { function, slot, report, started: now, token, init_error, progress })
+        let extensions = Extensions::new(Arc::clone(&function), Arc::clone(slot.label()));
+        Arc::new(Self { function, slot, report, started: now, token, extensions, init_error, progress })
     }
 
     /// The value of `AWS_LAMBDA_RUNTIME_API` for a runtime API at this address. Lambda's runtime for Rust keeps a path
@@ -102,8 +106,14 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            .with_state(Arc::clone(self));
+            .with_state(Arc::clone(self))
+            .merge(self.extensions.router());
         Router::new().nest(&format!("/{}", self.token), routes)
+    }
+
+    /// How long the process may take to end by itself once it is asked to.
+    pub(super) fn grace(&self) -> Duration {
+        self.extensions.grace()
     }
 
     pub(super) fn activity(&self) -> Activity {
@@ -146,12 +156,19 @@ impl RuntimeApi {
         let deadline = SystemTime::now() + function.timeout;
         let deadline_ms = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let arn = aws::function_arn(&function.name);
+        let trace = aws::invocation_trace(Utc::now());
+        self.extensions.announce(Invoke {
+            request_id: &invocation.id,
+            deadline_ms,
+            arn: &arn,
+            trace: &trace,
+        });
         let response = Response::builder()
             .header(header::CONTENT_TYPE, "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)
             .header("Lambda-Runtime-Deadline-Ms", deadline_ms.to_string())
             .header("Lambda-Runtime-Invoked-Function-Arn", arn)
-            .header("Lambda-Runtime-Trace-Id", aws::invocation_trace(Utc::now()))
+            .header("Lambda-Runtime-Trace-Id", trace)
             .body(Body::from(invocation.payload));
         match response {
             Ok(response) => {
@@ -214,13 +231,17 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
         progress.since = Instant::now();
         if !progress.polled {
             progress.polled = true;
+            api.extensions.close();
             progress.init = Some(api.started.elapsed());
         }
     }
     let Some(taken) = api.slot.next() else { return refuse(StatusCode::GONE, "Stopped") };
     match taken.await {
         Ok(invocation) => api.begin(invocation),
-        Err(_) => refuse(StatusCode::GONE, "Stopped"),
+        // Another poll of the same instance has replaced this one.
+        Err(_) if api.slot.is_in_service() => refuse(StatusCode::GONE, "Stopped"),
+        // The process is about to be ended; a refusal would end it sooner, and without the time it is given.
+        Err(_) => pending().await,
     }
 }
 

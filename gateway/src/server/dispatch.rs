@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderMap};
 use axum::response::Response;
+use percent_encoding::percent_decode_str;
 
 use crate::aws::answers;
 use crate::connections_api;
@@ -16,6 +17,8 @@ use crate::origin::Guard;
 use crate::page::Page;
 use crate::websocket_api::WebSocketApiServer;
 
+/// What a path of the management API begins with, after its stage.
+const CONNECTIONS: &str = "@connections";
 const LARGEST_PUSH: usize = 10 * 1024 * 1024;
 
 /// Everything that answers on the port.
@@ -104,11 +107,16 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
     holds(header::CONNECTION, "upgrade") && holds(header::UPGRADE, "websocket")
 }
 
-/// The id, still encoded, in `/@connections/{id}` and `/{stage}/@connections/{id}`.
+/// The id, still encoded, in `/@connections/{id}` and `/{stage}/@connections/{id}`; clients may encode the `@`, too.
 fn connection_id<'p>(path: &'p str, stage: &str) -> Option<&'p str> {
-    const BELOW: &str = "/@connections/";
-    let staged = || path.strip_prefix('/')?.strip_prefix(stage)?.strip_prefix(BELOW);
-    path.strip_prefix(BELOW).or_else(staged)
+    let is =
+        |segment: &str, name: &str| percent_decode_str(segment).decode_utf8().is_ok_and(|text| text == name);
+    let (first, rest) = path.strip_prefix('/')?.split_once('/')?;
+    if is(first, CONNECTIONS) {
+        return Some(rest);
+    }
+    let (second, id) = rest.split_once('/')?;
+    (is(first, stage) && is(second, CONNECTIONS)).then_some(id)
 }
 
 #[cfg(test)]
@@ -119,6 +127,9 @@ mod tests {
     fn connections_are_found_with_and_without_the_stage() {
         assert_eq!(connection_id("/@connections/a%3D", "live"), Some("a%3D"));
         assert_eq!(connection_id("/live/@connections/a%3D", "live"), Some("a%3D"));
+        assert_eq!(connection_id("/%40connections/a%3D", "live"), Some("a%3D"));
+        assert_eq!(connection_id("/live/%40connections/a%3D", "live"), Some("a%3D"));
+        assert_eq!(connection_id("/@connections%2Fa", "live"), None);
         assert_eq!(connection_id("/other/@connections/a", "live"), None);
         assert_eq!(connection_id("/@connections", "live"), None);
         assert_eq!(connection_id("/live/messages", "live"), None);

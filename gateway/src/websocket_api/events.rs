@@ -166,11 +166,15 @@ pub(crate) fn write_authorizer(
     request_id: &str,
     parameters: &Parameters,
 ) -> Bytes {
+    let mut headers = parameters.headers.clone();
+    for (name, value) in [("Connection", "upgrade"), ("Upgrade", "websocket"), ("content-length", "0")] {
+        headers.insert(name.into(), vec![value.into()]);
+    }
     to_json(&AuthorizerEvent {
         kind: "REQUEST",
         method_arn,
-        headers: last_values(&parameters.headers),
-        multi_value_headers: &parameters.headers,
+        headers: last_values(&headers),
+        multi_value_headers: &headers,
         query_string_parameters: last_values(&parameters.query),
         multi_value_query_string_parameters: &parameters.query,
         stage_variables: &facts.stage_variables,
@@ -215,7 +219,8 @@ fn context<'a>(
 }
 
 impl Parameters {
-    /// Reads the upgrade request and adds what AWS's edge adds.
+    /// Reads the upgrade request and adds what AWS's edge adds; without what concerns the one connection alone, which
+    /// only an authorizer is shown.
     pub(crate) fn read(headers: &HeaderMap, uri: &Uri, source: IpAddr, domain_name: &str) -> Self {
         let mut seen = Multi::new();
         for (name, value) in headers {
@@ -226,12 +231,14 @@ impl Parameters {
             seen.entry(title_case(name)).or_default().push(value);
         }
         let port = domain_name.rsplit_once(':').map_or("80", |(_, port)| port);
+        let mut hops = seen.remove("X-Forwarded-For").unwrap_or_default();
+        hops.push(source.to_string());
         for (name, value) in [
-            ("X-Forwarded-For", source.to_string()),
+            ("X-Forwarded-For", hops.join(", ")),
             ("X-Forwarded-Port", port.into()),
             ("X-Forwarded-Proto", "http".into()),
         ] {
-            seen.entry(name.into()).or_default().push(value);
+            seen.insert(name.into(), vec![value]);
         }
         seen.entry(title_case(&aws::TRACE_HEADER)).or_insert_with(|| vec![aws::trace_root(Utc::now())]);
         let mut query = Multi::new();
@@ -318,6 +325,8 @@ mod tests {
         headers.append("x-tag", "two".parse().unwrap());
         headers.insert("sec-websocket-key", "k".parse().unwrap());
         headers.insert("upgrade", "websocket".parse().unwrap());
+        headers.insert("x-forwarded-for", "192.0.2.7".parse().unwrap());
+        headers.insert("x-forwarded-proto", "gopher".parse().unwrap());
         let uri: Uri = "/?t=a%20b&t=c+d&e".parse().unwrap();
         let parameters = Parameters::read(&headers, &uri, Ipv4Addr::LOCALHOST.into(), "localhost:3000");
         let event = parse(&write(&facts(), "$connect", "id", Kind::Connect { parameters: &parameters }));
@@ -326,6 +335,13 @@ mod tests {
         assert_eq!(event["headers"]["Sec-WebSocket-Key"], "k");
         assert_eq!(event["headers"]["X-Forwarded-Port"], "3000");
         assert!(event["headers"].get("Upgrade").is_none());
+        let multi = &event["multiValueHeaders"];
+        assert_eq!(multi["X-Forwarded-For"], serde_json::json!(["192.0.2.7, 127.0.0.1"]));
+        assert_eq!(multi["X-Forwarded-Proto"], serde_json::json!(["http"]));
+        let event = parse(&write_authorizer(&facts(), "arn", "id", &parameters));
+        assert_eq!(event["headers"]["Upgrade"], "websocket");
+        assert_eq!(event["multiValueHeaders"]["Connection"], serde_json::json!(["upgrade"]));
+        assert_eq!(event["headers"]["content-length"], "0");
         assert_eq!(event["multiValueQueryStringParameters"]["t"], serde_json::json!(["a b", "c d"]));
         assert_eq!(event["queryStringParameters"]["t"], "c d");
         assert_eq!(event["queryStringParameters"]["e"], "");
