@@ -133,6 +133,7 @@ fn environment(
         ("MANAGEMENT_ENDPOINT", &endpoint),
         ("MANAGEMENT_TLS_CA", certificates.authority()),
         ("NODE_ENV", "production"),
+        ("NODE_NO_WARNINGS", "1"),
         ("REDIS_TLS_CA", store.authority().unwrap()),
         ("REDIS_URL", store.url()),
         ("STUN_URLS", ""),

