@@ -2,10 +2,13 @@
 //! a function that does nothing and beside two handlers in Node that do the same work.
 //!
 //! `cargo bench -p tests --bench cold_start`; `-- --functions create-message,register` measures these alone,
-//! `--share` gives each the part of a core that Lambda gives a function of 256 MB.
+//! `--share` gives each the part of a core that Lambda gives a function of 256 MB, `--plain` leaves TLS out, whose
+//! handshakes are most of a start.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+#[path = "cold_start/backdrop.rs"]
+mod backdrop;
 #[path = "cold_start/cgroup.rs"]
 mod cgroup;
 #[path = "cold_start/instance.rs"]
@@ -19,17 +22,14 @@ mod scenes;
 #[path = "cold_start/table.rs"]
 mod table;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use gateway::executables::cargo;
-use support::StoreKind::SecureSingle;
-use support::proxy::TlsProxy;
-use support::store::certificates::Certificates;
-use support::{App, TestStore, root, wait_until};
+use support::{App, root, wait_until};
 
+use backdrop::Backdrop;
 use cgroup::Share;
 use instance::{Instance, Program};
 use lambda::{Costs, Lambda, WARM};
@@ -55,10 +55,8 @@ async fn main() {
         .then(|| Arc::new(Share::one_of(PARTS).expect("this user may limit processes, as root may")));
 
     build(&functions);
-    let certificates = Certificates::issue();
-    let store = TestStore::start(SecureSingle).await;
-    let management = TlsProxy::start(0, &certificates);
-    let environment = environment(&store, &certificates, &management);
+    let backdrop = Backdrop::start(arguments.iter().any(|argument| argument == "--plain")).await;
+    let environment = backdrop.environment();
     let program = |name: &str, command: Vec<PathBuf>| Program {
         name: name.to_owned(),
         command,
@@ -72,7 +70,7 @@ async fn main() {
 
     let ours = self::functions().into_iter().filter(|name| chosen.is_none() || executable(name).exists());
     let ours = ours.map(|name| program(&name, vec![executable(&name)])).collect();
-    let rows = measure_all(ours, &functions, &store, &management).await;
+    let rows = measure_all(ours, &functions, &backdrop).await;
     let rows: Vec<Row> =
         rows.into_iter().map(|(name, costs)| Row::new(&name, &costs, size_mb(&name))).collect();
     for row in &rows {
@@ -80,7 +78,7 @@ async fn main() {
     }
     match peer::install() {
         Err(why) => println!("node: skipped: {why}"),
-        Ok(folder) => measure_peers(&folder, &rows, &program, &store, &management).await,
+        Ok(folder) => measure_peers(&folder, &rows, &program, &backdrop).await,
     }
     table::judge(&floor, &rows);
 }
@@ -117,30 +115,6 @@ fn size_mb(package: &str) -> f64 {
     std::fs::metadata(executable(package)).unwrap().len() as f64 / 1e6
 }
 
-/// As in a deployment with TLS to both ends, but for their authority.
-fn environment(
-    store: &TestStore,
-    certificates: &Certificates,
-    management: &TlsProxy,
-) -> BTreeMap<String, String> {
-    let endpoint = format!("https://localhost:{}", management.port());
-    let variables = [
-        ("ALLOW_ANONYMOUS", "true"),
-        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ("AWS_SESSION_TOKEN", "token"),
-        ("MANAGEMENT_ENDPOINT", &endpoint),
-        ("MANAGEMENT_TLS_CA", certificates.authority()),
-        ("NODE_ENV", "production"),
-        ("NODE_NO_WARNINGS", "1"),
-        ("REDIS_TLS_CA", store.authority().unwrap()),
-        ("REDIS_URL", store.url()),
-        ("STUN_URLS", ""),
-    ];
-    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
-}
-
 async fn measure_floor(program: &Program) -> Costs {
     let mut costs = Costs::default();
     let event = Bytes::from_static(br#"{"body":"{}","requestContext":{"routeKey":"default"}}"#);
@@ -161,12 +135,11 @@ async fn measure_floor(program: &Program) -> Costs {
 async fn measure_all(
     programs: Vec<Program>,
     measured: &[String],
-    store: &TestStore,
-    management: &TlsProxy,
+    backdrop: &Backdrop,
 ) -> Vec<(String, Costs)> {
     let (url, lambda) = Lambda::start(programs).await;
-    let app = App::builder().on_store(store).invoked_at(&url).start().await;
-    management.lead_to(app.port());
+    let app = App::builder().on_store(&backdrop.store).invoked_at(&url).start().await;
+    backdrop.lead_to(app.port());
     let mut scene = Scene::open(app).await;
     let mut all = Vec::new();
     for function in measured {
@@ -194,8 +167,7 @@ async fn measure_peers(
     folder: &std::path::Path,
     ours: &[Row],
     program: &impl Fn(&str, Vec<PathBuf>) -> Program,
-    store: &TestStore,
-    management: &TlsProxy,
+    backdrop: &Backdrop,
 ) {
     let measured: Vec<String> = peer::HANDLERS
         .map(str::to_owned)
@@ -208,7 +180,7 @@ async fn measure_peers(
     };
     let programs = functions().into_iter().filter(|name| executable(name).exists());
     let programs = programs.map(|name| program(&name, command(&name))).collect();
-    for (name, costs) in measure_all(programs, &measured, store, management).await {
+    for (name, costs) in measure_all(programs, &measured, backdrop).await {
         let size = std::fs::metadata(folder.join(format!("{name}.bundle.mjs"))).unwrap().len() as f64 / 1e6;
         let theirs = Row::new(&format!("{name} in Node"), &costs, size);
         theirs.print(None);
