@@ -50,7 +50,3 @@ pub mod store;
 pub mod telemetry;
 pub mod uri;
 pub mod websocket;
-
-/// An event costs a function a tenth less CPU time than with the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

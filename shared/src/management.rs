@@ -1,7 +1,9 @@
 //! The API Gateway management API: posting to connections, and closing them.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
@@ -33,13 +35,15 @@ const SENTENCE_CHARS: usize = 160;
 /// One client of one WebSocket API; cheap to clone. It sets no time limit but that for connecting.
 ///
 /// Posts are signed and sent without the SDK's orchestration, which took as much CPU time for the two of a message as
-/// all else that its function does. The SDK does the rest, over the same connections.
+/// all else that its function does. The SDK closes connections, which is rare, and is made when that first happens.
 #[derive(Clone, Debug)]
 pub(crate) struct Management {
     endpoint: String,
+    region: String,
+    credentials: Credentials,
     signer: Signer,
     connector: SharedHttpConnector,
-    sdk: Client,
+    sdk: Arc<OnceLock<Client>>,
 }
 
 /// Why a frame was not taken.
@@ -66,31 +70,43 @@ impl Management {
     /// `MANAGEMENT_TLS_CA` without a certificate.
     pub(crate) fn new(config: &Config) -> Result<Self, Cause> {
         let client = HttpsClient::new(config.management_tls_ca.as_deref(), CONNECT_TIMEOUT)?;
-        let connector = SharedHttpConnector::new(client);
-        let shared = connector.clone();
         let credentials = config.credentials.for_aws();
-        let sdk = aws_sdk_apigatewaymanagement::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(config.region.clone()))
-            .endpoint_url(&config.management_endpoint)
-            .credentials_provider(credentials.clone())
-            .http_client(http_client_fn(move |_, _| shared.clone()))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
-            .timeout_config(TimeoutConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
         Ok(Self {
             endpoint: config.management_endpoint.trim_end_matches('/').to_owned(),
-            signer: Signer::new(&config.region, credentials),
-            connector,
-            sdk: Client::from_conf(sdk),
+            region: config.region.clone(),
+            signer: Signer::new(&config.region, credentials.clone()),
+            credentials,
+            connector: SharedHttpConnector::new(client),
+            sdk: Arc::default(),
+        })
+    }
+
+    /// The SDK's client, over the same connections.
+    fn sdk(&self) -> &Client {
+        self.sdk.get_or_init(|| {
+            let connector = self.connector.clone();
+            let config = aws_sdk_apigatewaymanagement::Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .region(Region::new(self.region.clone()))
+                .endpoint_url(&self.endpoint)
+                .credentials_provider(self.credentials.clone())
+                .http_client(http_client_fn(move |_, _| connector.clone()))
+                .retry_config(
+                    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF),
+                )
+                .timeout_config(TimeoutConfig::disabled())
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+                .build();
+            Client::from_conf(config)
         })
     }
 
     /// Opens a connection ahead of the first post, best effort.
     pub(crate) async fn warm(&self) {
         // No connection has this id; whatever the answer, the way there is open then.
-        let asked = self.sdk.get_connection().connection_id("none").send();
+        let url = format!("{}/@connections/none", self.endpoint);
+        let Ok(request) = self.signed("GET", &url, "", SystemTime::now()) else { return };
+        let asked = async { Some(read(self.connector.call(request).await.ok()?).await) };
         let _ = tokio::time::timeout(CONNECT_TIMEOUT, asked).await;
     }
 
@@ -115,7 +131,7 @@ impl Management {
     }
 
     async fn post_once(&self, url: &str, frame: &str) -> Result<(), PostError> {
-        let request = self.signed_post(url, frame, SystemTime::now()).map_err(PostError::Unsent)?;
+        let request = self.signed("POST", url, frame, SystemTime::now()).map_err(PostError::Unsent)?;
         let response = self.connector.call(request).await.map_err(PostError::Unanswered)?;
         let status = response.status().as_u16();
         // Read to its end, or its connection would not serve the next request.
@@ -130,12 +146,12 @@ impl Management {
         }
     }
 
-    fn signed_post(&self, url: &str, frame: &str, now: SystemTime) -> Result<HttpRequest, Cause> {
-        let body = SignableBody::Bytes(frame.as_bytes());
-        let signable = SignableRequest::new("POST", url, std::iter::empty(), body)?;
+    fn signed(&self, method: &str, url: &str, body: &str, now: SystemTime) -> Result<HttpRequest, Cause> {
+        let signable_body = SignableBody::Bytes(body.as_bytes());
+        let signable = SignableRequest::new(method, url, std::iter::empty(), signable_body)?;
         let signed = self.signer.sign("execute-api", signable, SigningSettings::default(), now)?;
-        let mut request = HttpRequest::new(SdkBody::from(frame));
-        request.set_method("POST")?;
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method(method)?;
         request.set_uri(url)?;
         let headers = request.headers_mut();
         for (name, value) in signed.headers() {
@@ -146,7 +162,7 @@ impl Management {
 
     /// Closes a connection; one that is gone already is as good.
     pub(crate) async fn close(&self, connection: &ConnectionId) -> Result<(), Cause> {
-        match self.sdk.delete_connection().connection_id(connection.as_str()).send().await {
+        match self.sdk().delete_connection().connection_id(connection.as_str()).send().await {
             Err(SdkError::ServiceError(error)) if error.err().is_gone_exception() => Ok(()),
             Err(error) => Err(DisplayErrorContext(error).to_string().into()),
             Ok(_) => Ok(()),
@@ -209,7 +225,7 @@ mod tests {
             assert_eq!(url, format!("{endpoint}/@connections/L0SM9cOFvHcCIhw%3D"));
             // 2026-01-02T03:04:05Z
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
-            let request = management.signed_post(&url, frame, now).expect("a good URL");
+            let request = management.signed("POST", &url, frame, now).expect("a good URL");
             let header = |name| request.headers().get(name).unwrap_or_default();
             assert_eq!(
                 header("authorization"),

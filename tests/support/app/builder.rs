@@ -112,6 +112,12 @@ impl AppBuilder {
         self
     }
 
+    /// Functions run behind this endpoint, which speaks the Lambda Invoke API.
+    pub fn invoked_at(mut self, url: &str) -> Self {
+        self.options.lambda_url = Some(url.to_owned());
+        self
+    }
+
     /// Starts the gateway; it ends with the last clone of the `App`.
     pub async fn start(self) -> App {
         App::of(Arc::new(self.start_gateway()))

@@ -26,6 +26,11 @@ impl SwitchProxy {
         Self { proxy, server }
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.proxy.port
+    }
+
     /// Where a Redis client reaches the server through this proxy.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.proxy.port)

@@ -1,0 +1,189 @@
+//! What a function costs: from its start until it is ready, its first event and later ones, its memory and size, beside
+//! a function that does nothing and beside two handlers in Node that do the same work.
+//!
+//! `cargo bench -p tests --bench cold_start`; `-- --functions create-message,register` measures these alone,
+//! `--share` gives each the part of a core that Lambda gives a function of 256 MB, `--plain` leaves TLS out, whose
+//! handshakes are most of a start.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+#[path = "cold_start/backdrop.rs"]
+mod backdrop;
+#[path = "cold_start/cgroup.rs"]
+mod cgroup;
+#[path = "cold_start/instance.rs"]
+mod instance;
+#[path = "cold_start/lambda.rs"]
+mod lambda;
+#[path = "cold_start/peer.rs"]
+mod peer;
+#[path = "cold_start/scenes.rs"]
+mod scenes;
+#[path = "cold_start/table.rs"]
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use gateway::executables::cargo;
+use support::{App, root, wait_until};
+
+use backdrop::Backdrop;
+use cgroup::Share;
+use instance::{Instance, Program};
+use lambda::{Costs, Lambda, WARM};
+use scenes::Scene;
+use table::Row;
+
+/// Instances of each function.
+const STARTS: usize = 15;
+/// The parts of a core of which a function of 256 MB has one: a whole one comes with 1,769 MB.
+const PARTS: u32 = 7;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let chosen = arguments.iter().position(|argument| argument == "--functions");
+    let chosen: Option<Vec<String>> =
+        chosen.map(|place| arguments[place + 1].split(',').map(str::to_owned).collect());
+    let functions: Vec<String> =
+        functions().into_iter().filter(|name| chosen.as_ref().is_none_or(|all| all.contains(name))).collect();
+    let share = arguments
+        .iter()
+        .any(|argument| argument == "--share")
+        .then(|| Arc::new(Share::one_of(PARTS).expect("this user may limit processes, as root may")));
+
+    build(&functions);
+    let backdrop = Backdrop::start(arguments.iter().any(|argument| argument == "--plain")).await;
+    let environment = backdrop.environment();
+    let program = |name: &str, command: Vec<PathBuf>| Program {
+        name: name.to_owned(),
+        command,
+        environment: environment.clone(),
+        share: share.clone(),
+    };
+    let floor = measure_floor(&program("hello", vec![executable("hello")])).await;
+    println!("\n{}", table::HEAD);
+    let floor = Row::new("hello", &floor, size_mb("hello"));
+    floor.print(None);
+
+    let ours = self::functions().into_iter().filter(|name| chosen.is_none() || executable(name).exists());
+    let ours = ours.map(|name| program(&name, vec![executable(&name)])).collect();
+    let rows = measure_all(ours, &functions, &backdrop).await;
+    let rows: Vec<Row> =
+        rows.into_iter().map(|(name, costs)| Row::new(&name, &costs, size_mb(&name))).collect();
+    for row in &rows {
+        row.print(Some(&floor));
+    }
+    match peer::install() {
+        Err(why) => println!("node: skipped: {why}"),
+        Ok(folder) => measure_peers(&folder, &rows, &program, &backdrop).await,
+    }
+    table::judge(&floor, &rows);
+}
+
+/// The packages of all functions, in the order of the alphabet.
+fn functions() -> Vec<String> {
+    let folders = std::fs::read_dir(root().join("functions")).unwrap();
+    let mut names: Vec<String> =
+        folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Builds what is measured as it is deployed, with what every scene needs. The floor is built by itself, or it would
+/// have the features that others ask for.
+fn build(functions: &[String]) {
+    let scenes = ["connect", "create-message", "disconnect", "register"].map(str::to_owned);
+    for packages in [vec!["hello".to_owned()], [&scenes, functions].concat()] {
+        let mut command = cargo(&root());
+        command.args(["build", "--release", "--locked"]);
+        for package in packages {
+            command.args(["-p", &package]);
+        }
+        assert!(command.status().unwrap().success(), "the functions build");
+    }
+}
+
+/// Whatever this benchmark was built for, `target` is the third folder above it.
+fn executable(package: &str) -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("release").join(package)
+}
+
+fn size_mb(package: &str) -> f64 {
+    std::fs::metadata(executable(package)).unwrap().len() as f64 / 1e6
+}
+
+async fn measure_floor(program: &Program) -> Costs {
+    let mut costs = Costs::default();
+    let event = Bytes::from_static(br#"{"body":"{}","requestContext":{"routeKey":"default"}}"#);
+    for start in 0..STARTS {
+        let mut instance = Instance::start(program).await;
+        costs.ready.push(instance.ready);
+        costs.first.push(instance.invoke(event.clone()).await.0);
+        costs.peak_mb.push(instance.peak_mb());
+        for _ in 0..if start == 0 { WARM } else { 0 } {
+            costs.warm.push(instance.invoke(event.clone()).await.0);
+        }
+        instance.stop().await;
+    }
+    costs
+}
+
+/// Has two users at a gateway use these programs, and takes the costs of some of them.
+async fn measure_all(
+    programs: Vec<Program>,
+    measured: &[String],
+    backdrop: &Backdrop,
+) -> Vec<(String, Costs)> {
+    let (url, lambda) = Lambda::start(programs).await;
+    let app = App::builder().on_store(&backdrop.store).invoked_at(&url).start().await;
+    backdrop.lead_to(app.port());
+    let mut scene = Scene::open(app).await;
+    let mut all = Vec::new();
+    for function in measured {
+        for (cold, count) in [(true, STARTS), (false, WARM + 1)] {
+            lambda.measure(function, cold);
+            for _ in 0..count {
+                let before = lambda.costs();
+                scene.have_work(function).await;
+                // A client sees no more of some events than that they were taken.
+                wait_until("the function's end", async || {
+                    let now = lambda.costs();
+                    now.first.len() + now.warm.len() > before.first.len() + before.warm.len()
+                        || (!cold && before.warm.is_empty())
+                })
+                .await;
+            }
+        }
+        all.push((function.clone(), lambda.costs()));
+    }
+    all
+}
+
+/// Two of our functions in Node.
+async fn measure_peers(
+    folder: &std::path::Path,
+    ours: &[Row],
+    program: &impl Fn(&str, Vec<PathBuf>) -> Program,
+    backdrop: &Backdrop,
+) {
+    let measured: Vec<String> = peer::HANDLERS
+        .map(str::to_owned)
+        .into_iter()
+        .filter(|name| ours.iter().any(|row| row.is(name)))
+        .collect();
+    let command = |name: &str| match measured.iter().any(|other| other == name) {
+        true => vec![PathBuf::from("node"), folder.join(format!("{name}.bundle.mjs"))],
+        false => vec![executable(name)],
+    };
+    let programs = functions().into_iter().filter(|name| executable(name).exists());
+    let programs = programs.map(|name| program(&name, command(&name))).collect();
+    for (name, costs) in measure_all(programs, &measured, backdrop).await {
+        let size = std::fs::metadata(folder.join(format!("{name}.bundle.mjs"))).unwrap().len() as f64 / 1e6;
+        let theirs = Row::new(&format!("{name} in Node"), &costs, size);
+        theirs.print(None);
+        ours.iter().find(|row| row.is(&name)).unwrap().print_beside(&theirs);
+    }
+}
