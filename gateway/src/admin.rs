@@ -59,10 +59,10 @@ async fn clear(State(admin): State<Admin>) -> StatusCode {
 }
 
 async fn kill(State(admin): State<Admin>, Path(function): Path<String>) -> Response {
-    if admin.lambda.kill(&function) {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    let why = if admin.lambda.has(&function) {
+    let why = if let Some(id) = admin.lambda.id_of(&function) {
+        if admin.lambda.kill(id) {
+            return StatusCode::NO_CONTENT.into_response();
+        }
         format!("{function} has no instance to kill\n")
     } else {
         let names: Vec<_> = admin.lambda.names().collect();

@@ -100,8 +100,9 @@ impl Lambda {
         let stopping = CancellationToken::new();
         let environment = Arc::new(options.environment);
         let limits = Limits { concurrency: options.concurrency.max(1), burst: options.burst.max(1) };
+        let programs: Vec<_> = options.functions.values().map(|function| function.program.clone()).collect();
         let start_pool = |function: Function, executable| {
-            let (label, queue_timeout) = (function.package_name().into(), function.timeout);
+            let (label, queue_timeout) = (label(&function, &programs).into(), function.timeout);
             let settings = Arc::new(Settings {
                 function: Arc::new(function),
                 executable,
@@ -146,6 +147,13 @@ impl Lambda {
         self.pool(function).is_some_and(|pool| pool.kill_one())
     }
 
+    /// The logical id of the function that log lines call so, or that has this id.
+    pub(crate) fn id_of(&self, name: &str) -> Option<&str> {
+        let is_named = |id: &str| self.pool(id).is_some_and(|pool| pool.label() == name);
+        let found = self.names().find(|id| *id == name);
+        found.or_else(|| self.names().find(|id| is_named(id)))
+    }
+
     /// How long an API waits for an answer that the platform would wait `platform` for: functions behind an Invoke
     /// endpoint may be compiled first, and limit themselves.
     pub(crate) fn answer_timeout(&self, platform: Duration) -> Duration {
@@ -186,11 +194,6 @@ impl Lambda {
         }
     }
 
-    /// Whether the project has a function of this name.
-    pub fn has(&self, function: &str) -> bool {
-        self.inner.functions.contains_key(function)
-    }
-
     /// The project's functions, by logical id.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.inner.functions.keys().map(String::as_str)
@@ -209,4 +212,11 @@ impl Lambda {
             tracing::warn!("some functions did not end within {} s", STOP_LIMIT.as_secs());
         }
     }
+}
+
+/// The name of a function in log lines: that of its binary, which it may share with others.
+fn label(function: &Function, programs: &[String]) -> String {
+    let program = &function.program;
+    let is_shared = program == "bootstrap" || programs.iter().filter(|other| *other == program).count() > 1;
+    if is_shared { function.name.clone() } else { program.clone() }
 }

@@ -19,25 +19,21 @@ pub struct Project {
 }
 
 /// An `AWS::Serverless::Function`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Function {
-    /// Its logical id in the template; also its name towards the function and in log lines.
+    /// Its logical id in the template; also its name towards the function.
     pub name: String,
-    /// The package's folder, absolute.
+    /// The name of what runs, in log lines and towards an Invoke endpoint: that of its binary.
+    pub program: String,
+    /// The folder of its package, or of what was built, absolute.
     pub code_uri: PathBuf,
+    /// The binary that its metadata asks for, as `sam build` reads it.
+    pub binary: Option<String>,
     pub handler: String,
     /// `Environment.Variables`, resolved, the globals merged in.
     pub environment: BTreeMap<String, String>,
     pub timeout: Duration,
     pub memory_mb: u32,
-}
-
-impl Function {
-    /// The package's name, by which cargo-lambda knows a function too: the last part of its folder.
-    pub fn package_name(&self) -> String {
-        let folder = self.code_uri.file_name();
-        folder.map_or_else(|| self.name.clone(), |name| name.to_string_lossy().into_owned())
-    }
 }
 
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ mod events;
 mod functions;
 mod issuer;
 mod lambda_url;
+mod layouts;
 mod load;
 #[cfg(unix)]
 mod runtime_api;

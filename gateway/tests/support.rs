@@ -96,7 +96,9 @@ pub(crate) fn functions() -> BTreeMap<String, Function> {
         .map(|(id, folder)| {
             let function = Function {
                 name: id.to_owned(),
+                program: folder.to_owned(),
                 code_uri: project_folder().join(folder),
+                binary: None,
                 handler: "bootstrap".into(),
                 environment: [("GREETING".to_owned(), "hello".to_owned())].into(),
                 timeout: Duration::from_secs(10),

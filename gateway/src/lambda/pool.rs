@@ -86,6 +86,11 @@ impl Pool {
         Arc::new(Self { label, queue_timeout, limits, start_instance, tasks, stopping, state })
     }
 
+    /// The function's name in log lines.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
     pub(super) async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, InvokeError> {
         // A chosen instance may end in that moment; the event was then never delivered and is offered once more.
         for _ in 0..2 {

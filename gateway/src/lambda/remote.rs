@@ -19,7 +19,7 @@ pub(super) struct Remote {
 
 impl Remote {
     pub(super) fn new(base: &str, function: &Function) -> Self {
-        let label = function.package_name();
+        let label = function.program.clone();
         let url = format!("{}/2015-03-31/functions/{label}/invocations", base.trim_end_matches('/'));
         Self { client: http_client::new(), url, label }
     }

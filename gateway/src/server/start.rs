@@ -151,7 +151,8 @@ fn take_ports(options: &Options) -> Result<(Port, Option<Port>), String> {
 }
 
 fn read_project(template: &Path, parameters: &BTreeMap<String, String>) -> Result<Project, StartError> {
-    let Template { project, warnings } = template::read(template, parameters)?;
+    let Template { mut project, warnings } = template::read(template, parameters)?;
+    executables::name_programs(&mut project);
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

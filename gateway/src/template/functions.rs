@@ -53,9 +53,14 @@ impl Reader<'_> {
             }
             _ => BTreeMap::new(),
         };
+        let code_uri = normalize(&self.folder.join(code_uri));
+        let binary = self.read_binary(resource);
+        let folder = code_uri.file_name().map(|name| name.to_string_lossy().into_owned());
         Some(Function {
             name: resource.id.to_owned(),
-            code_uri: normalize(&self.folder.join(code_uri)),
+            program: binary.clone().or(folder).unwrap_or_else(|| resource.id.to_owned()),
+            code_uri,
+            binary,
             handler: self.text(properties, "Handler").unwrap_or_else(|| "bootstrap".to_owned()),
             environment,
             timeout: Duration::from_secs(
@@ -66,6 +71,11 @@ impl Reader<'_> {
                 .number(properties, "MemorySize", limits::MEMORY_MB)
                 .unwrap_or(limits::DEFAULT_MEMORY_MB),
         })
+    }
+
+    /// `Metadata.BuildProperties.Binary`, which `sam build` hands to cargo-lambda.
+    fn read_binary(&mut self, resource: &Resource<'_>) -> Option<String> {
+        self.text(resource.metadata?.get("BuildProperties")?, "Binary")
     }
 
     pub(super) fn read_events(&mut self, resource: &Resource<'_>, apis: &mut Apis) {

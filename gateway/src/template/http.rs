@@ -37,7 +37,8 @@ impl Reader<'_> {
     pub(super) fn read_implicit_api(&mut self, apis: &mut Apis) {
         let properties = self.http_globals.clone().unwrap_or(Node { line: 1, value: Value::Map(Vec::new()) });
         let line = properties.line;
-        let resource = Resource { id: IMPLICIT_API, kind: "AWS::Serverless::HttpApi", line, properties };
+        let resource =
+            Resource { id: IMPLICIT_API, kind: "AWS::Serverless::HttpApi", line, metadata: None, properties };
         self.check_properties(&resource);
         self.read_http_api(&resource, apis);
     }

@@ -17,6 +17,7 @@ pub(super) struct Resource<'t> {
     pub(super) id: &'t str,
     pub(super) kind: &'t str,
     pub(super) line: usize,
+    pub(super) metadata: Option<&'t Node>,
     /// As written: a value is worked out when it is read, so that unused ones cannot fail.
     pub(super) properties: Node,
 }
@@ -87,7 +88,7 @@ impl<'t> Reader<'t> {
             Some(shared) => shared.clone().overlay(own),
             None => own,
         };
-        Ok(Some(Resource { id, kind, line, properties }))
+        Ok(Some(Resource { id, kind, line, metadata: node.get("Metadata"), properties }))
     }
 
     pub(super) fn warn(&mut self, line: usize, text: impl Into<String>) {
