@@ -68,6 +68,12 @@ impl Lab {
         self.idle().await;
         // Asking takes a login, which is no command of the functions'.
         let units = self.units().await - units - self.asking().await;
+        assert_eq!(
+            lines.lines().len(),
+            logged + 1,
+            "an invocation is one line: {:#?}",
+            &lines.lines()[logged..]
+        );
         let log_bytes = lines.lines()[logged..].iter().map(|line| line.len() as f64).sum();
         (outcome, Taken { units, log_bytes })
     }
