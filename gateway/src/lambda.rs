@@ -4,6 +4,7 @@ mod error;
 mod extensions;
 mod instance;
 mod invocation;
+mod peer;
 mod pool;
 mod process;
 mod queue;
