@@ -3,7 +3,9 @@
 
 mod building;
 mod code;
+mod error;
 mod ready;
+mod target;
 mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +17,8 @@ use code::Code;
 use workspace::{Binary, Workspace};
 
 pub use code::name_programs;
+pub use error::BuildError;
 pub use workspace::cargo;
-
-/// Why there are no executables, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BuildError(String);
 
 /// Makes the executable of every function, and says where each is. `folder` is that of the template.
 pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuildError> {
@@ -104,9 +102,4 @@ fn steps(workspaces: &[Workspace], targets: &BTreeSet<(usize, Binary)>, folder: 
         steps.extend(apart.map(|package| Step::new(at, &["-p", package], true)));
     }
     steps
-}
-
-/// Cargo reports real paths; a template may go through links.
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BuildError, real};
+use super::error::BuildError;
+use super::workspace::real;
 use crate::project::{Function, Project};
 
 /// What Lambda's own runtimes start.
