@@ -45,7 +45,7 @@ impl Reader<'_> {
         let environment = match environment {
             Some(Ok(Some(node))) => {
                 self.check_words(&vocabulary::ENVIRONMENT, &node);
-                self.text_map(&node, "Variables")
+                self.read_variables(&node)
             }
             Some(Err(problem)) => {
                 self.warn(problem.line, format!("Environment is left out: {}", problem.text));
@@ -53,6 +53,9 @@ impl Reader<'_> {
             }
             _ => BTreeMap::new(),
         };
+        if let Some(name) = self.text(properties, "FunctionName") {
+            self.function_names.insert(name, resource.id.to_owned());
+        }
         let code_uri = normalize(&self.folder.join(code_uri));
         let binary = self.read_binary(resource);
         let folder = code_uri.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -71,6 +74,19 @@ impl Reader<'_> {
                 .number(properties, "MemorySize", limits::MEMORY_MB)
                 .unwrap_or(limits::DEFAULT_MEMORY_MB),
         })
+    }
+
+    /// Those of the template that are not given from outside.
+    fn read_variables(&mut self, environment: &Node) -> BTreeMap<String, String> {
+        let mut environment = environment.clone();
+        if let Value::Map(entries) = &mut environment.value {
+            for (_, variables) in entries.iter_mut().filter(|(key, _)| key == "Variables") {
+                if let Value::Map(variables) = &mut variables.value {
+                    variables.retain(|(name, _)| !self.given.contains(name));
+                }
+            }
+        }
+        self.text_map(&environment, "Variables")
     }
 
     /// `Metadata.BuildProperties.Binary`, which `sam build` hands to cargo-lambda.
@@ -116,6 +132,8 @@ impl Reader<'_> {
         let path = self.text(properties, "Path");
         let method = self.text(properties, "Method");
         let route_key = match (path, method) {
+            // It stands for every method of every path.
+            (Some(path), _) if path == aws::DEFAULT => path,
             (Some(path), Some(method)) => route_key(&method, &path),
             (Some(path), None) => route_key("ANY", &path),
             // SAM does the same with an event that names no path.
