@@ -11,10 +11,10 @@ mod workspace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::project::Project;
+use crate::project::{Function, Project};
 use building::{Progress, Step};
 use code::Code;
-use workspace::{Binary, Workspace};
+use workspace::{Binary, Workspace, real};
 
 pub use code::name_programs;
 pub use error::BuildError;
@@ -26,30 +26,20 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
     let mut executables = BTreeMap::new();
     let mut wanted: BTreeMap<String, (usize, Binary)> = BTreeMap::new();
     for function in project.functions.values() {
-        let (package, binary) = match code::find(function)? {
-            Code::Ready(executable) => {
-                ready::check(&executable).map_err(|why| BuildError(format!("{}: {why}", function.name)))?;
-                executables.insert(function.name.clone(), executable);
-                continue;
+        match locate(function, &mut workspaces).await {
+            Ok(Place::Ready(executable)) => drop(executables.insert(function.name.clone(), executable)),
+            Ok(Place::Target(at, binary)) => drop(wanted.insert(function.name.clone(), (at, binary))),
+            // One that only events of other services reach must not keep the others from running.
+            Err(error) if !project.invokes(&function.name) => {
+                tracing::warn!("{error}. It is left out, since nothing invokes it here");
             }
-            Code::Source { folder, binary } => (folder, binary),
-        };
-        let at = match workspaces.iter().position(|workspace| workspace.holds(&package)) {
-            Some(at) => at,
-            None => {
-                workspaces.push(Workspace::load(&package).await?);
-                workspaces.len() - 1
-            }
-        };
-        let chosen = workspaces[at]
-            .choose(&package, binary.as_deref(), function)
-            .map_err(|why| BuildError(format!("{}: {why}", function.name)))?;
-        wanted.insert(function.name.clone(), (at, chosen));
+            Err(error) => return Err(error),
+        }
     }
     let targets: BTreeSet<_> = wanted.values().cloned().collect();
     let mut progress = Progress::new(targets.len());
     let mut built = BTreeMap::new();
-    for step in steps(&workspaces, &targets, folder) {
+    for step in steps(&workspaces, &targets, &real(folder)) {
         building::run(&step, &workspaces[step.workspace], &targets, &mut progress, &mut built).await?;
     }
     for (name, target) in wanted {
@@ -62,6 +52,33 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
         executables.insert(name, executable.clone());
     }
     Ok(executables)
+}
+
+enum Place {
+    Ready(PathBuf),
+    /// A binary of the workspace at this place among all.
+    Target(usize, Binary),
+}
+
+/// Finds a function's code; its workspace is added to those that are known.
+async fn locate(function: &Function, workspaces: &mut Vec<Workspace>) -> Result<Place, BuildError> {
+    let of_function = |why: String| BuildError(format!("{}: {why}", function.name));
+    let (folder, binary) = match code::find(function)? {
+        Code::Source { folder, binary } => (folder, binary),
+        Code::Ready(executable) => {
+            ready::check(&executable).map_err(of_function)?;
+            return Ok(Place::Ready(executable));
+        }
+    };
+    let at = match workspaces.iter().position(|workspace| workspace.holds(&folder)) {
+        Some(at) => at,
+        None => {
+            workspaces.push(Workspace::load(&folder).await?);
+            workspaces.len() - 1
+        }
+    };
+    let chosen = workspaces[at].choose(&folder, binary.as_deref(), function).map_err(of_function)?;
+    Ok(Place::Target(at, chosen))
 }
 
 /// The builds that are needed. Packages whose binaries have the same name would overwrite each other's in the folder

@@ -133,7 +133,9 @@ impl<'t> Reader<'t> {
         };
         if let Some((_, reference)) = text.split_once(RESOLVE) {
             let reference = reference.split_once("}}").map_or(reference, |(reference, _)| reference);
-            let why = format!("{RESOLVE}{reference}}}}} is known only once deployed");
+            let why = format!(
+                "{RESOLVE}{reference}}}}} is known only once deployed; --env {key}=… gives a variable"
+            );
             self.warn(node.line, format!("{key} is left out: {why}"));
             return None;
         }

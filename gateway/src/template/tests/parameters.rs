@@ -109,8 +109,8 @@ Resources:
     let expected = [
         "template.yaml:13: KEY is left out: parameter Key is /my/key of Systems Manager and not known here: --parameter Key=…",
         "template.yaml:14: KEYS is left out: parameter Keys is /my/keys of Systems Manager and not known here: --parameter Keys=…",
-        "template.yaml:16: SECRET is left out: {{resolve:secretsmanager:mine:SecretString:password}} is known only once deployed",
-        "template.yaml:17: URL is left out: {{resolve:ssm:/my//my/name:1}} is known only once deployed",
+        "template.yaml:16: SECRET is left out: {{resolve:secretsmanager:mine:SecretString:password}} is known only once deployed; --env SECRET=… gives a variable",
+        "template.yaml:17: URL is left out: {{resolve:ssm:/my//my/name:1}} is known only once deployed; --env URL=… gives a variable",
     ];
     assert_eq!(template.warnings, expected);
     let given = Given {
