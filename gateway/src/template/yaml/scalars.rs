@@ -24,7 +24,8 @@ pub(super) fn resolve(text: &str) -> Value {
     if let Some(number) = integer(digits) {
         return Value::Literal((sign * number).to_string());
     }
-    match float(digits) {
+    // A sign needs a digit before the point.
+    match float(digits).filter(|_| digits.len() == text.len() || !digits.starts_with('.')) {
         Some(number) => Value::Literal(written(f64::from(sign as i8) * number)),
         None => Value::Text(text.to_owned()),
     }
@@ -46,7 +47,7 @@ fn integer(digits: &str) -> Option<i128> {
         return sexagesimal(digits);
     }
     match digits.strip_prefix('0') {
-        Some("") => Some(0),
+        Some(digits) if digits.bytes().all(|byte| byte == b'_') => Some(0),
         Some(digits) => parse(digits, 8),
         None => parse(digits, 10).filter(|_| !digits.starts_with('_')),
     }
@@ -107,6 +108,7 @@ mod tests {
             ("010", "8"),
             ("-017", "-15"),
             ("0", "0"),
+            ("0_", "0"),
             ("0x1F", "31"),
             ("0b101", "5"),
             ("1_000", "1000"),
@@ -136,6 +138,7 @@ mod tests {
             "+",
             "0x",
             "1.0e3",
+            "-.5",
         ] {
             assert_eq!(resolve(text), Value::Text(text.to_owned()), "{text}");
         }
