@@ -53,9 +53,7 @@ impl Reader<'_> {
             }
             _ => BTreeMap::new(),
         };
-        if let Some(name) = self.text(properties, "FunctionName") {
-            self.function_names.insert(name, resource.id.to_owned());
-        }
+        self.note_name(resource);
         let code_uri = normalize(&self.folder.join(code_uri));
         let binary = self.read_binary(resource);
         let folder = code_uri.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -74,6 +72,15 @@ impl Reader<'_> {
                 .number(properties, "MemorySize", limits::MEMORY_MB)
                 .unwrap_or(limits::DEFAULT_MEMORY_MB),
         })
+    }
+
+    /// Its own name matters only where an integration uses it, so nobody is asked for what is needed to know it.
+    fn note_name(&mut self, resource: &Resource<'_>) {
+        let Some(node) = resource.properties.get("FunctionName") else { return };
+        let scope = &self.scope;
+        if let Some(Ok(name)) = scope.parameters.without_asking(|| scope.resolve_text(node)) {
+            self.function_names.insert(name, resource.id.to_owned());
+        }
     }
 
     /// Those of the template that are not given from outside.

@@ -71,6 +71,14 @@ impl Parameters {
         }
     }
 
+    /// What `work` makes, if no missing parameter is needed for it; otherwise that does not count as a need.
+    pub(super) fn without_asking<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let before = self.missing.take();
+        let made = work();
+        let needed = self.missing.replace(before);
+        needed.is_empty().then_some(made)
+    }
+
     /// One sentence on all that are missing.
     pub(super) fn missing(&self) -> Option<Problem> {
         let missing = self.missing.borrow();

@@ -84,10 +84,7 @@ impl<'t> Reader<'t> {
             self.warn(line, format!("{id} has no Type and is left out"));
             return Ok(None);
         };
-        // A resource that is not read may have a condition that nobody here can answer.
-        if let Some(condition) = node.get("Condition").filter(|_| vocabulary::is_read(kind))
-            && !self.scope.holds(condition.line, condition.as_text().unwrap_or_default())?
-        {
+        if !self.exists(kind, node)? {
             return Ok(None);
         }
         self.check_words(&vocabulary::RESOURCE, node);
@@ -102,6 +99,16 @@ impl<'t> Reader<'t> {
             None => own,
         };
         Ok(Some(Resource { id, kind, line, metadata: node.get("Metadata"), properties }))
+    }
+
+    /// Whether a resource's condition holds. Nobody is asked for parameters that only matter for those not read.
+    fn exists(&self, kind: &str, resource: &Node) -> Result<bool, Problem> {
+        let Some(condition) = resource.get("Condition") else { return Ok(true) };
+        let holds = || self.scope.holds(condition.line, condition.as_text().unwrap_or_default());
+        match vocabulary::is_read(kind) {
+            true => holds(),
+            false => Ok(!matches!(self.scope.parameters.without_asking(holds), Some(Ok(false)))),
+        }
     }
 
     /// The logical id of the function that a text names: by its ARN, an integration URI, or its `FunctionName`.

@@ -266,9 +266,10 @@ pub(super) fn properties_of(kind: &str) -> Option<&'static Part> {
     RESOURCES.iter().find(|part| part.name == kind)
 }
 
-/// Whether anything of a resource of this type matters here.
+/// Whether a resource of this type is served, or told that it cannot be.
 pub(super) fn is_read(kind: &str) -> bool {
-    TYPES.iter().any(|part| kind.starts_with(part.name)) || kind == "AWS::ApiGateway::RestApi"
+    let told = ["AWS::ApiGateway::RestApi", "AWS::Lambda::Function", "AWS::Serverless::Api"];
+    properties_of(kind).is_some() || told.contains(&kind)
 }
 
 /// Why a resource of this type has no effect, if it belongs to a service that the gateway emulates or to none.

@@ -22,8 +22,10 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: f
+      FunctionName: !Sub '${Policy}-f'
       Policies: [!Ref Policy]
       Environment: { Variables: { TABLE: !Ref Table, LIVE: !If [IsLive, a, b] } }
+  Right: { Type: AWS::Lambda::Permission, Condition: IsSafe }
   Alarm: { Type: AWS::CloudWatch::Alarm, Condition: IsSafe, Properties: { AlarmName: !Ref Unused } }
 ";
 
