@@ -63,8 +63,9 @@ enum Place {
 /// Finds a function's code; its workspace is added to those that are known.
 async fn locate(function: &Function, workspaces: &mut Vec<Workspace>) -> Result<Place, BuildError> {
     let of_function = |why: String| BuildError(format!("{}: {why}", function.name));
-    let (folder, binary) = match code::find(function)? {
-        Code::Source { folder, binary } => (folder, binary),
+    let (folder, binary, missing) = match code::find(function)? {
+        Code::Source { folder, binary } => (folder, binary, None),
+        Code::Above { folder, name } => (folder, None, Some(name)),
         Code::Ready(executable) => {
             ready::check(&executable).map_err(of_function)?;
             return Ok(Place::Ready(executable));
@@ -77,7 +78,20 @@ async fn locate(function: &Function, workspaces: &mut Vec<Workspace>) -> Result<
             workspaces.len() - 1
         }
     };
-    let chosen = workspaces[at].choose(&folder, binary.as_deref(), function).map_err(of_function)?;
+    let chosen = match &missing {
+        None => workspaces[at].choose(&folder, binary.as_deref(), function),
+        Some(name) => workspaces[at].guess(&folder, name, function),
+    };
+    let chosen = chosen.map_err(of_function)?;
+    if missing.is_some() {
+        tracing::warn!(
+            "{}: there is no code in its CodeUri {}: the binary {} of {} is run instead",
+            function.name,
+            function.code_uri.display(),
+            chosen.name,
+            folder.display()
+        );
+    }
     Ok(Place::Target(at, chosen))
 }
 

@@ -154,8 +154,17 @@ impl Workspace {
     }
 }
 
+impl Workspace {
+    /// The binary of a function whose code is not where the template says, by what that place is called.
+    pub(super) fn guess(&self, folder: &Path, name: &str, function: &Function) -> Result<Binary, String> {
+        let named =
+            self.choose(folder, Some(name), function).or_else(|_| self.choose(folder, None, function));
+        named.map_err(|why| format!("there is no code in its CodeUri {}; {why}", function.code_uri.display()))
+    }
+}
+
 /// Whether a function's name in the template is that of the binary, as in `PutProductFunction` and `put-product`.
-fn is_called(function: &str, binary: &str) -> bool {
+pub(super) fn is_called(function: &str, binary: &str) -> bool {
     let letters = |text: &str| text.replace(['-', '_'], "").to_lowercase();
     let (function, binary) = (letters(function), letters(binary));
     ["", "function", "lambda"].iter().any(|end| function.strip_suffix(end) == Some(binary.as_str()))
@@ -223,6 +232,14 @@ mod tests {
         assert_eq!(chosen("/w/three", Some("first")).as_deref(), Ok("three/first"), "its own before others'");
         assert_eq!(chosen("/w/six", None).as_deref(), Ok("six/put-item"), "as the template calls it");
         assert_eq!(chosen("/w", Some("y")).as_deref(), Ok("four/y"), "from the workspace's root");
+        let guessed =
+            |name| workspace.guess(Path::new("/w"), name, &Function::default()).map(|found| found.name);
+        assert_eq!(guessed("tool").as_deref(), Ok("tool"));
+        let error = guessed("build").expect_err("none is called so");
+        assert!(
+            error.starts_with("there is no code in its CodeUri ; its package /w builds several"),
+            "{error}"
+        );
         let error = chosen("/w/four", None).expect_err("two");
         assert!(
             error.starts_with("its package /w/four builds several executables (x, y): name one"),
