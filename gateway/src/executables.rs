@@ -3,24 +3,22 @@
 
 mod building;
 mod code;
+mod error;
 mod ready;
+mod target;
 mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::project::Project;
+use crate::project::{Function, Project};
 use building::{Progress, Step};
 use code::Code;
-use workspace::{Binary, Workspace};
+use workspace::{Binary, Workspace, real};
 
 pub use code::name_programs;
+pub use error::BuildError;
 pub use workspace::cargo;
-
-/// Why there are no executables, in a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BuildError(String);
 
 /// Makes the executable of every function, and says where each is. `folder` is that of the template.
 pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuildError> {
@@ -28,30 +26,20 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
     let mut executables = BTreeMap::new();
     let mut wanted: BTreeMap<String, (usize, Binary)> = BTreeMap::new();
     for function in project.functions.values() {
-        let (package, binary) = match code::find(function)? {
-            Code::Ready(executable) => {
-                ready::check(&executable).map_err(|why| BuildError(format!("{}: {why}", function.name)))?;
-                executables.insert(function.name.clone(), executable);
-                continue;
+        match locate(function, &mut workspaces).await {
+            Ok(Place::Ready(executable)) => drop(executables.insert(function.name.clone(), executable)),
+            Ok(Place::Target(at, binary)) => drop(wanted.insert(function.name.clone(), (at, binary))),
+            // One that only events of other services reach must not keep the others from running.
+            Err(error) if !project.invokes(&function.name) => {
+                tracing::warn!("{error}. It is left out, since nothing invokes it here");
             }
-            Code::Source { folder, binary } => (folder, binary),
-        };
-        let at = match workspaces.iter().position(|workspace| workspace.holds(&package)) {
-            Some(at) => at,
-            None => {
-                workspaces.push(Workspace::load(&package).await?);
-                workspaces.len() - 1
-            }
-        };
-        let chosen = workspaces[at]
-            .choose(&package, binary.as_deref(), function)
-            .map_err(|why| BuildError(format!("{}: {why}", function.name)))?;
-        wanted.insert(function.name.clone(), (at, chosen));
+            Err(error) => return Err(error),
+        }
     }
     let targets: BTreeSet<_> = wanted.values().cloned().collect();
     let mut progress = Progress::new(targets.len());
     let mut built = BTreeMap::new();
-    for step in steps(&workspaces, &targets, folder) {
+    for step in steps(&workspaces, &targets, &real(folder)) {
         building::run(&step, &workspaces[step.workspace], &targets, &mut progress, &mut built).await?;
     }
     for (name, target) in wanted {
@@ -64,6 +52,47 @@ pub async fn build(project: &Project, folder: &Path) -> Result<BTreeMap<String, 
         executables.insert(name, executable.clone());
     }
     Ok(executables)
+}
+
+enum Place {
+    Ready(PathBuf),
+    /// A binary of the workspace at this place among all.
+    Target(usize, Binary),
+}
+
+/// Finds a function's code; its workspace is added to those that are known.
+async fn locate(function: &Function, workspaces: &mut Vec<Workspace>) -> Result<Place, BuildError> {
+    let of_function = |why: String| BuildError(format!("{}: {why}", function.name));
+    let (folder, binary, missing) = match code::find(function)? {
+        Code::Source { folder, binary } => (folder, binary, None),
+        Code::Above { folder, name } => (folder, None, Some(name)),
+        Code::Ready(executable) => {
+            ready::check(&executable).map_err(of_function)?;
+            return Ok(Place::Ready(executable));
+        }
+    };
+    let at = match workspaces.iter().position(|workspace| workspace.holds(&folder)) {
+        Some(at) => at,
+        None => {
+            workspaces.push(Workspace::load(&folder).await?);
+            workspaces.len() - 1
+        }
+    };
+    let chosen = match &missing {
+        None => workspaces[at].choose(&folder, binary.as_deref(), function),
+        Some(name) => workspaces[at].guess(&folder, name, function),
+    };
+    let chosen = chosen.map_err(of_function)?;
+    if missing.is_some() {
+        tracing::warn!(
+            "{}: there is no code in its CodeUri {}: the binary {} of {} is run instead",
+            function.name,
+            function.code_uri.display(),
+            chosen.name,
+            folder.display()
+        );
+    }
+    Ok(Place::Target(at, chosen))
 }
 
 /// The builds that are needed. Packages whose binaries have the same name would overwrite each other's in the folder
@@ -104,9 +133,4 @@ fn steps(workspaces: &[Workspace], targets: &BTreeSet<(usize, Binary)>, folder: 
         steps.extend(apart.map(|package| Step::new(at, &["-p", package], true)));
     }
     steps
-}
-
-/// Cargo reports real paths; a template may go through links.
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -4,6 +4,7 @@ mod error;
 mod extensions;
 mod instance;
 mod invocation;
+mod peer;
 mod pool;
 mod process;
 mod queue;
@@ -219,4 +220,19 @@ fn label(function: &Function, programs: &[String]) -> String {
     let program = &function.program;
     let is_shared = program == "bootstrap" || programs.iter().filter(|other| *other == program).count() > 1;
     if is_shared { function.name.clone() } else { program.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_called_by_its_binary_unless_that_says_nothing() {
+        let programs = ["get", "put", "put", "bootstrap"].map(str::to_owned);
+        let named = |program: &str| {
+            let (name, program) = ("Logical".to_owned(), program.to_owned());
+            label(&Function { name, program, ..Function::default() }, &programs)
+        };
+        assert_eq!(["get", "put", "bootstrap"].map(named), ["get", "Logical", "Logical"]);
+    }
 }

@@ -18,6 +18,18 @@ pub struct Project {
     pub websocket_api: Option<WebSocketApi>,
 }
 
+impl Project {
+    /// Whether anything that is served invokes a function.
+    pub fn invokes(&self, function: &str) -> bool {
+        let http = self.http_api.iter().flat_map(|api| &api.routes).any(|route| route.function == function);
+        let mut routes = self.websocket_api.iter().flat_map(|api| api.routes.values());
+        http || routes.any(|route| {
+            let is_behind = matches!(&route.integration, Integration::Lambda(name) if name == function);
+            is_behind || route.authorizer.as_ref().is_some_and(|authorizer| authorizer.function == function)
+        })
+    }
+}
+
 /// An `AWS::Serverless::Function`.
 #[derive(Clone, Debug, Default)]
 pub struct Function {

@@ -96,6 +96,11 @@ impl Settings {
         self.values().map(|(name, value)| (name.clone(), fill(value))).collect()
     }
 
+    /// The names of the variables that every function gets.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &String> {
+        self.values().map(|(name, _)| name)
+    }
+
     fn values(&self) -> impl Iterator<Item = (&String, &String)> {
         self.environment.iter().chain(&self.open_environment)
     }

@@ -186,7 +186,9 @@ mod tests {
             let text = format!(
                 "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: f\n      Events:\n{routes}"
             );
-            template::parse(&text, "t", std::path::Path::new("/"), &BTreeMap::new()).expect("good").project
+            template::parse(&text, "t", std::path::Path::new("/"), &template::Given::default())
+                .expect("good")
+                .project
         };
         let event = |name: &str, method: &str, path: &str| {
             format!(
@@ -217,7 +219,7 @@ Resources:
       CodeUri: f
       Events: { A: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: GET, Path: /things } } }
 ";
-        let template = template::parse(text, "t", std::path::Path::new("/"), &BTreeMap::new());
+        let template = template::parse(text, "t", std::path::Path::new("/"), &template::Given::default());
         let project = template.expect("good").project;
         let plain = "curl http://localhost:3000/things";
         assert_eq!(example(&project, 3000, false).as_deref(), Some(plain));

@@ -4,24 +4,30 @@
 //! the error.
 
 mod apis;
+mod conditions;
 mod functions;
 mod http;
 mod identifiers;
+mod integrations;
 mod intrinsics;
+mod loops;
+mod parameters;
 mod problem;
 mod raw;
 mod reader;
+mod references;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
 mod websocket;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::project::Project;
 use apis::Apis;
+use parameters::Parameters;
 use problem::Problem;
 use reader::{Reader, Resource};
 
@@ -38,34 +44,51 @@ pub struct Template {
 #[error("{0}")]
 pub struct TemplateError(String);
 
-/// Reads the template at `path`; `parameters` win over the defaults it declares.
-pub fn read(path: &Path, parameters: &BTreeMap<String, String>) -> Result<Template, TemplateError> {
+/// What is given to a template from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Over the defaults it declares.
+    pub parameters: BTreeMap<String, String>,
+    /// Names of variables that every function has anyway: what the template says of them does not matter.
+    pub variables: BTreeSet<String>,
+}
+
+/// Reads the template at `path`.
+pub fn read(path: &Path, given: &Given) -> Result<Template, TemplateError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let text = std::fs::read_to_string(&path)
         .map_err(|error| TemplateError(format!("{} cannot be read: {error}", path.display())))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    parse(&text, &name, folder, parameters)
+    parse(&text, &name, folder, given)
 }
 
 /// As [`read`], from the text: `name` is what warnings call it, `folder` what its paths are relative to.
-pub fn parse(
-    text: &str,
-    name: &str,
-    folder: &Path,
-    parameters: &BTreeMap<String, String>,
-) -> Result<Template, TemplateError> {
+pub fn parse(text: &str, name: &str, folder: &Path, given: &Given) -> Result<Template, TemplateError> {
     let located = |problem: &Problem| format!("{name}:{}: {}", problem.line, problem.text);
-    let (project, mut warnings) = yaml::parse(text)
-        .and_then(|root| {
-            let (reader, resources) = Reader::open(&root, folder, parameters)?;
-            Ok(reader.read_project(&resources))
-        })
-        .map_err(|problem| TemplateError(located(&problem)))?;
+    let (project, mut warnings) =
+        parse_project(text, folder, given).map_err(|problem| TemplateError(located(&problem)))?;
     warnings.sort_by_key(|problem| problem.line);
     // Globals are merged into every resource, so a problem in them is found once for each.
     warnings.dedup();
     Ok(Template { project, warnings: warnings.iter().map(located).collect() })
+}
+
+fn parse_project(text: &str, folder: &Path, given: &Given) -> Result<(Project, Vec<Problem>), Problem> {
+    let (root, mut warnings) = yaml::parse(text)?;
+    let (parameters, doubts) = Parameters::read(&root, &given.parameters)?;
+    warnings.extend(doubts);
+    let project = loops::expand(root, &parameters).and_then(|root| {
+        let (reader, resources) = Reader::open(&root, folder, &parameters, &given.variables)?;
+        Ok(reader.read_project(&resources))
+    });
+    // Before all else that is wrong: it may be so for want of these.
+    if let Some(problem) = parameters.missing() {
+        return Err(problem);
+    }
+    let (project, found) = project?;
+    warnings.extend(found);
+    Ok((project, warnings))
 }
 
 impl Reader<'_> {

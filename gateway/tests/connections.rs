@@ -267,8 +267,8 @@ async fn the_admin_api_changes_faults_kills_and_cuts() {
     let none = (StatusCode::NOT_FOUND, "Echo has no instance to kill\n".to_owned());
     assert_eq!(admin.send(Method::POST, "/kill/Echo", "").await, none);
     let unknown =
-        (StatusCode::NOT_FOUND, "there is no function echo; there are Authorize, Echo\n".to_owned());
-    assert_eq!(admin.send(Method::POST, "/kill/echo", "").await, unknown);
+        (StatusCode::NOT_FOUND, "there is no function ecko; there are Authorize, Echo\n".to_owned());
+    assert_eq!(admin.send(Method::POST, "/kill/ecko", "").await, unknown);
     let mut client = gateway.open("/").await;
     client.send(r#"{"action":"echo","sleep":9000}"#).await;
     gateway.log.wait_for("MESSAGE").await;

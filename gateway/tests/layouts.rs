@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use gateway::server::{Gateway, Options};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::rt::TokioExecutor;
@@ -30,16 +30,22 @@ fn copy_folder(from: &Path, to: &Path) {
 
 async fn start(layouts: &TempDir, layout: &str) -> Gateway {
     let template = layouts.path().join(layout).join("template.yaml");
-    Gateway::start(Options { template, ..Options::default() }).await.unwrap()
+    Gateway::start(Options { template, admin_port: Some(0), ..Options::default() }).await.unwrap()
 }
 
 async fn get(gateway: &Gateway, path: &str) -> String {
+    let (status, body) = send(Method::GET, &format!("{}{path}", gateway.url())).await;
+    assert_eq!(status, StatusCode::OK, "{path}");
+    body
+}
+
+async fn send(method: Method, url: &str) -> (StatusCode, String) {
     let http: Http<_, Body> = Http::builder(TokioExecutor::new()).build_http();
-    let request = Request::get(format!("{}{path}", gateway.url())).body(Body::empty()).unwrap();
+    let request = Request::builder().method(method).uri(url).body(Body::empty()).unwrap();
     let response = http.request(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    let status = response.status();
     let body = axum::body::to_bytes(Body::new(response.into_body()), 1 << 20).await.unwrap();
-    String::from_utf8(body.to_vec()).unwrap()
+    (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
 fn programs(gateway: &Gateway) -> Vec<&str> {
@@ -50,9 +56,15 @@ fn programs(gateway: &Gateway) -> Vec<&str> {
 async fn several_functions_come_from_one_package() {
     let layouts = layouts();
     let gateway = start(&layouts, "binaries").await;
-    assert_eq!(programs(&gateway), ["one", "two"]);
+    let programs = ["One", "Two"].map(|name| gateway.project().functions[name].program.as_str());
+    assert_eq!(programs, ["one", "two"]);
     assert_eq!(get(&gateway, "/one").await, "binary one");
     assert_eq!(get(&gateway, "/two").await, "binary two");
+    // Both its names do.
+    for name in ["two", "One"] {
+        let admin = format!("http://127.0.0.1:{}/_gateway/kill/{name}", gateway.admin_port().unwrap());
+        assert_eq!(send(Method::POST, &admin).await, (StatusCode::NO_CONTENT, String::new()), "{name}");
+    }
     gateway.stop().await;
 }
 
@@ -74,6 +86,7 @@ async fn packages_in_subfolders_need_no_workspace() {
     let gateway = start(&layouts, "subfolders").await;
     assert_eq!(get(&gateway, "/hello").await, "rust_app");
     assert_eq!(get(&gateway, "/other").await, "other_app");
+    assert_eq!(get(&gateway, "/archived").await, "rust_app");
     gateway.stop().await;
 }
 

@@ -23,7 +23,7 @@ struct ManualFunction {
 
 impl ManualFunction {
     fn start(name: &str, timeout: Duration) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manual-runtime.sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/manual-runtime");
         let address_file =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_file(&address_file);
@@ -44,7 +44,21 @@ impl ManualFunction {
         spawn(async move { lambda.invoke("Echo", event.into()).await })
     }
 
+    /// Where the function hands requests on to its runtime API, and where that is.
+    async fn address(&self) -> String {
+        eventually("the function's start", || std::fs::read_to_string(&self.address_file).ok()).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: &str) -> (StatusCode, HeaderMap, String) {
+        self.try_send(method, path, body).await.unwrap()
+    }
+
+    async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<(StatusCode, HeaderMap, String), hyper_util::client::legacy::Error> {
         self.send_to(method, &format!("/2018-06-01/runtime{path}"), &[], body).await
     }
 
@@ -57,7 +71,8 @@ impl ManualFunction {
     ) -> (StatusCode, HeaderMap, Value) {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let path = format!("/2020-01-01/extension{path}");
-        let (status, headers, body) = self.send_to(method, &path, &[header], body.unwrap_or_default()).await;
+        let sent = self.send_to(method, &path, &[header], body.unwrap_or_default()).await;
+        let (status, headers, body) = sent.unwrap();
         (status, headers, serde_json::from_str(&body).unwrap())
     }
 
@@ -67,18 +82,18 @@ impl ManualFunction {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> (StatusCode, HeaderMap, String) {
-        let read = || std::fs::read_to_string(&self.address_file).ok();
-        let address = eventually("the function's start", read).await;
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", address.trim()));
+    ) -> Result<(StatusCode, HeaderMap, String), hyper_util::client::legacy::Error> {
+        let address = self.address().await;
+        let uri = format!("{}{path}", address.lines().next().unwrap());
+        let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        let response = within("an answer", self.http.request(request)).await.unwrap();
+        let response = within("an answer", self.http.request(request)).await?;
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(Body::new(body), 1 << 20).await.unwrap();
-        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+        Ok((parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap()))
     }
 
     async fn next(&self) -> (HeaderMap, String) {
@@ -148,30 +163,31 @@ async fn an_init_error_is_the_cause_that_callers_see() {
     let function = ManualFunction::start("init", Duration::from_secs(5));
     let invoked = function.invoke("1");
     let error = r#"{"errorType":"Config","errorMessage":"REDIS_URL is missing"}"#;
-    assert_eq!(function.send(Method::POST, "/init/error", error).await.0, StatusCode::ACCEPTED);
+    // Its process is ended at once, and may not have handed the answer on by then.
+    if let Ok((status, _, _)) = function.try_send(Method::POST, "/init/error", error).await {
+        assert_eq!(status, StatusCode::ACCEPTED);
+    }
     let Err(InvokeError::Crashed { cause }) = invoked.await.unwrap() else { panic!("a crash was expected") };
     assert_eq!(cause, "init error: Config: REDIS_URL is missing");
 }
 
+/// The test is a stranger as long as it does not go through the function.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_runtime_api_answers_its_own_process_alone() {
     let function = ManualFunction::start("own", Duration::from_secs(5));
     let invoked = function.invoke("1");
-    let read = || std::fs::read_to_string(&function.address_file).ok();
-    let address = eventually("the function's start", read).await;
-    let (host, token) = address.trim().rsplit_once('/').expect("a token");
-    let guess = "0".repeat(token.len());
-    for prefix in ["".to_owned(), format!("/{guess}"), format!("/{}", &token[..token.len() - 1])] {
-        for (method, path) in [
-            (Method::GET, "/invocation/next"),
-            (Method::POST, "/init/error"),
-            (Method::POST, "/invocation/1/response"),
-        ] {
-            let uri = format!("{host}{prefix}/2018-06-01/runtime{path}");
-            let request = Request::builder().method(method).uri(&uri).body(Body::empty()).unwrap();
-            let response = within("an answer", function.http.request(request)).await.unwrap();
-            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{uri}");
-        }
+    let address = function.address().await;
+    let address = address.lines().nth(1).expect("the runtime API's own address");
+    for (method, path) in [
+        (Method::GET, "/invocation/next"),
+        (Method::POST, "/init/error"),
+        (Method::POST, "/invocation/1/response"),
+    ] {
+        let uri = format!("http://{address}/2018-06-01/runtime{path}");
+        let request = Request::builder().method(method).uri(&uri).body(Body::empty()).unwrap();
+        let error = within("the end", function.http.request(request)).await;
+        assert!(error.is_err(), "{uri}: {error:?}");
     }
     let (headers, event) = function.next().await;
     assert_eq!(event, "1", "no stranger took it");

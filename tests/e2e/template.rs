@@ -8,12 +8,14 @@ use std::fmt::Debug;
 use std::fs;
 
 use gateway::project::{Integration, Project};
+use gateway::template::Given;
 use shared::protocol::client::FRAME_TYPES;
 use support::root;
 
 fn project() -> Project {
     let front_end = ("AllowedOrigins".to_owned(), "https://chat.example.com".to_owned());
-    let template = gateway::template::read(&root().join("template.yaml"), &BTreeMap::from([front_end]))
+    let given = Given { parameters: BTreeMap::from([front_end]), ..Given::default() };
+    let template = gateway::template::read(&root().join("template.yaml"), &given)
         .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(template.warnings, [""; 0]);
     template.project

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use gateway::template::Given;
 use gateway::{executables, template};
 use tokio::runtime::Runtime;
 
@@ -43,7 +44,7 @@ pub(crate) fn executables() -> &'static BTreeMap<String, PathBuf> {
     EXECUTABLES.get_or_init(|| {
         log::start();
         let folder = root();
-        let project = template::read(&folder.join("template.yaml"), &BTreeMap::new())
+        let project = template::read(&folder.join("template.yaml"), &Given::default())
             .unwrap_or_else(|error| panic!("{error}"))
             .project;
         block_on(|| executables::build(&project, &folder)).unwrap_or_else(|error| panic!("{error}"))

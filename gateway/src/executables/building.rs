@@ -9,8 +9,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::workspace::{Binary, Target, Workspace, cargo, not_runnable};
-use super::{BuildError, real};
+use super::error::BuildError;
+use super::target;
+use super::workspace::{Binary, Target, Workspace, cargo, not_runnable, real};
 
 /// One `cargo build`.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,7 +73,10 @@ pub(super) async fn run(
     built: &mut Built,
 ) -> Result<(), BuildError> {
     let lost = |error| BuildError(format!("what cargo says cannot be read ({error}): start again"));
-    let mut child = command(step, workspace).spawn().map_err(|error| not_runnable(&error))?;
+    let mut child = command(step, workspace)
+        .args(target::own(&workspace.root).await)
+        .spawn()
+        .map_err(|error| not_runnable(&error))?;
     let mut made = Built::new();
     if let Some(stdout) = child.stdout.take() {
         let mut messages = BufReader::new(stdout).split(b'\n');

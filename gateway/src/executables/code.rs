@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BuildError, real};
+use super::error::BuildError;
+use super::workspace::{is_called, real};
 use crate::project::{Function, Project};
 
 /// What Lambda's own runtimes start.
@@ -19,6 +20,12 @@ pub(super) enum Code {
         binary: Option<String>,
     },
     Ready(PathBuf),
+    /// Nothing is there, but a package is above it, from which it may be built by other means: the package's folder,
+    /// and the name of what is missing.
+    Above {
+        folder: PathBuf,
+        name: String,
+    },
 }
 
 pub(super) fn find(function: &Function) -> Result<Code, BuildError> {
@@ -41,6 +48,10 @@ pub(super) fn find(function: &Function) -> Result<Code, BuildError> {
     }
     if path.join(BOOTSTRAP).is_file() {
         return Ok(Code::Ready(path.join(BOOTSTRAP)));
+    }
+    if let Some(folder) = path.ancestors().skip(1).find(|folder| folder.join(MANIFEST).is_file()) {
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+        return Ok(Code::Above { folder: folder.to_owned(), name: name.unwrap_or_default() });
     }
     Err(BuildError(format!(
         "{}: there is neither a Rust package nor an executable bootstrap in its CodeUri {}: correct the template, \
@@ -83,16 +94,22 @@ pub fn name_programs(project: &mut Project) {
 }
 
 fn program(function: &Function) -> Option<String> {
-    let Ok(Code::Source { folder, binary: None }) = find(function) else {
-        let output = output_folder(&function.code_uri).map(|(_, name)| name.to_owned());
-        return function.binary.clone().or(output);
+    let folder = match find(function) {
+        Ok(Code::Source { folder, binary: None } | Code::Above { folder, .. }) => folder,
+        Ok(Code::Source { binary, .. }) => return binary,
+        _ => return None,
     };
     let text = std::fs::read_to_string(folder.join(MANIFEST)).ok()?;
     let manifest: Manifest = toml::from_str(&text).ok()?;
     let package = manifest.package?.name?;
     let mut binaries: Vec<_> = manifest.bin.into_iter().filter_map(|binary| binary.name).collect();
-    let named = |name: &String| *name == package || *name == function.handler;
-    match binaries.iter().position(named) {
+    for file in std::fs::read_dir(folder.join("src/bin")).into_iter().flatten().flatten() {
+        let name = file.path().file_stem().map(|name| name.to_string_lossy().into_owned());
+        binaries.extend(name.filter(|name| !binaries.contains(name)));
+    }
+    let by_name = |name: &String| *name == package || *name == function.handler;
+    let called = |name: &String| is_called(&function.name, name);
+    match binaries.iter().position(by_name).or_else(|| binaries.iter().position(called)) {
         Some(at) => Some(binaries.swap_remove(at)),
         None if binaries.len() == 1 && !folder.join("src/main.rs").is_file() => binaries.pop(),
         None => Some(package),
@@ -127,6 +144,9 @@ mod tests {
         write("one/Cargo.toml", "[package]\nname = \"the-one\"");
         write("other/Cargo.toml", "[package]\nname = \"other\"\n[[bin]]\nname = \"tool\"");
         write("ready/bootstrap", "");
+        write("many/Cargo.toml", "[package]\nname = \"many\"");
+        write("many/src/bin/f.rs", "");
+        write("many/src/bin/g.rs", "");
         let found = |path: &str, binary| find(&function(&folder.join(path), binary));
         let source = |path: &str, binary: Option<&str>| {
             let folder = if path.is_empty() { folder.clone() } else { folder.join(path) };
@@ -138,17 +158,23 @@ mod tests {
         assert_eq!(found("target/lambda/a/bootstrap.zip", None), source("", Some("a")));
         assert_eq!(found("src/b", Some("b")), source("", Some("b")));
         assert_eq!(found("ready", None), Ok(Code::Ready(folder.join("ready/bootstrap"))));
-        let error = found("nowhere", None).expect_err("nothing").to_string();
-        assert!(
-            error.starts_with("F: there is neither a Rust package nor an executable bootstrap"),
-            "{error}"
-        );
+        let above = Code::Above { folder: folder.clone(), name: "a".to_owned() };
+        assert_eq!(found("build/a.zip", None), Ok(above));
 
         let named = |path: &str, binary| program(&function(&folder.join(path), binary));
         assert_eq!(named("one", None).as_deref(), Some("the-one"));
         assert_eq!(named("other", None).as_deref(), Some("tool"));
         assert_eq!(named("", Some("b")).as_deref(), Some("b"));
         assert_eq!(named("target/lambda/a", None).as_deref(), Some("a"));
+        assert_eq!(named("many", None).as_deref(), Some("f"), "as the template calls it");
         assert_eq!(named("ready", None), None);
+        assert_eq!(named("one/build/function.zip", None).as_deref(), Some("the-one"));
+
+        std::fs::remove_file(folder.join("Cargo.toml")).expect("removed");
+        let error = found("nowhere", None).expect_err("nothing").to_string();
+        assert!(
+            error.starts_with("F: there is neither a Rust package nor an executable bootstrap"),
+            "{error}"
+        );
     }
 }

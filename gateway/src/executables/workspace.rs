@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{BuildError, real};
+use super::error::BuildError;
 use crate::project::Function;
 
 #[derive(Debug)]
@@ -129,7 +129,8 @@ impl Workspace {
             (None, _) => {
                 let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned());
                 let own = own.and_then(named).or_else(|| named(&folder.unwrap_or_default()));
-                own.or_else(|| named(&function.handler))
+                let own = own.or_else(|| named(&function.handler));
+                own.or_else(|| candidates.iter().find(|(_, name)| is_called(&function.name, name)).copied())
             }
         };
         let all: Vec<_> = candidates.iter().map(|(_, binary)| *binary).collect();
@@ -153,6 +154,22 @@ impl Workspace {
     }
 }
 
+impl Workspace {
+    /// The binary of a function whose code is not where the template says, by what that place is called.
+    pub(super) fn guess(&self, folder: &Path, name: &str, function: &Function) -> Result<Binary, String> {
+        let named =
+            self.choose(folder, Some(name), function).or_else(|_| self.choose(folder, None, function));
+        named.map_err(|why| format!("there is no code in its CodeUri {}; {why}", function.code_uri.display()))
+    }
+}
+
+/// Whether a function's name in the template is that of the binary, as in `PutProductFunction` and `put-product`.
+pub(super) fn is_called(function: &str, binary: &str) -> bool {
+    let letters = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+    let (function, binary) = (letters(function), letters(binary));
+    ["", "function", "lambda"].iter().any(|end| function.strip_suffix(end) == Some(binary.as_str()))
+}
+
 impl From<Metadata> for Workspace {
     fn from(metadata: Metadata) -> Self {
         let package = |package: PackageMetadata| {
@@ -166,6 +183,11 @@ impl From<Metadata> for Workspace {
             packages: metadata.packages.into_iter().map(package).collect(),
         }
     }
+}
+
+/// Cargo reports real paths; a template may go through links.
+pub(super) fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]
@@ -186,7 +208,8 @@ mod tests {
     }
 
     fn choose(workspace: &Workspace, folder: &str, asked_for: Option<&str>) -> Result<String, String> {
-        let function = Function { handler: "handled".to_owned(), ..Function::default() };
+        let (name, handler) = ("PutItemFunction".to_owned(), "handled".to_owned());
+        let function = Function { name, handler, ..Function::default() };
         let chosen = workspace.choose(Path::new(folder), asked_for, &function)?;
         Ok(format!("{}/{}", chosen.package, chosen.name))
     }
@@ -199,6 +222,7 @@ mod tests {
             ("three", &["first", "handled"]),
             ("four", &["x", "y"]),
             ("five", &[]),
+            ("six", &["get-item", "put-item"]),
         ]);
         let chosen = |folder, asked_for| choose(&workspace, folder, asked_for);
         assert_eq!(chosen("/w/one", None).as_deref(), Ok("one/first"));
@@ -206,7 +230,16 @@ mod tests {
         assert_eq!(chosen("/w/two", Some("tool")).as_deref(), Ok("two/tool"));
         assert_eq!(chosen("/w/three", None).as_deref(), Ok("three/handled"));
         assert_eq!(chosen("/w/three", Some("first")).as_deref(), Ok("three/first"), "its own before others'");
+        assert_eq!(chosen("/w/six", None).as_deref(), Ok("six/put-item"), "as the template calls it");
         assert_eq!(chosen("/w", Some("y")).as_deref(), Ok("four/y"), "from the workspace's root");
+        let guessed =
+            |name| workspace.guess(Path::new("/w"), name, &Function::default()).map(|found| found.name);
+        assert_eq!(guessed("tool").as_deref(), Ok("tool"));
+        let error = guessed("build").expect_err("none is called so");
+        assert!(
+            error.starts_with("there is no code in its CodeUri ; its package /w builds several"),
+            "{error}"
+        );
         let error = chosen("/w/four", None).expect_err("two");
         assert!(
             error.starts_with("its package /w/four builds several executables (x, y): name one"),

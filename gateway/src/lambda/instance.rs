@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::error::InvokeError;
+use super::peer::{self, OwnListener};
 use super::pool::Slot;
 use super::process::{Process, Program};
 use super::runtime_api::{Activity, RuntimeApi};
@@ -89,10 +89,8 @@ impl Instance {
     /// Serves the process until it ends or must end; returns the cause.
     async fn supervise(self) -> String {
         let Self { settings, slot, started, mut process, listener, runtime_api } = self;
-        let listener = listener.tap_io(|stream| {
-            // Without it, small answers wait for the acknowledgment of the packet before.
-            let _ = stream.set_nodelay(true);
-        });
+        let own = process.id().filter(|_| peer::can_be_told());
+        let listener = OwnListener { listener, process: own, label: Arc::clone(slot.label()) };
         let mut server = std::pin::pin!(axum::serve(listener, runtime_api.router()).into_future());
         let mut wake = Instant::now();
         loop {

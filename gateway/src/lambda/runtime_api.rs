@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::error::{InvokeError, ReportedError};
 use super::extensions::{Extensions, Invoke};
 use super::invocation::{Answer, Invocation};
+use super::peer;
 use super::pool::Slot;
 use crate::aws;
 use crate::aws::answers;
@@ -38,8 +39,8 @@ pub(super) struct RuntimeApi {
     /// Whether each invocation logs a `REPORT` line.
     report: bool,
     started: Instant,
-    /// The first part of every path; only the instance's own process is told.
-    token: String,
+    /// The first part of every path, where only that keeps strangers out; the instance's own process is told.
+    token: Option<String>,
     extensions: Arc<Extensions>,
     init_error: watch::Sender<Option<String>>,
     progress: Mutex<Progress>,
@@ -88,16 +89,20 @@ impl RuntimeApi {
             last_stderr_line: String::new(),
         };
         let init_error = watch::Sender::new(None);
-        let token = Uuid::new_v4().simple().to_string();
+        let token = (!peer::can_be_told()).then(|| Uuid::new_v4().simple().to_string());
         let progress = Mutex::new(progress);
         let extensions = Extensions::new(Arc::clone(&function), Arc::clone(slot.label()));
         Arc::new(Self { function, slot, report, started: now, token, extensions, init_error, progress })
     }
 
-    /// The value of `AWS_LAMBDA_RUNTIME_API` for a runtime API at this address. Lambda's runtime for Rust keeps a path
-    /// in it where there is a scheme before it, as `cargo lambda watch` writes it.
+    /// The value of `AWS_LAMBDA_RUNTIME_API` for a runtime API at this address: as on Lambda without a scheme, which
+    /// most runtimes put before it themselves. That for Rust keeps a path in it where there is one, as
+    /// `cargo lambda watch` writes it, so that a token can keep strangers out where their process cannot be told.
     pub(super) fn endpoint(&self, address: SocketAddr) -> String {
-        format!("http://{address}/{}", self.token)
+        match &self.token {
+            Some(token) => format!("http://{address}/{token}"),
+            None => address.to_string(),
+        }
     }
 
     pub(super) fn router(self: &Arc<Self>) -> Router {
@@ -108,7 +113,10 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .with_state(Arc::clone(self))
             .merge(self.extensions.router());
-        Router::new().nest(&format!("/{}", self.token), routes)
+        match &self.token {
+            Some(token) => Router::new().nest(&format!("/{token}"), routes),
+            None => routes,
+        }
     }
 
     /// How long the process may take to end by itself once it is asked to.

@@ -21,7 +21,7 @@ use crate::origin::Guard;
 use crate::page::Page;
 use crate::project::Project;
 use crate::settings::Settings;
-use crate::template::{self, Template, TemplateError};
+use crate::template::{self, Given, Template, TemplateError};
 use crate::valkey::{self, ValkeyError};
 use crate::websocket_api::{WebSocketApiServer, WebSocketOptions};
 
@@ -56,11 +56,15 @@ impl Gateway {
         let template = std::path::absolute(&options.template).unwrap_or_else(|_| options.template.clone());
         let folder = template.parent().unwrap_or(Path::new("/")).to_owned();
         let mut settings = Settings::read(&folder).map_err(StartError::Settings)?;
-        let mut project = read_project(&template, &settings.parameters(&options.parameters))?;
-        faults.check_routes(project.websocket_api.as_ref()).map_err(StartError::Faults)?;
         if options.authorizers != Authorizers::Off {
             settings.close();
         }
+        let given = Given {
+            parameters: settings.parameters(&options.parameters),
+            variables: settings.variables().chain(options.environment.keys()).cloned().collect(),
+        };
+        let mut project = read_project(&template, &given)?;
+        faults.check_routes(project.websocket_api.as_ref()).map_err(StartError::Faults)?;
         let issuer = match options.authorizers {
             Authorizers::Enforced => {
                 Issuer::stand_in(&mut project, &folder, port).await.map_err(StartError::Issuer)?
@@ -150,8 +154,8 @@ fn take_ports(options: &Options) -> Result<(Port, Option<Port>), String> {
     Ok((own, options.admin_port.map(listen::take).transpose()?))
 }
 
-fn read_project(template: &Path, parameters: &BTreeMap<String, String>) -> Result<Project, StartError> {
-    let Template { mut project, warnings } = template::read(template, parameters)?;
+fn read_project(template: &Path, given: &Given) -> Result<Project, StartError> {
+    let Template { mut project, warnings } = template::read(template, given)?;
     executables::name_programs(&mut project);
     for warning in &warnings {
         tracing::warn!("{warning}");

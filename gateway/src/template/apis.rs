@@ -123,6 +123,13 @@ impl Apis {
 }
 
 impl Apis {
+    pub(super) fn stage_variables(&mut self, name: &str) -> Option<&BTreeMap<String, String>> {
+        if self.http(name).is_some() {
+            return self.http(name).map(|draft| &draft.api.stage_variables);
+        }
+        self.websocket(name).map(|draft| &draft.api.stage_variables)
+    }
+
     /// One API of each kind is served: the first that has routes.
     pub(super) fn choose(
         self,

@@ -45,7 +45,7 @@ impl Reader<'_> {
         let environment = match environment {
             Some(Ok(Some(node))) => {
                 self.check_words(&vocabulary::ENVIRONMENT, &node);
-                self.text_map(&node, "Variables")
+                self.read_variables(&node)
             }
             Some(Err(problem)) => {
                 self.warn(problem.line, format!("Environment is left out: {}", problem.text));
@@ -53,6 +53,7 @@ impl Reader<'_> {
             }
             _ => BTreeMap::new(),
         };
+        self.note_name(resource);
         let code_uri = normalize(&self.folder.join(code_uri));
         let binary = self.read_binary(resource);
         let folder = code_uri.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -71,6 +72,28 @@ impl Reader<'_> {
                 .number(properties, "MemorySize", limits::MEMORY_MB)
                 .unwrap_or(limits::DEFAULT_MEMORY_MB),
         })
+    }
+
+    /// Its own name matters only where an integration uses it, so nobody is asked for what is needed to know it.
+    fn note_name(&mut self, resource: &Resource<'_>) {
+        let Some(node) = resource.properties.get("FunctionName") else { return };
+        let scope = &self.scope;
+        if let Some(Ok(name)) = scope.parameters.without_asking(|| scope.resolve_text(node)) {
+            self.function_names.insert(name, resource.id.to_owned());
+        }
+    }
+
+    /// Those of the template that are not given from outside.
+    fn read_variables(&mut self, environment: &Node) -> BTreeMap<String, String> {
+        let mut environment = environment.clone();
+        if let Value::Map(entries) = &mut environment.value {
+            for (_, variables) in entries.iter_mut().filter(|(key, _)| key == "Variables") {
+                if let Value::Map(variables) = &mut variables.value {
+                    variables.retain(|(name, _)| !self.given.contains(name));
+                }
+            }
+        }
+        self.text_map(&environment, "Variables")
     }
 
     /// `Metadata.BuildProperties.Binary`, which `sam build` hands to cargo-lambda.
@@ -116,6 +139,8 @@ impl Reader<'_> {
         let path = self.text(properties, "Path");
         let method = self.text(properties, "Method");
         let route_key = match (path, method) {
+            // It stands for every method of every path.
+            (Some(path), _) if path == aws::DEFAULT => path,
             (Some(path), Some(method)) => route_key(&method, &path),
             (Some(path), None) => route_key("ANY", &path),
             // SAM does the same with an event that names no path.

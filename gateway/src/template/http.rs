@@ -46,8 +46,8 @@ impl Reader<'_> {
     pub(super) fn read_cors(&mut self, properties: &Node) -> Option<Cors> {
         let node = self.property(properties, "CorsConfiguration")?;
         match &node.value {
-            Value::Text(text) if text == "false" => None,
-            Value::Text(text) => {
+            Value::Text(text) | Value::Literal(text) if text == "false" => None,
+            Value::Text(text) | Value::Literal(text) => {
                 let origin = if text == "true" { "*" } else { text };
                 Some(Cors { allow_origins: vec![origin.to_owned()], ..Cors::default() })
             }

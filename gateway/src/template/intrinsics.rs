@@ -1,37 +1,50 @@
-//! Parameters, conditions and intrinsic functions: works out the value of a node for this machine.
+//! Intrinsic functions: works out the value of a node for this machine.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::identifiers::IMPLICIT_API;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::yaml::{Node, Value};
 use crate::aws;
 
-const STACK: &str = "local";
+const EXTENSIONS: &str = "AWS::LanguageExtensions";
 
 /// The meaning of the template's names.
 #[derive(Clone, Debug)]
 pub(super) struct Scope<'t> {
-    parameters: BTreeMap<String, Node>,
-    conditions: BTreeMap<&'t str, &'t Node>,
-    mappings: Option<&'t Node>,
+    pub(super) parameters: &'t Parameters,
+    pub(super) conditions: BTreeMap<&'t str, &'t Node>,
+    pub(super) mappings: Option<&'t Node>,
     /// Resource type by logical id.
-    resources: BTreeMap<&'t str, &'t str>,
+    pub(super) resources: BTreeMap<&'t str, &'t str>,
     /// Conditions that are being worked out: one that needs itself is an error, not a hang.
-    open: RefCell<BTreeSet<String>>,
+    pub(super) open: RefCell<BTreeSet<String>>,
+    /// The template asks for the functions of `AWS::LanguageExtensions`.
+    is_extended: bool,
 }
 
 impl<'t> Scope<'t> {
-    pub(super) fn new(template: &'t Node, overrides: &BTreeMap<String, String>) -> Result<Self, Problem> {
-        let parameters = read_parameters(template.get("Parameters"), overrides)?;
+    pub(super) fn new(template: &'t Node, parameters: &'t Parameters) -> Self {
         let conditions =
             entries(template.get("Conditions")).map(|(name, node)| (name.as_str(), node)).collect();
         let resources = entries(template.get("Resources"))
             .filter_map(|(name, node)| Some((name.as_str(), node.get("Type")?.as_text()?)))
             .collect();
         let mappings = template.get("Mappings");
-        Ok(Self { parameters, conditions, mappings, resources, open: RefCell::default() })
+        let is_extended = template.get("Transform").is_some_and(|node| match &node.value {
+            Value::List(names) => names.iter().any(|name| name.as_text() == Some(EXTENSIONS)),
+            _ => node.as_text() == Some(EXTENSIONS),
+        });
+        Self { parameters, conditions, mappings, resources, open: RefCell::default(), is_extended }
+    }
+
+    /// An error where CloudFormation would not know `what`.
+    pub(super) fn need_extensions(&self, line: usize, what: &str) -> Result<(), Problem> {
+        match self.is_extended {
+            true => Ok(()),
+            false => Err(Problem::new(line, format!("{what} needs the Transform {EXTENSIONS}"))),
+        }
     }
 
     pub(super) fn resource_type(&self, logical_id: &str) -> Option<&'t str> {
@@ -43,7 +56,7 @@ impl<'t> Scope<'t> {
         let line = node.line;
         let value = match &node.value {
             Value::Null => Value::Null,
-            Value::Text(text) => Value::Text(text.clone()),
+            Value::Text(_) | Value::Literal(_) => node.value.clone(),
             Value::List(items) => {
                 let items = items.iter().map(|item| self.resolve(item));
                 Value::List(items.filter_map(Result::transpose).collect::<Result<_, _>>()?)
@@ -76,7 +89,7 @@ impl<'t> Scope<'t> {
 
     pub(super) fn resolve_text(&self, node: &Node) -> Result<String, Problem> {
         match self.resolve(node)? {
-            Some(Node { value: Value::Text(text), .. }) => Ok(text),
+            Some(Node { value: Value::Text(text) | Value::Literal(text), .. }) => Ok(text),
             Some(Node { value: Value::Null, .. }) | None => Ok(String::new()),
             Some(other) => Err(Problem::new(node.line, format!("expected a text, found {}", other.kind()))),
         }
@@ -88,62 +101,14 @@ impl<'t> Scope<'t> {
         self.resolve(node).is_ok() && without.resolve(node).is_err()
     }
 
-    /// Whether a resource with this `Condition` exists.
-    pub(super) fn holds(&self, line: usize, condition: &str) -> Result<bool, Problem> {
-        let Some(node) = self.conditions.get(condition) else {
-            return Err(Problem::new(line, format!("no condition is called {condition}")));
-        };
-        if !self.open.borrow_mut().insert(condition.to_owned()) {
-            return Err(Problem::new(line, format!("condition {condition} needs itself")));
-        }
-        let holds = self.condition(node);
-        self.open.borrow_mut().remove(condition);
-        holds
-    }
-
-    fn condition(&self, node: &Node) -> Result<bool, Problem> {
-        match &node.value {
-            Value::Intrinsic(name, argument) => match name.as_str() {
-                "Equals" => {
-                    let [left, right] = self.arguments(argument)?;
-                    Ok(self.resolve(left)?.map(|node| node.to_json())
-                        == self.resolve(right)?.map(|node| node.to_json()))
-                }
-                "Not" => {
-                    let [inner] = self.arguments(argument)?;
-                    Ok(!self.condition(inner)?)
-                }
-                "And" => self
-                    .items(argument)?
-                    .into_iter()
-                    .try_fold(true, |all, one| Ok(all && self.condition(one)?)),
-                "Or" => self
-                    .items(argument)?
-                    .into_iter()
-                    .try_fold(false, |any, one| Ok(any || self.condition(one)?)),
-                "Condition" => self.holds(node.line, argument.as_text().unwrap_or_default()),
-                other => Err(Problem::new(node.line, format!("{other} cannot stand in a condition"))),
-            },
-            // The name alone, as in `!If [Name, …]`.
-            Value::Text(name) => self.holds(node.line, name),
-            Value::Map(entries) => match entries.as_slice() {
-                [(key, name)] if key == "Condition" => {
-                    self.holds(node.line, name.as_text().unwrap_or_default())
-                }
-                _ => Err(Problem::new(node.line, "this is no condition")),
-            },
-            _ => Err(Problem::new(node.line, "this is no condition")),
-        }
-    }
-
-    fn items<'n>(&self, node: &'n Node) -> Result<Vec<&'n Node>, Problem> {
+    pub(super) fn items<'n>(&self, node: &'n Node) -> Result<Vec<&'n Node>, Problem> {
         match &node.value {
             Value::List(items) => Ok(items.iter().collect()),
             _ => Err(Problem::new(node.line, format!("expected a list, found {}", node.kind()))),
         }
     }
 
-    fn arguments<'n, const N: usize>(&self, node: &'n Node) -> Result<[&'n Node; N], Problem> {
+    pub(super) fn arguments<'n, const N: usize>(&self, node: &'n Node) -> Result<[&'n Node; N], Problem> {
         let items = self.items(node)?;
         let found = items.len();
         items.try_into().map_err(|_| Problem::new(node.line, format!("expected {N} values, found {found}")))
@@ -192,6 +157,20 @@ impl<'t> Scope<'t> {
                 let items = text.split(separator.as_str()).map(|part| Node::text(line, part)).collect();
                 Ok(Some(Node { line, value: Value::List(items) }))
             }
+            "Length" => {
+                self.need_extensions(line, "Length")?;
+                let length = self.list(argument)?.len();
+                Ok(Some(Node { line, value: Value::Literal(length.to_string()) }))
+            }
+            "ToJsonString" => {
+                self.need_extensions(line, "ToJsonString")?;
+                match self.resolve(argument)? {
+                    Some(node) if matches!(node.value, Value::List(_) | Value::Map(_)) => {
+                        Ok(Some(Node::text(line, node.to_json_text())))
+                    }
+                    _ => Err(Problem::new(line, "ToJsonString needs a list or a map")),
+                }
+            }
             "FindInMap" => self.find_in_map(line, argument).map(Some),
             "GetAZs" => {
                 let zones = ["a", "b", "c"].map(|zone| Node::text(line, format!("{}{zone}", aws::REGION)));
@@ -211,174 +190,15 @@ impl<'t> Scope<'t> {
         }
     }
 
-    fn list(&self, node: &Node) -> Result<Vec<Node>, Problem> {
+    pub(super) fn list(&self, node: &Node) -> Result<Vec<Node>, Problem> {
         match self.resolve(node)? {
             Some(Node { value: Value::List(items), .. }) => Ok(items),
             Some(other) => Err(Problem::new(node.line, format!("expected a list, found {}", other.kind()))),
             None => Ok(Vec::new()),
         }
     }
-
-    fn find_in_map(&self, line: usize, argument: &Node) -> Result<Node, Problem> {
-        let keys = self.items(argument)?;
-        let keys =
-            keys.into_iter().take(3).map(|key| self.resolve_text(key)).collect::<Result<Vec<_>, _>>()?;
-        let found = self.mappings.and_then(|all| keys.iter().try_fold(all, |node, key| node.get(key)));
-        found.cloned().ok_or_else(|| Problem::new(line, format!("Mappings hold no {}", keys.join("."))))
-    }
-
-    fn reference(&self, line: usize, name: &str) -> Result<Option<Node>, Problem> {
-        if name == "AWS::NoValue" {
-            return Ok(None);
-        }
-        if let Some(parameter) = self.parameters.get(name) {
-            return Ok(Some(Node { line, value: parameter.value.clone() }));
-        }
-        let text = match name {
-            "AWS::Region" => aws::REGION.to_owned(),
-            "AWS::AccountId" => aws::ACCOUNT.to_owned(),
-            "AWS::URLSuffix" => aws::URL_SUFFIX.to_owned(),
-            "AWS::Partition" => aws::PARTITION.to_owned(),
-            "AWS::StackName" => STACK.to_owned(),
-            "AWS::StackId" => aws::arn("cloudformation", &format!("stack/{STACK}/{STACK}")),
-            _ => match self.resource_type(name) {
-                Some(
-                    "AWS::Serverless::HttpApi"
-                    | "AWS::Serverless::WebSocketApi"
-                    | "AWS::ApiGatewayV2::Api"
-                    | "AWS::Serverless::Api",
-                ) => aws::api_id(name),
-                Some(_) => name.to_owned(),
-                None if name == IMPLICIT_API => aws::api_id(name),
-                // SAM generates resources whose names start with that of their origin.
-                None if self.is_generated(name) => name.to_owned(),
-                None => return Err(Problem::new(line, format!("nothing in the template is called {name}"))),
-            },
-        };
-        Ok(Some(Node::text(line, text)))
-    }
-
-    fn is_generated(&self, name: &str) -> bool {
-        name.starts_with(IMPLICIT_API)
-            || self
-                .resources
-                .iter()
-                .any(|(id, kind)| kind.starts_with("AWS::Serverless::") && name.starts_with(id))
-    }
-
-    /// The value of `LogicalId.Attribute`; a placeholder for resources that exist in the cloud only.
-    fn attribute(&self, line: usize, path: &str) -> Result<String, Problem> {
-        let (name, attribute) = path.split_once('.').unwrap_or((path, ""));
-        let Some(kind) = self.resource_type(name) else {
-            return match self.is_generated(name) {
-                true => Ok(name.to_owned()),
-                false => Err(Problem::new(line, format!("nothing in the template is called {name}"))),
-            };
-        };
-        Ok(match (kind, attribute) {
-            ("AWS::Serverless::Function" | "AWS::Lambda::Function", "Arn") => aws::function_arn(name),
-            (_, attribute) if attribute.ends_with("Arn") => aws::arn("local", name),
-            (_, attribute) if attribute.ends_with("Port") => "6379".to_owned(),
-            ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
-                format!("https://{}", aws::api_domain(&aws::api_id(name)))
-            }
-            _ => format!("{name}.{attribute}.invalid"),
-        })
-    }
-
-    fn substitute(&self, line: usize, argument: &Node) -> Result<String, Problem> {
-        let (template, own) = match &argument.value {
-            Value::List(_) => {
-                let [template, own] = self.arguments(argument)?;
-                (template, own.entries())
-            }
-            _ => (argument, [].as_slice()),
-        };
-        let Some(template) = template.as_text() else {
-            return Err(Problem::new(line, "Sub needs a text"));
-        };
-        let mut result = String::with_capacity(template.len());
-        let mut rest = template;
-        while let Some(start) = rest.find("${") {
-            let Some(length) = rest[start..].find('}') else { break };
-            result.push_str(&rest[..start]);
-            let name = rest[start + 2..start + length].trim();
-            rest = &rest[start + length + 1..];
-            if let Some(literal) = name.strip_prefix('!') {
-                result.push_str(&format!("${{{literal}}}"));
-                continue;
-            }
-            result.push_str(&match own.iter().find(|(key, _)| key == name) {
-                Some((_, node)) => self.resolve_text(node)?,
-                None => match self.reference(line, name) {
-                    Ok(Some(Node { value: Value::Text(text), .. })) => text,
-                    Ok(None) => String::new(),
-                    Ok(Some(other)) => {
-                        return Err(Problem::new(
-                            line,
-                            format!("{name} is {} and cannot stand in a text", other.kind()),
-                        ));
-                    }
-                    Err(problem) => match name.contains('.') {
-                        true => self.attribute(line, name)?,
-                        false => return Err(problem),
-                    },
-                },
-            });
-        }
-        result.push_str(rest);
-        Ok(result)
-    }
 }
 
 fn entries(node: Option<&Node>) -> impl Iterator<Item = &(String, Node)> {
     node.map(Node::entries).unwrap_or_default().iter()
-}
-
-fn read_parameters(
-    declared: Option<&Node>,
-    overrides: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, Node>, Problem> {
-    for name in overrides.keys() {
-        if declared.and_then(|node| node.get(name)).is_none() {
-            let line = declared.map_or(1, |node| node.line);
-            return Err(Problem::new(line, format!("the template has no parameter {name}")));
-        }
-    }
-    entries(declared)
-        .map(|(name, node)| Ok((name.clone(), read_parameter(name, node, overrides.get(name))?)))
-        .collect()
-}
-
-fn read_parameter(name: &str, node: &Node, given: Option<&String>) -> Result<Node, Problem> {
-    let problem = |text: String| Problem::new(node.line, text);
-    let kind = node.get("Type").and_then(Node::as_text).unwrap_or("String");
-    let default = node.get("Default");
-    let value = match (given, default) {
-        (Some(given), _) => given.clone(),
-        (None, Some(default)) => default.as_text().unwrap_or_default().to_owned(),
-        (None, None) => {
-            return Err(problem(format!(
-                "parameter {name} has no default: give it a value (--parameter {name}=…)"
-            )));
-        }
-    };
-    if kind == "Number" && value.parse::<f64>().is_err() {
-        return Err(problem(format!("parameter {name} must be a number, not \"{value}\"")));
-    }
-    if let Some(Node { value: Value::List(allowed), .. }) = node.get("AllowedValues")
-        && !allowed.iter().any(|one| one.as_text().unwrap_or_default() == value)
-    {
-        let allowed: Vec<_> = allowed.iter().filter_map(Node::as_text).collect();
-        return Err(problem(format!(
-            "parameter {name} must be one of {}, not \"{value}\"",
-            allowed.join(", ")
-        )));
-    }
-    let is_list = kind == "CommaDelimitedList" || kind.starts_with("List<");
-    if !is_list {
-        return Ok(Node::text(node.line, value));
-    }
-    let items = value.split(',').map(|item| Node::text(node.line, item.trim())).collect();
-    Ok(Node { line: node.line, value: Value::List(items) })
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::apis::{Apis, HttpDraft, RouteAuth, route_key};
-use super::identifiers::function_in;
 use super::reader::{Reader, Resource};
 use crate::aws::{CONNECT, DEFAULT};
 use crate::project::{Integration, JwtAuthorizer, RequestAuthorizer};
@@ -33,7 +32,7 @@ impl Reader<'_> {
         draft.api.cors = self.read_cors(&resource.properties);
         if let Some(target) = self.text(&resource.properties, "Target") {
             let route_key = self.text(&resource.properties, "RouteKey").unwrap_or_else(|| DEFAULT.to_owned());
-            let function = function_in(&target).to_owned();
+            let function = self.function_in(&target);
             draft.add_route(resource.line, route_key, function, RouteAuth::default());
         }
         if let Some(node) = resource.properties.get("Body") {
@@ -56,7 +55,7 @@ impl Reader<'_> {
                 draft.api.stage_variables = self.text_map(&stage.properties, "StageVariables");
             }
         }
-        let integrations = self.read_integrations(resources);
+        let integrations = self.read_integrations(resources, apis);
         let jwt_authorizers = self.read_raw_jwt_authorizers(resources);
         for route in of_kind("AWS::ApiGatewayV2::Route") {
             self.read_raw_route(route, resources, &integrations, &jwt_authorizers, apis);
@@ -150,33 +149,6 @@ impl Reader<'_> {
         self.warn(route.line, why);
     }
 
-    fn read_integrations(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Integration> {
-        let mut integrations = BTreeMap::new();
-        for resource in resources.iter().filter(|resource| resource.kind == "AWS::ApiGatewayV2::Integration")
-        {
-            let properties = &resource.properties;
-            let integration = match self.text(properties, "IntegrationType").as_deref() {
-                Some("AWS_PROXY") => {
-                    let Some(uri) = self.text(properties, "IntegrationUri") else { continue };
-                    Integration::Lambda(function_in(&uri).to_owned())
-                }
-                Some("MOCK") => {
-                    Integration::Mock { response: self.read_mock_response(resource.id, resources) }
-                }
-                other => {
-                    let other = other.unwrap_or("without a type");
-                    self.warn(
-                        resource.line,
-                        format!("{}: integrations {other} are not emulated", resource.id),
-                    );
-                    continue;
-                }
-            };
-            integrations.insert(resource.id.to_owned(), integration);
-        }
-        integrations
-    }
-
     /// JWT authorizers made as resources of their own, by logical id.
     fn read_raw_jwt_authorizers(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, JwtAuthorizer> {
         let mut authorizers = BTreeMap::new();
@@ -195,40 +167,13 @@ impl Reader<'_> {
         authorizers
     }
 
-    /// The answer of a MOCK integration: the response template that its selection expression names.
-    fn read_mock_response(&mut self, integration: &str, resources: &[Resource<'_>]) -> Option<String> {
-        for resource in resources.iter().filter(|one| one.kind == "AWS::ApiGatewayV2::IntegrationResponse") {
-            let properties = &resource.properties;
-            if self.text(properties, "IntegrationId").is_none_or(|id| id != integration) {
-                continue;
-            }
-            let templates = self.text_map(properties, "ResponseTemplates");
-            let selected = self.text(properties, "TemplateSelectionExpression");
-            let selected = selected.map(|text| text.replace('\\', ""));
-            let template = selected.and_then(|key| templates.get(&key)).or_else(|| templates.values().next());
-            if template.is_some_and(|text| {
-                ["$input", "$context", "#set", "#if"].iter().any(|word| text.contains(word))
-            }) {
-                self.warn(
-                    resource.line,
-                    format!(
-                        "{}: the template is sent as it stands, variables are not filled in",
-                        resource.id
-                    ),
-                );
-            }
-            return template.cloned();
-        }
-        None
-    }
-
     fn read_request_authorizer(&mut self, resources: &[Resource<'_>], id: &str) -> Option<RequestAuthorizer> {
         let resource =
             resources.iter().find(|one| one.id == id && one.kind == "AWS::ApiGatewayV2::Authorizer")?;
         let uri = self.text(&resource.properties, "AuthorizerUri")?;
         Some(RequestAuthorizer {
             name: self.text(&resource.properties, "Name").unwrap_or_else(|| id.to_owned()),
-            function: function_in(&uri).to_owned(),
+            function: self.function_in(&uri),
             identity_sources: self.texts(&resource.properties, "IdentitySource"),
         })
     }

@@ -1,15 +1,20 @@
 //! The reader of a template: gives resources and properties with their values worked out, and gathers warnings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::identifiers::function_in;
 use super::intrinsics::Scope;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::vocabulary::{self, Part};
 use super::yaml::{Node, Value};
+
+/// The start of a dynamic reference, to a value that is kept elsewhere.
+const RESOLVE: &str = "{{resolve:";
 
 /// A resource whose condition holds.
 #[derive(Debug)]
@@ -29,6 +34,10 @@ pub(super) struct Reader<'t> {
     /// `Globals.HttpApi`, which also shapes the API that SAM makes by itself.
     pub(super) http_globals: Option<Node>,
     pub(super) folder: PathBuf,
+    /// Names of variables that every function is given, so that the template's values of them do not matter.
+    pub(super) given: &'t BTreeSet<String>,
+    /// Logical id by `FunctionName`.
+    pub(super) function_names: BTreeMap<String, String>,
     pub(super) warnings: Vec<Problem>,
 }
 
@@ -37,17 +46,20 @@ impl<'t> Reader<'t> {
     pub(super) fn open(
         root: &'t Node,
         folder: &Path,
-        parameters: &BTreeMap<String, String>,
+        parameters: &'t Parameters,
+        given: &'t BTreeSet<String>,
     ) -> Result<(Self, Vec<Resource<'t>>), Problem> {
         let Some(declared) = root.get("Resources") else {
             return Err(Problem::new(root.line, "the template has no Resources"));
         };
-        let scope = Scope::new(root, parameters)?;
+        let scope = Scope::new(root, parameters);
         let globals = root.get("Globals");
         let mut reader = Self {
             scope,
             http_globals: globals.and_then(|globals| globals.get("HttpApi")).cloned(),
             folder: folder.to_owned(),
+            given,
+            function_names: BTreeMap::new(),
             warnings: Vec::new(),
         };
         reader.check_words(&vocabulary::TEMPLATE, root);
@@ -72,13 +84,11 @@ impl<'t> Reader<'t> {
             self.warn(line, format!("{id} has no Type and is left out"));
             return Ok(None);
         };
-        if let Some(condition) = node.get("Condition")
-            && !self.scope.holds(condition.line, condition.as_text().unwrap_or_default())?
-        {
+        if !self.exists(kind, node)? {
             return Ok(None);
         }
         self.check_words(&vocabulary::RESOURCE, node);
-        let own = match node.get("Properties") {
+        let own = match node.get("Properties").filter(|_| vocabulary::is_read(kind)) {
             Some(properties) => self.scope.resolve_top(properties)?,
             None => None,
         };
@@ -89,6 +99,22 @@ impl<'t> Reader<'t> {
             None => own,
         };
         Ok(Some(Resource { id, kind, line, metadata: node.get("Metadata"), properties }))
+    }
+
+    /// Whether a resource's condition holds. Nobody is asked for parameters that only matter for those not read.
+    fn exists(&self, kind: &str, resource: &Node) -> Result<bool, Problem> {
+        let Some(condition) = resource.get("Condition") else { return Ok(true) };
+        let holds = || self.scope.holds(condition.line, condition.as_text().unwrap_or_default());
+        match vocabulary::is_read(kind) {
+            true => holds(),
+            false => Ok(!matches!(self.scope.parameters.without_asking(holds), Some(Ok(false)))),
+        }
+    }
+
+    /// The logical id of the function that a text names: by its ARN, an integration URI, or its `FunctionName`.
+    pub(super) fn function_in(&self, text: &str) -> String {
+        let name = function_in(text);
+        self.function_names.get(name).map_or(name, String::as_str).to_owned()
     }
 
     pub(super) fn warn(&mut self, line: usize, text: impl Into<String>) {
@@ -108,11 +134,19 @@ impl<'t> Reader<'t> {
 
     pub(super) fn text(&mut self, properties: &Node, key: &str) -> Option<String> {
         let node = self.property(properties, key)?;
-        let text = node.as_text().map(str::to_owned);
-        if text.is_none() {
+        let Some(text) = node.as_text() else {
             self.warn(node.line, format!("{key} is left out: expected a text, found {}", node.kind()));
+            return None;
+        };
+        if let Some((_, reference)) = text.split_once(RESOLVE) {
+            let reference = reference.split_once("}}").map_or(reference, |(reference, _)| reference);
+            let why = format!(
+                "{RESOLVE}{reference}}}}} is known only once deployed; --env {key}=… gives a variable"
+            );
+            self.warn(node.line, format!("{key} is left out: {why}"));
+            return None;
         }
-        text
+        Some(text.to_owned())
     }
 
     pub(super) fn number<N>(&mut self, properties: &Node, key: &str, range: RangeInclusive<N>) -> Option<N>

@@ -1,12 +1,51 @@
+//! Whole templates, and what is made of them.
+
+mod intrinsics;
+mod parameters;
+mod syntax;
+mod words;
+
 use super::*;
 use crate::project::Integration;
 
 fn read_text(text: &str) -> Template {
-    parse(text, "template.yaml", Path::new("/project"), &BTreeMap::new()).expect("the template is good")
+    read_given(text, &Given::default()).expect("the template is good")
 }
 
 fn error(text: &str) -> String {
-    parse(text, "template.yaml", Path::new("/project"), &BTreeMap::new()).expect_err("it is bad").to_string()
+    read_given(text, &Given::default()).expect_err("it is bad").to_string()
+}
+
+fn read_given(text: &str, given: &Given) -> Result<Template, TemplateError> {
+    parse(text, "template.yaml", Path::new("/project"), given)
+}
+
+fn with_parameters(parameters: &[(&str, &str)]) -> Given {
+    let parameters = parameters.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    Given { parameters: parameters.collect(), ..Given::default() }
+}
+
+/// The variables of the one function of a template that has these, each on a line of its own from line 8 on, after a
+/// head of the template's own lines.
+fn variables(head: &str, lines: &str) -> (Vec<(String, String)>, Vec<String>) {
+    let lines: String = lines.lines().map(|line| format!("          {line}\n")).collect();
+    let text = format!(
+        "{head}Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: f\n      \
+         Environment:\n        Variables:\n{lines}"
+    );
+    let template = read_text(&text);
+    (template.project.functions["F"].environment.clone().into_iter().collect(), template.warnings)
+}
+
+/// As [`variables`], of a template without warnings.
+fn values(head: &str, lines: &str) -> Vec<(String, String)> {
+    let (values, warnings) = variables(head, lines);
+    assert_eq!(warnings, Vec::<String>::new());
+    values
+}
+
+fn pairs(values: &[(String, String)]) -> Vec<(&str, &str)> {
+    values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 #[test]
@@ -97,67 +136,17 @@ fn the_template_in_the_documentation_works_as_it_stands() {
 
 #[test]
 fn parameters_win_over_defaults_and_turn_conditions() {
-    let given = BTreeMap::from([
-        ("RedisUrl".to_owned(), "redis://elsewhere".to_owned()),
-        ("JwtIssuer".to_owned(), "https://issuer.example".to_owned()),
-        ("SubnetIds".to_owned(), "a, b".to_owned()),
+    let given = with_parameters(&[
+        ("RedisUrl", "redis://elsewhere"),
+        ("JwtIssuer", "https://issuer.example"),
+        ("SubnetIds", "a, b"),
     ]);
     let text = include_str!("../../tests/fixtures/templates/skeleton.yaml");
-    let project = parse(text, "t", Path::new("/p"), &given).expect("good").project;
+    let project = read_given(text, &given).expect("good").project;
     assert_eq!(project.functions["Connect"].environment["REDIS_URL"], "redis://elsewhere");
     let jwt = &project.http_api.expect("one").authorizers["Jwt"];
     assert_eq!(jwt.issuer, "https://issuer.example");
     assert!(!jwt.needs_stand_in);
-}
-
-#[test]
-fn a_parameter_that_does_not_exist_is_an_error() {
-    let given = BTreeMap::from([("Nope".to_owned(), String::new())]);
-    let result = parse("Parameters: {}\nResources: {}", "t.yaml", Path::new("/p"), &given);
-    assert_eq!(result.expect_err("bad").to_string(), "t.yaml:1: the template has no parameter Nope");
-}
-
-#[test]
-fn long_forms_and_nested_functions_come_to_the_same() {
-    let template = read_text(
-        r#"
-Parameters:
-  Names: { Type: CommaDelimitedList, Default: 'a, b,c' }
-  Count: { Type: Number, Default: 3 }
-Mappings: { Sizes: { us-east-1: { big: '7' } } }
-Conditions:
-  Many: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: Count }, '1'] }] }
-  Both: !And [!Condition Many, { Condition: Many }, !Or [!Equals [a, b], !Equals [a, a]]]
-Resources:
-  F:
-    Type: AWS::Serverless::Function
-    Properties:
-      CodeUri: ./x/../f
-      Environment:
-        Variables:
-          JOINED: { 'Fn::Join': ['-', { Ref: Names }] }
-          SELECTED: !Select [1, !Split ['/', 'x/y/z']]
-          CHOSEN: !If [Both, !Sub ['${A}${!literal}${AWS::Region}', { A: !Ref Count }], no]
-          MAPPED: !FindInMap [Sizes, !Ref AWS::Region, big]
-          ARN: { 'Fn::GetAtt': [F, Arn] }
-          GONE: !Ref AWS::NoValue
-          SELF: !Ref F
-"#,
-    );
-    assert_eq!(template.warnings, ["template.yaml:12: F.GONE"; 0]);
-    let function = &template.project.functions["F"];
-    assert_eq!(function.code_uri, Path::new("/project/f"));
-    let expected = [
-        ("ARN", "arn:aws:lambda:us-east-1:123456789012:function:F"),
-        ("CHOSEN", "3${literal}us-east-1"),
-        ("JOINED", "a-b-c"),
-        ("MAPPED", "7"),
-        ("SELECTED", "y"),
-        ("SELF", "F"),
-    ];
-    let found: Vec<_> =
-        function.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(found, expected);
 }
 
 #[test]
@@ -249,7 +238,7 @@ fn what_is_not_understood_is_named_with_its_line_and_skipped() {
     assert_eq!(project.functions.keys().collect::<Vec<_>>(), ["Good", "Slips"]);
     assert_eq!(
         project.functions["Good"].environment,
-        BTreeMap::from([("KEPT".to_owned(), "yes".to_owned())])
+        BTreeMap::from([("KEPT".to_owned(), "true".to_owned())])
     );
     let routes = project.http_api.expect("an API").routes;
     assert_eq!(
@@ -266,14 +255,9 @@ fn what_cannot_be_served_is_an_error_with_its_line() {
     assert_eq!(error("a: 1"), "template.yaml:1: the template has no Resources");
     let broken = error("Resources:\n  A: [1\nB: 2");
     assert!(broken.starts_with("template.yaml:3: this is not YAML: "), "{broken}");
-    assert_eq!(error("Resources:\n  A: 1\n  A: 2"), "template.yaml:3: A stands here twice");
-    assert_eq!(
-        error("Parameters:\n  P: { Type: String }\nResources: {}"),
-        "template.yaml:2: parameter P has no default: give it a value (--parameter P=…)"
-    );
     assert_eq!(
         error(
-            "Conditions:\n  A: !Condition B\n  B: !Not [!Condition A]\nResources:\n  R: { Type: T, Condition: A }"
+            "Conditions:\n  A: !Condition B\n  B: !Not [!Condition A]\nResources:\n  R: { Type: 'AWS::Serverless::Function', Condition: A }"
         ),
         "template.yaml:3: condition A needs itself"
     );

@@ -2,7 +2,7 @@
 //! emulated get a warning, and so do unknown ones, which are slips most often.
 //!
 //! The lists are those of the SAM specification (sam-specification-template-anatomy and the pages of its resources) and
-//! of the CloudFormation reference of `AWS::ApiGatewayV2`; `.ci/check-vocabulary` compares them.
+//! of the CloudFormation reference; `.ci/check-vocabulary` compares them.
 
 /// A part of a template, as messages call it, and the words it may hold.
 #[derive(Debug)]
@@ -191,6 +191,62 @@ const TYPES: [Part; 3] = [
     },
 ];
 
+/// The attributes of the resources that are read, for `Fn::GetAtt`.
+const ATTRIBUTES: [(&str, &str); 10] = [
+    ("AWS::Serverless::Function", FUNCTION_ATTRIBUTES),
+    ("AWS::Lambda::Function", FUNCTION_ATTRIBUTES),
+    ("AWS::Serverless::HttpApi", API_ATTRIBUTES),
+    ("AWS::Serverless::WebSocketApi", API_ATTRIBUTES),
+    ("AWS::ApiGatewayV2::Api", API_ATTRIBUTES),
+    ("AWS::ApiGatewayV2::Authorizer", "AuthorizerId"),
+    ("AWS::ApiGatewayV2::Integration", "IntegrationId"),
+    ("AWS::ApiGatewayV2::IntegrationResponse", "IntegrationResponseId"),
+    ("AWS::ApiGatewayV2::Route", "RouteId"),
+    ("AWS::ApiGatewayV2::RouteResponse", "RouteResponseId"),
+];
+
+const FUNCTION_ATTRIBUTES: &str =
+    "Arn SnapStartResponse SnapStartResponse.ApplyOn SnapStartResponse.OptimizationStatus";
+const API_ATTRIBUTES: &str = "ApiEndpoint ApiId ExecuteApiArn";
+
+/// The services that have types of resources, `AWS::SERVICE::…`.
+const SERVICES: &str = "\
+    ACMPCA AIOps APS ARCRegionSwitch ARCZonalShift AWSExternalAnthropic AccessAnalyzer AccountAccess \
+    AgentRegistry AmazonMQ Amplify AmplifyUIBuilder ApiGateway ApiGatewayV2 AppConfig AppFabric AppFlow \
+    AppIntegrations AppMesh AppRunner AppStream AppSync AppTest ApplicationAutoScaling ApplicationInsights \
+    ApplicationSignals Athena AuditManager AutoScaling AutoScalingPlans B2BI BCM BCMDataExports Backup \
+    BackupGateway Batch BcmPricingCalculator Bedrock BedrockAgentCore BedrockMantle Billing BillingConductor \
+    Braket Budgets CDK CE CUR Cases Cassandra CertificateManager Chatbot Chime CleanRooms CleanRoomsML Cloud9 \
+    CloudFormation CloudFront CloudHSM CloudTrail CloudWatch CodeArtifact CodeBuild CodeCommit CodeConnections \
+    CodeDeploy CodeGuruProfiler CodeGuruReviewer CodePipeline CodeStar CodeStarConnections CodeStarNotifications \
+    Cognito Comprehend ComputeOptimizer Config Connect ConnectCampaigns ConnectCampaignsV2 ControlTower \
+    CustomerProfiles DAX DLM DMS DRS DSQL DataBrew DataExchange DataPipeline DataSync DataZone Deadline \
+    Detective DevOpsAgent DevOpsGuru DirectConnect DirectoryService DocDB DocDBElastic DynamoDB EC2 ECR ECS EFS \
+    EKS EMR EMRContainers EMRServerless EVS ElastiCache ElasticBeanstalk ElasticLoadBalancing \
+    ElasticLoadBalancingV2 Elasticsearch ElementalInference EntityResolution EventSchemas Events EventsV2 \
+    Evidently FIS FMS FSx FinSpace Forecast FraudDetector GameLift GlobalAccelerator Glue Grafana Greengrass \
+    GreengrassV2 GroundStation GuardDuty HealthAgent HealthImaging HealthLake IAM IVS IVSChat IdentityStore \
+    ImageBuilder Inspector InspectorV2 Interconnect InternetMonitor Invoicing IoT IoTAnalytics \
+    IoTCoreDeviceAdvisor IoTFleetWise IoTSecureTunneling IoTSiteWise IoTThingsGraph IoTTwinMaker IoTWireless KMS \
+    KafkaConnect Kendra KendraRanking Kinesis KinesisAnalytics KinesisAnalyticsV2 KinesisFirehose KinesisVideo \
+    LakeFormation Lambda LaunchWizard Lex LicenseManager LicenseManagerLinuxSubscriptions \
+    LicenseManagerUserSubscriptions Lightsail Location Logs LookoutEquipment LookoutVision M2 MGN MPA MSK MWAA \
+    MWAAServerless Macie ManagedBlockchain MediaConnect MediaConvert MediaLive MediaPackage MediaPackageV2 \
+    MediaStore MediaTailor MemoryDB Neptune NeptuneGraph NetworkFirewall NetworkFlowMonitor NetworkManager \
+    NetworkMonitor NetworkSecurityManager Notifications NotificationsContacts NovaAct ODB OSIS Oam \
+    ObservabilityAdmin Omics OpenSearch OpenSearchServerless OpenSearchService Organizations Outposts \
+    PCAConnectorAD PCAConnectorSCEP PCS PI Panorama PaymentCryptography Personalize Pinpoint PinpointEmail Pipes \
+    Polly PricingPlanManager Proton QBusiness QLDB QuickSight RAM RDS RTBFabric RUM Rbin Redshift \
+    RedshiftServerless RefactorSpaces Rekognition ResilienceHub ResilienceHubV2 ResourceExplorer2 ResourceGroups \
+    RoboMaker RolesAnywhere Route53 Route53GlobalResolver Route53Profiles Route53RecoveryControl \
+    Route53RecoveryReadiness Route53Resolver S3 S3Express S3Files S3ObjectLambda S3Outposts S3Tables S3Vectors \
+    SCN SDB SES SMSVOICE SNS SQS SSM SSMContacts SSMGuiConnect SSMIncidents SSMQuickSetup SSO SageMaker \
+    Scheduler SecretsManager SecurityAgent SecurityHub SecurityLake Serverless ServerlessRepo ServiceCatalog \
+    ServiceCatalogAppRegistry ServiceDiscovery Shield Signer SimSpaceWeaver StepFunctions StorageGateway \
+    SupportApp SupportAuthZ Synthetics SystemsManagerSAP Textract Timestream Transcribe Transfer Translate UXC \
+    VerifiedPermissions VoiceID VpcLattice WAF WAFRegional WAFv2 WellArchitected Wickr Wisdom WorkSpaces \
+    WorkSpacesThinClient WorkSpacesWeb WorkspacesInstances XRay";
+
 impl Part {
     fn has(words: &str, word: &str) -> bool {
         words.split_ascii_whitespace().any(|known| known == word)
@@ -210,8 +266,30 @@ pub(super) fn properties_of(kind: &str) -> Option<&'static Part> {
     RESOURCES.iter().find(|part| part.name == kind)
 }
 
-/// Why a resource of this type has no effect, if it belongs to a service that the gateway emulates.
+/// Whether a resource of this type is served, or told that it cannot be.
+pub(super) fn is_read(kind: &str) -> bool {
+    let told = ["AWS::ApiGateway::RestApi", "AWS::Lambda::Function", "AWS::Serverless::Api"];
+    properties_of(kind).is_some() || told.contains(&kind)
+}
+
+/// Why a resource of this type has no effect, if it belongs to a service that the gateway emulates or to none.
 pub(super) fn objection_to_type(kind: &str) -> Option<String> {
-    let (part, word) = TYPES.iter().find_map(|part| Some((part, kind.strip_prefix(part.name)?)))?;
-    part.objection(word)
+    if let Some((part, word)) = TYPES.iter().find_map(|part| Some((part, kind.strip_prefix(part.name)?))) {
+        return part.objection(word);
+    }
+    match kind.split("::").collect::<Vec<_>>().as_slice() {
+        ["AWS", service, _, ..] => {
+            (!Part::has(SERVICES, service)).then(|| format!("AWS has no service of the name {service}"))
+        }
+        ["Custom", _] | ["Alexa", _, _] => None,
+        // Types of the registry of CloudFormation are anybody's.
+        [owner, _, _, ..] if !owner.eq_ignore_ascii_case("AWS") => None,
+        _ => Some("types are written AWS::SERVICE::RESOURCE".to_owned()),
+    }
+}
+
+/// Why a resource of this type has no such attribute, if its attributes are known.
+pub(super) fn objection_to_attribute(kind: &str, attribute: &str) -> Option<String> {
+    let (_, attributes) = ATTRIBUTES.iter().find(|(known, _)| *known == kind)?;
+    (!Part::has(attributes, attribute)).then(|| format!("{kind} has no attribute {attribute}"))
 }

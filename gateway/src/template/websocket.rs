@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apis::{Apis, WebSocketDraft};
-use super::identifiers::{self, function_in};
+use super::identifiers;
 use super::reader::{Reader, Resource};
 use super::vocabulary;
 use super::yaml::{Node, Value};
-use crate::aws::{self, CONNECT};
+use crate::aws::{self, CONNECT, DEFAULT, DISCONNECT};
 use crate::project::{Integration, RequestAuthorizer, RouteSelection, WebSocketApi};
 
 impl Reader<'_> {
@@ -32,12 +32,17 @@ impl Reader<'_> {
                 self.warn(node.line, format!("{key} is left out: it names no FunctionArn"));
                 continue;
             };
+            if !is_sams_route_key(key) {
+                let why = "SAM takes letters and digits alone: make it an AWS::ApiGatewayV2::Route";
+                self.warn(node.line, format!("{key} is left out: {why}"));
+                continue;
+            }
             self.check_words(&vocabulary::WEBSOCKET_ROUTE, &route);
             if route.get("RouteResponseSelectionExpression").is_some() {
                 draft.response_selected.insert(key.clone());
             }
             draft.route_ids.insert(identifiers::websocket_route_id(resource.id, key), key.clone());
-            draft.add(node.line, key, Integration::Lambda(function_in(&function).to_owned()));
+            draft.add(node.line, key, Integration::Lambda(self.function_in(&function)));
         }
         if let Some(auth) = self.property(&resource.properties, "Auth") {
             self.guard_connect(resource, &auth, &mut draft);
@@ -85,7 +90,7 @@ impl Reader<'_> {
                 let function = self.text(auth, "AuthArn").unwrap_or_default();
                 let authorizer = RequestAuthorizer {
                     name,
-                    function: function_in(&function).to_owned(),
+                    function: self.function_in(&function),
                     identity_sources: self.texts(auth, "IdentitySource"),
                 };
                 match draft.api.routes.get_mut(CONNECT) {
@@ -100,4 +105,9 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+fn is_sams_route_key(key: &str) -> bool {
+    [CONNECT, DISCONNECT, DEFAULT].contains(&key)
+        || (!key.is_empty() && key.chars().all(char::is_alphanumeric))
 }
