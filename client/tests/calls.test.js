@@ -149,6 +149,49 @@ test("a hang-up without a connection is made good by REST", async () => {
   await until(bob, ({ state }) => state === "waiting");
   call.decline();
   await alice.receive((frame) => frame.type === "end_call" && frame.call_id === call_id && frame.reason === "declined");
+  bob.conversation(alice.user).typing();
+  const sent = [];
+  bob.on("frame", ({ direction, frame }) => direction === "sent" && sent.push(frame.type));
+  bob.retry();
+  await until(bob, ({ state }) => state === "online");
+  const pong = next(bob, "frame", ({ frame }) => frame.type === "pong");
+  bob.retry();
+  await pong;
+  assert.deepEqual(sent, ["register", "ping"], "nothing is kept for later");
+});
+
+test("a call whose end nobody told is found to be over", async () => {
+  const alice = await device(gateway.name("alice"));
+  const bob = await gateway.online(gateway.name("bob"));
+  const ring = next(bob, "ring");
+  const call_id = alice.offer(bob.user);
+  const call = await ring;
+  // The server takes every connection for gone, and tells none that the call ends.
+  await gateway.setFaults("push:410=1");
+  try {
+    await gateway.request("POST", `/calls/-/end?user=${alice.user}&peer=${bob.user}`, { call_id, reason: "cancelled" });
+  } finally {
+    await gateway.clearFaults();
+  }
+  assert.equal(call.getSnapshot().state, "ringing");
+  const { reason, endedByPeer } = await until(call, ended);
+  assert.deepEqual([reason, endedByPeer], ["cancelled", true]);
+});
+
+test("an offer of another call from the same peer is believed once the server knows it", async () => {
+  const alice = await device(gateway.name("alice"));
+  const again = await device(alice.user);
+  const bob = await gateway.online(gateway.name("bob"));
+  const ring = next(bob, "ring");
+  alice.offer(bob.user);
+  const call = await ring;
+  const asked = next(bob, "request", ({ path }) => path.startsWith("/calls/-"));
+  const second = next(bob, "ring");
+  const id = again.offer(bob.user);
+  const { answer } = await asked;
+  assert.equal(answer.call_id, id);
+  assert.equal((await second).id, id);
+  assert.equal(call.getSnapshot().reason, "replaced");
 });
 
 test("a call that ended while the connection was away is over", async () => {
