@@ -35,6 +35,23 @@ pub enum MayList {
     Conversation(UserKey, UserKey),
 }
 
+/// The right to everything that is kept: for the tool of those who hold the store's address and password anyway.
+/// No function has it.
+#[derive(Debug)]
+pub struct Administrator(());
+
+impl Administrator {
+    /// Whoever starts the administrator's tool.
+    pub fn assume() -> Self {
+        Self(())
+    }
+
+    /// The right to what is this user's own.
+    pub fn on_behalf_of(&self, user: UserKey) -> Own {
+        Own(user)
+    }
+}
+
 impl MaySend {
     pub(crate) fn into_parts(self) -> (UserKey, UserKey, Draft) {
         (self.sender, self.receiver, self.draft)

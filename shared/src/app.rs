@@ -50,7 +50,14 @@ impl PushingApp {
     /// # Errors
     /// A setting that is missing or malformed.
     pub async fn from_env() -> Result<Self, Cause> {
-        let config = Config::from_env()?;
+        Self::open(Config::from_env()?).await
+    }
+
+    /// Connects, as far as that is possible now.
+    ///
+    /// # Errors
+    /// A malformed URL.
+    pub async fn open(config: Config) -> Result<Self, Cause> {
         let management = Management::new(&config)?;
         let (store, ()) = join(Store::open(&config), management.warm()).await;
         let store = store?;

@@ -156,6 +156,11 @@ impl MessageId {
         u16::from_be_bytes([bytes[6], bytes[7]]) & CONVERSATION_BITS
     }
 
+    /// The hash of the conversation of two users.
+    pub fn conversation_of(one: &UserKey, other: &UserKey) -> u16 {
+        conversation_hash(one, other)
+    }
+
     /// The lowest id that can have been made at a time.
     pub fn lowest_at(time: DateTime<Utc>) -> Self {
         let milliseconds = u64::try_from(time.timestamp_millis()).unwrap_or_default();

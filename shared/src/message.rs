@@ -89,6 +89,11 @@ impl Metadata {
         RawValue::from_string(text).map(Self).map_err(|error| Error::Internal(error.into()))
     }
 
+    /// Takes one that was read as part of a message.
+    pub(crate) fn check(&self) -> Result<Self, Error> {
+        Self::parse(&self.0)
+    }
+
     /// The object as JSON.
     pub fn as_str(&self) -> &str {
         self.0.get()
@@ -257,6 +262,14 @@ impl Stored {
             Record::Message(serde_json::from_str(&json)?)
         };
         Ok(Self { json, record })
+    }
+
+    /// The id that it says it has.
+    pub(crate) fn id(&self) -> Option<MessageId> {
+        match &self.record {
+            Record::Message(message) => MessageId::parse(&message.id),
+            Record::Tombstone(tombstone) => MessageId::parse(&tombstone.id),
+        }
     }
 
     /// The beginning of a stored tombstone, and of no stored message.

@@ -13,9 +13,12 @@ mod failure;
 mod held;
 mod hints;
 mod iam;
+mod import;
 mod keys;
 mod limits;
+mod line;
 mod listing;
+mod log;
 mod messages;
 mod node;
 mod pages;
@@ -24,6 +27,7 @@ mod redis;
 mod script;
 mod server;
 mod tickets;
+mod walk;
 
 use std::time::Duration;
 
@@ -36,11 +40,14 @@ pub use erasure::Erasure;
 pub use events::{Change, Event, EventId, Events, Feed, Follow};
 pub use held::{Handed, Held, List};
 pub use hints::Hint;
+pub use import::{Imported, LINES_PER_IMPORT};
 pub use keys::LAYOUT;
+pub use line::{Line, Logged, Other};
 pub use listing::{Page, Paging};
 pub use messages::{Deletion, Sent};
 pub use pair::Pair;
 pub use tickets::TICKET_SECONDS;
+pub use walk::Walk;
 
 use self::redis::Redis;
 use crate::clock::Clock;

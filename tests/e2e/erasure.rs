@@ -1,6 +1,7 @@
 //! `GET /me/export` and `DELETE /me`: a user takes all messages along, and leaves none behind.
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 
 use hyper::Method;
 use redis::aio::MultiplexedConnection;
@@ -8,7 +9,8 @@ use redis::{RedisResult, Value as Kept};
 use rstest::rstest;
 use serde_json::{Value, json};
 use support::StoreKind::{self, SecureCluster, Single};
-use support::{App, Message, Mode, Reply, TestStore, User, encoded, wait_until};
+use support::{App, Message, Mode, Reply, TestStore, User, admin, encoded, wait_until};
+use tokio::process::Command;
 
 /// More messages than one step erases.
 const MESSAGES: usize = 130;
@@ -74,6 +76,27 @@ async fn erase(user: &User) -> Vec<Reply> {
     }
 }
 
+/// Erases a user as an administrator does who has the store's URL; the functions need no part in it.
+async fn erase_as_administrator(user: &User, store: &TestStore, mode: Mode) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut erasing = Command::new(admin());
+    erasing.env_clear().args(["erase", "--user", &user.key, "--store", store.url()]);
+    erasing.args(["--push-to", &format!("http://localhost:{}", user.app().port()), "--region", "us-east-1"]);
+    erasing.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    if mode == Mode::Open {
+        erasing.arg("--open");
+    }
+    if let Some(authority) = store.authority() {
+        let file = folder.path().join("authority.pem");
+        std::fs::write(&file, authority).expect("a file");
+        erasing.arg("--store-ca").arg(file);
+    }
+    let done = erasing.stderr(Stdio::piped()).kill_on_drop(true).output().await.expect("the tool runs");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    assert!(said.contains(&format!("{} messages in all", MESSAGES + 1)), "{said}");
+}
+
 /// A key's value as text.
 async fn value(connection: &mut MultiplexedConnection, key: &str) -> RedisResult<String> {
     let kind: String = redis::cmd("TYPE").arg(key).query_async(connection).await?;
@@ -119,6 +142,7 @@ fn is_transient((key, ttl): &(String, i64)) -> bool {
 #[tokio::test]
 async fn a_user_who_leaves_leaves_no_message_and_no_name(
     #[values((Mode::Open, Single), (Mode::Guarded, SecureCluster))] (mode, kind): (Mode, StoreKind),
+    #[values(false, true)] by_administrator: bool,
 ) {
     let store = TestStore::start(kind).await;
     let app = App::builder().on_store(&store).mode(mode).start().await;
@@ -141,8 +165,12 @@ async fn a_user_who_leaves_leaves_no_message_and_no_name(
     let held = traces(&store, &alice).await;
     assert!(held.iter().any(|trace| !is_transient(trace)), "{held:?}");
 
-    let replies = erase(&alice).await;
-    assert!(replies.len() > 2, "{} steps", replies.len());
+    if by_administrator {
+        erase_as_administrator(&alice, &store, mode).await;
+    } else {
+        let replies = erase(&alice).await;
+        assert!(replies.len() > 2, "{} steps", replies.len());
+    }
 
     let told = laptop.expect_many("delete_message", MESSAGES).await;
     let told: BTreeSet<_> = told.iter().map(|frame| frame["data"]["id"].to_string()).collect();

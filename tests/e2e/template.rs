@@ -154,3 +154,14 @@ fn functions_that_only_answer_get_no_settings() {
     let default = &project().functions["Default"];
     assert_eq!(default.environment, BTreeMap::new());
 }
+
+#[test]
+fn no_function_has_an_administrators_rights() {
+    for folder in folders() {
+        for file in fs::read_dir(root().join("functions").join(&folder).join("src")).expect("its code") {
+            let path = file.expect("a file").path();
+            let code = fs::read_to_string(&path).expect("Rust");
+            assert!(!code.contains("Administrator"), "{}", path.display());
+        }
+    }
+}

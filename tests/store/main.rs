@@ -3,6 +3,7 @@
 //! Tests run on both where the clients for one server and for a cluster have code of their own, and on the cluster only
 //! where one script decides in one slot: bounds, times, concurrent writers.
 
+mod administration;
 mod calls;
 mod claims;
 mod conversations;

@@ -51,7 +51,13 @@ pub(crate) fn executables() -> &'static BTreeMap<String, PathBuf> {
     })
 }
 
-/// The same, with some of them built as they are deployed.
+/// The administrator's tool, which is built with the functions.
+pub fn admin() -> PathBuf {
+    let function = executables().values().next().expect("a function");
+    function.with_file_name(format!("admin{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The functions' binaries, with some of them built as they are deployed.
 pub(crate) fn released(functions: &[&str]) -> BTreeMap<String, PathBuf> {
     let mut executables = executables().clone();
     let mut command = executables::cargo(&root());

@@ -53,7 +53,7 @@ impl Store {
 }
 
 impl Claim {
-    fn parse(value: &str) -> Option<Self> {
+    pub(super) fn parse(value: &str) -> Option<Self> {
         let mut parts = value.split(' ');
         let id = parts.next().and_then(MessageId::parse_short)?;
         let hash = parts.next()?.to_owned();
@@ -64,7 +64,12 @@ impl Claim {
 const COMPLETED: &str = "completed";
 
 pub(super) fn claim_value(id: MessageId, message: &Message, completed: bool) -> String {
-    let value = format!("{} {}", id.short(), hash(message));
+    value_of(id, &hash(message), completed)
+}
+
+/// The value of a claim whose hash is known.
+pub(super) fn value_of(id: MessageId, hash: &str, completed: bool) -> String {
+    let value = format!("{} {hash}", id.short());
     if completed { format!("{value} {COMPLETED}") } else { value }
 }
 

@@ -4,7 +4,8 @@ use futures_util::future::{join_all, try_join, try_join_all};
 use redis::Cmd;
 
 use super::connections::Connection;
-use super::events::{Feed, last_events};
+use super::events::Feed;
+use super::log::last_events;
 use super::script::{Script, of_time};
 use super::{Store, keys};
 use crate::access::Own;

@@ -3,6 +3,7 @@
 use futures_util::future::try_join_all;
 
 use super::connections::Connection;
+use super::log::{Kind, last_events};
 use super::pages::Part;
 use super::script::{Call, Script, of_ids, of_time};
 use super::{Store, keys};
@@ -81,14 +82,6 @@ pub enum Follow {
     Resync(String),
 }
 
-/// A kind of change, as a log spells it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
-    Created,
-    Updated,
-    Deleted,
-}
-
 /// A message's part in one user's slot.
 pub(super) struct Entry<'a> {
     pub(super) id: MessageId,
@@ -109,20 +102,6 @@ impl EventId {
             return None;
         }
         Some(Self { number: number.parse().ok()?, tag: tag.to_owned() })
-    }
-}
-
-impl Kind {
-    fn letter(self) -> &'static str {
-        match self {
-            Self::Created => "c",
-            Self::Updated => "u",
-            Self::Deleted => "d",
-        }
-    }
-
-    fn of_letter(letter: &str) -> Option<Self> {
-        [Self::Created, Self::Updated, Self::Deleted].into_iter().find(|kind| kind.letter() == letter)
     }
 }
 
@@ -361,26 +340,6 @@ fn index_keys(entry: &Entry<'_>) -> Vec<String> {
         keys::user_events(user),
         keys::user_connections(user),
     ]
-}
-
-/// Each message's last event, in the order of the log.
-pub(super) fn last_events(entries: &[String]) -> Result<Vec<(&str, Kind, MessageId)>, Error> {
-    let mut seen = std::collections::HashSet::new();
-    let mut last = Vec::new();
-    for entry in entries.iter().rev() {
-        let mut parts = entry.split(' ');
-        let event = parts.next();
-        let kind = parts.next().and_then(Kind::of_letter);
-        let id = parts.next().and_then(MessageId::parse_short);
-        let parsed =
-            event.zip(kind).zip(id).ok_or_else(|| Error::Internal("a log entry cannot be read".into()));
-        let ((event, kind), id) = parsed?;
-        if seen.insert(id) {
-            last.push((event, kind, id));
-        }
-    }
-    last.reverse();
-    Ok(last)
 }
 
 fn present_state(event: &str, kind: Kind, id: MessageId, stored: Option<String>) -> Result<Event, Error> {

@@ -35,6 +35,8 @@
 //! again. An evicted call is one that never was, an evicted ticket one that was used. An
 //! evicted claim lets a repeated send through as a new one.
 
+use percent_encoding::percent_decode_str;
+
 use crate::ids::{ConnectionId, MessageId, UserKey};
 use crate::message::ClientId;
 
@@ -132,6 +134,63 @@ pub(super) fn waiting(pair: [&UserKey; 2], user: &UserKey) -> String {
 
 pub(super) fn ticket(ticket: &str) -> String {
     format!("ticket:{{{}}}", encode(ticket))
+}
+
+/// What a key holds, as an export takes it.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Kept {
+    /// A message or its tombstone.
+    Message(MessageId),
+    /// A user's event log.
+    Events(UserKey),
+    /// A user's markers.
+    Read(UserKey),
+    /// The markers of a user's peers.
+    ReadBy(UserKey),
+    /// A sender's name for a message.
+    Claim(UserKey, ClientId),
+    /// An index, which follows from the messages, or something that is over within minutes: a connection, a call, a
+    /// ticket, a bucket.
+    LeftOut,
+    /// No key of this layout.
+    Foreign,
+}
+
+/// Reads a key back.
+pub(super) fn parse(key: &str) -> Kept {
+    of_key(key).unwrap_or(Kept::Foreign)
+}
+
+fn of_key(key: &str) -> Option<Kept> {
+    if key == ALL {
+        return Some(Kept::LeftOut);
+    }
+    let (kind, rest) = key.split_once(":{")?;
+    let (tag, what) = rest.split_once('}')?;
+    let what = what.strip_prefix(':');
+    match (kind, what) {
+        ("m", Some(id)) => MessageId::parse_short(id).map(Kept::Message),
+        ("u", Some(what)) => {
+            let user = UserKey::try_from(decode(tag)?).ok()?;
+            match what.split_once(':').unwrap_or((what, "")) {
+                ("events", "") => Some(Kept::Events(user)),
+                ("read", "") => Some(Kept::Read(user)),
+                ("read-by", "") => Some(Kept::ReadBy(user)),
+                ("sent", client_id) => {
+                    ClientId::parse(decode(client_id)?).ok().map(|client_id| Kept::Claim(user, client_id))
+                }
+                ("all" | "to" | "from" | "conversations", _) => Some(Kept::LeftOut),
+                ("gone" | "limits" | "connections" | "moved" | "calls", _) => Some(Kept::LeftOut),
+                _ => None,
+            }
+        }
+        ("c" | "connection" | "ticket", _) => Some(Kept::LeftOut),
+        _ => None,
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
 fn of_user(user: &UserKey, what: &str) -> String {
@@ -255,6 +314,48 @@ mod tests {
                 assert!(seen.insert(sent_to(&user(one), &user(other))), "{one} {other}");
                 assert!(seen.insert(received_from(&user(one), &user(other))), "{one} {other}");
             }
+        }
+    }
+
+    #[test]
+    fn an_export_knows_each_kind_of_key() {
+        let (alice, bob, name) = (user("{a}:}l,%41"), user("}b{"), client_id("a:{%}"));
+        let now = "2026-01-02T03:04:05Z".parse().expect("a time");
+        let id = MessageId::generate(&alice, &bob, now).expect("randomness");
+        let phone = ConnectionId::from_platform("x}=");
+        let pair = [&alice, &bob];
+        for (key, kept) in [
+            (message(id), Kept::Message(id)),
+            (user_events(&alice), Kept::Events(alice.clone())),
+            (user_read(&alice), Kept::Read(alice.clone())),
+            (user_read_by(&alice), Kept::ReadBy(alice.clone())),
+            (claim(&alice, &name), Kept::Claim(alice.clone(), name.clone())),
+        ] {
+            assert_eq!(parse(&key), kept, "{key}");
+        }
+        let left_out = [
+            ALL.to_owned(),
+            user_messages(&alice),
+            sent_to(&alice, &bob),
+            received_from(&alice, &bob),
+            user_conversations(&alice),
+            user_gone(&alice),
+            user_limits(&alice),
+            user_connections(&alice),
+            moved(&alice, &phone),
+            user_calls(&alice),
+            connection(&phone),
+            line(pair),
+            ring(pair),
+            early(pair, &phone),
+            waiting(pair, &bob),
+            ticket("t"),
+        ];
+        for key in left_out {
+            assert_eq!(parse(&key), Kept::LeftOut, "{key}");
+        }
+        for key in ["", "m:{--}:x", "user:{a}:timeline", "u:{}:events", "u:{a}:other", "message:a"] {
+            assert_eq!(parse(key), Kept::Foreign, "{key}");
         }
     }
 }

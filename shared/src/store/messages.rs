@@ -16,7 +16,7 @@ use crate::message::{Content, Draft, Message, MetadataChange, Record, Stored, To
 pub(super) const TOMBSTONE_SECONDS: u64 = 25 * 3600;
 
 /// A message outlives its indexes by this, in seconds.
-const RETENTION_MARGIN: u64 = 3600;
+pub(super) const RETENTION_MARGIN: u64 = 3600;
 
 /// How often an edit is tried against others that came between; each failure is another edit's success.
 const EDIT_ATTEMPTS: usize = 200;
@@ -55,7 +55,7 @@ return false
 );
 
 /// Swaps the stored JSON if it is still the one that was read; else returns what is there.
-static EDIT: Script = Script::new(
+pub(super) static EDIT: Script = Script::new(
     "
 local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[2] then return false end
@@ -67,7 +67,7 @@ return false
 
 /// Swaps a message for its tombstone, whatever edits it has seen; says whether it did. The DEL frees memory, so a full
 /// store lets the SET pass.
-static BURY: Script = Script::new(
+pub(super) static BURY: Script = Script::new(
     "
 local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[1] then return 1 end
@@ -270,7 +270,7 @@ impl Store {
     }
 
     /// Takes a message out of the index of all messages, which there is in open mode only.
-    async fn leave_all(&self, id: MessageId) -> Result<(), Error> {
+    pub(super) async fn leave_all(&self, id: MessageId) -> Result<(), Error> {
         if !self.open {
             return Ok(());
         }

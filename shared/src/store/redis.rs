@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::failure::{is_lost, is_refused};
 use super::script::Call;
-use super::server::{Link, Server};
+use super::server::{Link, Primary, Server};
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::Error;
@@ -118,6 +118,20 @@ impl Redis {
     /// Whether keys of different slots need commands of their own.
     pub(super) async fn is_clustered(&self) -> Result<bool, Error> {
         Ok(matches!(self.connection().await?.link, Link::Cluster(_)))
+    }
+
+    /// The servers that keys are spread over.
+    pub(super) async fn primaries(&self) -> Result<Vec<Primary>, Error> {
+        self.connection().await?.link.primaries().await.map_err(Error::from)
+    }
+
+    /// A step of a walk over a server's keys, begun at 0: where it goes on, 0 again at its end, and keys.
+    pub(super) async fn scan(
+        &self,
+        primary: &Primary,
+        cursor: &str,
+    ) -> Result<(String, Vec<Vec<u8>>), Error> {
+        self.connection().await?.link.scan(primary, cursor).await.map_err(Error::from)
     }
 
     async fn send<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, Failure> {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
@@ -25,6 +26,9 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 const CLUSTER_RETRIES: u32 = 16;
 const SHORTEST_WAIT: u64 = 20;
 const LONGEST_WAIT: u64 = 200;
+
+/// About how many keys one step of a walk over all of them takes.
+const KEYS_PER_STEP: usize = 1000;
 
 /// The servers that `REDIS_URL` names, and those learned since.
 #[derive(Debug)]
@@ -48,6 +52,10 @@ pub(super) enum Link {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection<Node>),
 }
+
+/// A server of keys, in a cluster told by its address and the first slot that it serves.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Primary(Option<((String, u16), u16)>);
 
 /// A server's description of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -184,6 +192,47 @@ impl Link {
         match self {
             Self::Single(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+
+    /// The servers that keys are spread over.
+    pub(super) async fn primaries(&mut self) -> Result<Vec<Primary>, RedisError> {
+        let Self::Cluster(connection) = self else { return Ok(vec![Primary(None)]) };
+        let slots: Vec<Vec<Value>> = redis::cmd("CLUSTER").arg("SLOTS").query_async(connection).await?;
+        let mut primaries = Vec::new();
+        for range in &slots {
+            let first = range.first().map(redis::from_redis_value_ref::<u16>).transpose()?;
+            // The first node of a range is its primary.
+            let primary = range.get(2).and_then(place).zip(first);
+            let unknown =
+                || RedisError::from((ErrorKind::ClusterConnectionNotFound, "a range has no primary"));
+            primaries.push(Primary(Some(primary.ok_or_else(unknown)?)));
+        }
+        primaries.sort();
+        primaries.dedup_by(|one, other| {
+            let address = |primary: &Primary| primary.0.as_ref().map(|(address, _)| address.clone());
+            address(one) == address(other)
+        });
+        Ok(primaries)
+    }
+
+    pub(super) async fn scan(
+        &mut self,
+        primary: &Primary,
+        cursor: &str,
+    ) -> Result<(String, Vec<Vec<u8>>), RedisError> {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("COUNT").arg(KEYS_PER_STEP);
+        match (self, &primary.0) {
+            (Self::Single(connection), _) => scan.query_async(connection).await,
+            (Self::Cluster(connection), Some((_, slot))) => {
+                let route = SingleNodeRoutingInfo::SpecificNode(Route::new(*slot, SlotAddr::Master));
+                let scanned = connection.route_command(scan, RoutingInfo::SingleNode(route)).await?;
+                Ok(redis::from_redis_value(scanned)?)
+            }
+            (Self::Cluster(_), None) => {
+                Err((ErrorKind::ClusterConnectionNotFound, "the server has become a cluster").into())
+            }
         }
     }
 
