@@ -132,6 +132,41 @@ fn is_known(field: &str) -> bool {
 
 /// What a line of a function's tells that it must not.
 fn leak(line: &str) -> Option<String> {
+    if is_harmless(line) { None } else { leak_of(line) }
+}
+
+/// Whether a line needs no closer look: that of an invocation, as nearly all are, in which nothing looks like a secret. A
+/// closer look at all of them would take the tests' threads more time than the gateway does.
+fn is_harmless(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix('{').filter(|line| line.contains(r#","message":"served","#)) else {
+        return false;
+    };
+    let (before, after) = match (rest.find(r#""calls":["#), rest.rfind(r#"],"milliseconds""#)) {
+        (Some(start), Some(end)) if start < end => (&rest[..start], &rest[end..]),
+        _ => (rest, ""),
+    };
+    [before, after].into_iter().all(|text| !text.contains("eyJ") && !has_uuid(text) && !has_ticket(text))
+}
+
+/// Whether two hyphens stand as around the third group of a UUID of version 7.
+fn has_uuid(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    text.match_indices("-7")
+        .any(|(at, _)| at >= 5 && bytes[at - 5] == b'-' && bytes.get(at + 5) == Some(&b'-'))
+}
+
+/// Whether so many hexadecimal digits follow each other. One of them stands at a multiple of half their number.
+fn has_ticket(text: &str) -> bool {
+    let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+    let bytes = text.as_bytes();
+    (0..bytes.len()).step_by(TICKET_CHARACTERS / 2).any(|at| {
+        let after = bytes[at..].iter().take_while(is_digit).count();
+        after > 0 && after + bytes[..at].iter().rev().take_while(is_digit).count() >= TICKET_CHARACTERS
+    })
+}
+
+/// The same, by a closer look.
+fn leak_of(line: &str) -> Option<String> {
     let mut text = line.to_owned();
     if let Ok(Value::Object(mut fields)) = serde_json::from_str(line) {
         let span = fields.get("span").and_then(Value::as_object);
@@ -184,5 +219,23 @@ mod tests {
         let id = uuid::Uuid::new_v4();
         let good = serde_json::json!({ "requestId": id, "calls": [{ "id": key }], "span": { "user": "0123456789abcdef" } });
         assert_eq!(leak(&good.to_string()), None);
+        assert!(leak(r#"{"timestamp":"","message":"refused","milliseconds":1.0,"other":1}"#).is_some());
+    }
+
+    #[test]
+    fn a_secret_in_the_line_of_an_invocation_is_found() {
+        let key = format!("alice-{}", uuid::Uuid::now_v7());
+        let line = |user: &str, end: &str| {
+            format!(
+                r#"{{"timestamp":"2026","message":"served","user":"{user}","calls":[{{"id":"{key}"}}],"milliseconds":1.0{end}}}"#
+            )
+        };
+        assert!(is_harmless(&line("0123456789abcdef", "")), "{}", line("0123456789abcdef", ""));
+        let ticket = "0123456789abcdef".repeat(3);
+        for secret in [key.as_str(), &ticket, "eyJhbGciOiJSUzI1NiJ9.e30.x"] {
+            for line in [line(secret, ""), line("", &format!(r#","error":"{secret}""#))] {
+                assert!(leak(&line).is_some(), "{line}");
+            }
+        }
     }
 }
