@@ -67,6 +67,7 @@ impl Gateway {
         let given = Given {
             parameters: settings.parameters(&options.parameters),
             variables: settings.variables().chain(options.environment.keys()).cloned().collect(),
+            elsewhere: options.lambda_url.is_some(),
         };
         let mut project = read_project(&template, &given)?;
         faults.check_routes(project.websocket_api.as_ref()).map_err(StartError::Faults)?;

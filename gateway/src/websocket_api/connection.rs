@@ -27,8 +27,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const DRAIN_PAUSE: Duration = Duration::from_millis(200);
 /// The memory that one queued frame takes besides its text.
 const FRAME_OVERHEAD: usize = 64;
-/// Small, as there may be thousands of idle connections.
-const READ_BUFFER: usize = 1024;
+/// Small, as there may be thousands of idle connections; of a longer frame the rest is read at once.
+const READ_BUFFER: usize = 256;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
