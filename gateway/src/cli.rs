@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,9 +14,14 @@ use gateway::server::{Options, Store};
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version)]
 pub(crate) struct Cli {
-    /// Where to listen, on loopback only
+    /// Where to listen, on loopback only unless --host names other addresses
     #[arg(long, env = "PORT", default_value_t = 3000)]
     port: u16,
+
+    /// A name or an address under which phones, containers or a tunnel reach this machine; an address is listened at,
+    /// too, 0.0.0.0 and :: are all of them
+    #[arg(long = "host", value_name = "NAME|ADDRESS", value_parser = parse_host)]
+    hosts: Vec<String>,
 
     /// The SAM template [default: template.yaml here or in a folder above]
     #[arg(long, value_name = "FILE")]
@@ -36,6 +42,18 @@ pub(crate) struct Cli {
     /// Forgets what is in the private store when it stops
     #[arg(long)]
     ephemeral: bool,
+
+    /// Where the private store listens, so that its URL stays the same; a free port otherwise
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    private_store_port: Option<u16>,
+
+    /// Writes each event and answer, frame and push to this file, a line of JSON each. It then holds tokens
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// Builds the functions again when a source is edited, and goes on with the new code; connections stay open
+    #[arg(long, conflicts_with = "lambda_url")]
+    watch: bool,
 
     /// Invokes functions at this endpoint instead of running them (`cargo lambda watch`)
     #[arg(long, value_name = "URL")]
@@ -110,6 +128,12 @@ impl Cli {
             (true, Some(file)) => Authorizers::EnforcedWithKeysIn(file.into()),
         };
         let store = match self.redis_url.filter(|url| !url.is_empty()) {
+            Some(_) if self.private_store_port.is_some() => {
+                return Err(
+                    "--private-store-port is for a private store: leave --redis-url and REDIS_URL away"
+                        .to_owned(),
+                );
+            }
             Some(url) => Store::Url(url),
             None if self.ephemeral => Store::Ephemeral,
             None => Store::Kept,
@@ -123,6 +147,10 @@ impl Cli {
             executables: None,
             lambda_url: self.lambda_url,
             store,
+            store_port: self.private_store_port,
+            hosts: self.hosts,
+            watch: self.watch,
+            record: self.record,
             authorizers,
             aws_limits: self.aws_limits,
             idle_limit: self.idle_limit.map(Duration::from_secs),
@@ -139,6 +167,16 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn parse_host(text: &str) -> Result<String, String> {
+    let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    let name =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    match address || name {
+        true => Ok(text.to_owned()),
+        false => Err("write a name or an address alone, without scheme, port and path".to_owned()),
     }
 }
 

@@ -31,7 +31,12 @@ pub async fn handle(
         return management_error(StatusCode::BAD_REQUEST, "BadRequestException", &message);
     }
     match *method {
-        Method::POST => post(websocket, &connection_id, body).await,
+        Method::POST => {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let response = post(websocket, &connection_id, body).await;
+            websocket.options().record.push(&connection_id, &text, response.status().as_u16());
+            response
+        }
         Method::GET => get(websocket, &connection_id),
         _ => delete(websocket, &connection_id),
     }

@@ -14,7 +14,7 @@ mod state;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +25,7 @@ pub use error::InvokeError;
 
 use crate::aws::limits::LONGEST_TIMEOUT;
 use crate::project::Function;
+use crate::record::Recorder;
 use instance::Settings;
 use pool::{Limits, Pool, Slot};
 use remote::Remote;
@@ -56,6 +57,7 @@ pub struct Options {
     /// The base of an endpoint speaking the Lambda Invoke API, e.g. `http://127.0.0.1:9000`; then nothing is
     /// started here.
     pub remote: Option<String>,
+    pub record: Recorder,
 }
 
 impl Default for Options {
@@ -69,6 +71,7 @@ impl Default for Options {
             idle: Duration::from_secs(5 * 60),
             verbosity: 0,
             remote: None,
+            record: Recorder::default(),
         }
     }
 }
@@ -84,11 +87,12 @@ struct Inner {
     functions: BTreeMap<String, Backend>,
     tasks: TaskTracker,
     stopping: CancellationToken,
+    record: Recorder,
 }
 
 #[derive(Debug)]
 enum Backend {
-    Local(Arc<Pool>),
+    Local { pool: Arc<Pool>, settings: Arc<Settings> },
     Remote(Box<Remote>),
 }
 
@@ -106,40 +110,61 @@ impl Lambda {
             let (label, queue_timeout) = (label(&function, &programs).into(), function.timeout);
             let settings = Arc::new(Settings {
                 function: Arc::new(function),
-                executable,
+                executable: RwLock::new(executable),
                 environment: Arc::clone(&environment),
                 idle_timeout: options.idle,
                 report: options.verbosity > 0,
                 tasks: tasks.clone(),
             });
+            let shared = Arc::clone(&settings);
             let start_instance = move |slot: Slot| {
-                settings.tasks.spawn(instance::run(Arc::clone(&settings), slot));
+                shared.tasks.spawn(instance::run(Arc::clone(&shared), slot));
             };
-            Pool::new(label, queue_timeout, limits, tasks.clone(), stopping.clone(), Box::new(start_instance))
+            let (tasks, stopping) = (tasks.clone(), stopping.clone());
+            let pool = Pool::new(label, queue_timeout, limits, tasks, stopping, Box::new(start_instance));
+            Backend::Local { pool, settings }
         };
         let backend = |id: &str, function: Function| match &options.remote {
             Some(base) => Backend::Remote(Box::new(Remote::new(base, &function))),
-            None => Backend::Local(start_pool(function, options.executables.get(id).cloned())),
+            None => start_pool(function, options.executables.get(id).cloned()),
         };
         let functions = options.functions.into_iter().map(|(id, function)| {
             let backend = backend(&id, function);
             (id, backend)
         });
         let functions = functions.collect();
-        Self { inner: Arc::new(Inner { functions, tasks, stopping }) }
+        Self { inner: Arc::new(Inner { functions, tasks, stopping, record: options.record }) }
     }
 
     /// Sends one event to one instance of `function` and waits for its answer.
     ///
     /// Logs every failure with its cause, so that callers only translate it.
     pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let record = &self.inner.record;
+        let number = record.event(function, &payload);
+        let result = self.send(function, payload).await;
+        if let Some(number) = number {
+            record.answer(function, number, result.as_deref().map_err(ToString::to_string));
+        }
+        result
+    }
+
+    async fn send(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
         match self.inner.functions.get(function) {
-            Some(Backend::Local(pool)) => pool.invoke(payload).await,
+            Some(Backend::Local { pool, .. }) => pool.invoke(payload).await,
             Some(Backend::Remote(remote)) => remote.invoke(payload).await,
             None => {
                 tracing::error!("[{function}] is not a function of this project");
                 Err(InvokeError::Crashed { cause: format!("there is no function {function}") })
             }
+        }
+    }
+
+    /// Runs `function` from this executable from its next event on; instances at work finish theirs first.
+    pub(crate) fn renew(&self, function: &str, executable: PathBuf) {
+        if let Some(Backend::Local { pool, settings }) = self.inner.functions.get(function) {
+            *settings.executable.write().unwrap_or_else(PoisonError::into_inner) = Some(executable);
+            pool.renew();
         }
     }
 
@@ -190,7 +215,7 @@ impl Lambda {
     /// The instances of a function that runs here.
     fn pool(&self, function: &str) -> Option<&Arc<Pool>> {
         match self.inner.functions.get(function)? {
-            Backend::Local(pool) => Some(pool),
+            Backend::Local { pool, .. } => Some(pool),
             Backend::Remote(_) => None,
         }
     }
@@ -204,7 +229,7 @@ impl Lambda {
     pub async fn stop(&self) {
         self.inner.stopping.cancel();
         for backend in self.inner.functions.values() {
-            if let Backend::Local(pool) = backend {
+            if let Backend::Local { pool, .. } = backend {
                 pool.drain();
             }
         }

@@ -16,6 +16,7 @@ pub mod lambda;
 mod origin;
 mod page;
 pub mod project;
+pub mod record;
 pub mod server;
 mod settings;
 pub mod template;

@@ -46,12 +46,14 @@ pub(crate) struct Guard {
     allowed: Vec<String>,
     /// Origins that were let in although the configuration does not name them; each is told of once.
     told: Arc<Mutex<BTreeSet<String>>>,
+    /// Names and addresses of this machine besides its loopback ones.
+    hosts: Vec<String>,
 }
 
 impl Guard {
-    pub(crate) fn new(allow_origins: &[String]) -> Self {
+    pub(crate) fn new(allow_origins: &[String], hosts: &[String]) -> Self {
         let named = allow_origins.iter().filter(|origin| !origin.contains('*')).cloned().collect();
-        Self { named, allowed: allow_origins.to_vec(), told: Arc::default() }
+        Self { named, allowed: allow_origins.to_vec(), told: Arc::default(), hosts: hosts.to_vec() }
     }
 
     /// The origin of a page of this machine that is let in here for the first time and that the template's CORS list
@@ -69,6 +71,22 @@ impl Guard {
         news.then(|| origin.to_owned())
     }
 
+    /// Whether a host is this machine: loopback, or one that was named. Where all of its addresses are listened at, any
+    /// address is: no page of a stranger can pass for one, as it can for a name.
+    fn is_ours(&self, host: &str) -> bool {
+        let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let host = bare(host);
+        let everywhere = || self.hosts.iter().any(|own| ["0.0.0.0", "::"].contains(&bare(own).as_str()));
+        is_local_host(&host)
+            || self.hosts.iter().any(|own| bare(own) == host)
+            || (host.parse::<IpAddr>().is_ok() && everywhere())
+    }
+
+    fn is_page_of_ours(&self, origin: &str) -> bool {
+        let uri = origin.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        uri.is_some_and(|uri| uri.host().is_some_and(|host| self.is_ours(host)))
+    }
+
     /// Why the request is refused, if it is.
     pub(crate) fn refuse(
         &self,
@@ -81,8 +99,8 @@ impl Guard {
         let host = host.as_deref().or_else(|| uri.authority().map(|authority| authority.as_str()));
         if let Some(host) = host {
             let authority = host.parse::<axum::http::uri::Authority>();
-            if !authority.is_ok_and(|authority| is_local_host(authority.host())) {
-                return Some(format!("Host {host} is not this machine"));
+            if !authority.is_ok_and(|authority| self.is_ours(authority.host())) {
+                return Some(format!("Host {host} is not this machine; --host lets in another name"));
             }
         }
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -90,7 +108,8 @@ impl Guard {
             return None;
         }
         let origin = String::from_utf8_lossy(headers.get(header::ORIGIN)?.as_bytes()).into_owned();
-        let known = is_local(&origin) || self.named.iter().any(|named| named.eq_ignore_ascii_case(&origin));
+        let known = self.is_page_of_ours(&origin)
+            || self.named.iter().any(|named| named.eq_ignore_ascii_case(&origin));
         (!known).then(|| format!("Origin {origin} is neither local nor named in the template"))
     }
 }
@@ -104,7 +123,7 @@ mod tests {
     fn a_local_origin_that_the_template_would_refuse_is_told_of_once() {
         let from =
             |origin: &'static str| HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static(origin))]);
-        let guard = Guard::new(&["https://app.example".to_owned(), "http://localhost:3*".to_owned()]);
+        let guard = Guard::new(&["https://app.example".to_owned(), "http://localhost:3*".to_owned()], &[]);
         let told = guard.tell_leniency(&from("http://localhost:5173"));
         assert_eq!(told.as_deref(), Some("http://localhost:5173"));
         assert_eq!(guard.tell_leniency(&from("http://localhost:5173")), None);
@@ -113,7 +132,7 @@ mod tests {
             assert_eq!(guard.tell_leniency(&from(named)), None, "{named}");
         }
         assert_eq!(guard.tell_leniency(&HeaderMap::new()), None);
-        assert_eq!(Guard::new(&[]).tell_leniency(&from("http://localhost:1")), None);
+        assert_eq!(Guard::new(&[], &[]).tell_leniency(&from("http://localhost:1")), None);
     }
 
     #[test]
@@ -146,7 +165,17 @@ mod tests {
     }
 
     fn refused(method: &Method, host: &'static str, origin: Option<&'static str>, upgrade: bool) -> bool {
-        let guard = Guard::new(&["https://app.example".to_owned(), "https://*".to_owned()]);
+        refused_at(&[], method, host, origin, upgrade)
+    }
+
+    fn refused_at(
+        hosts: &[String],
+        method: &Method,
+        host: &'static str,
+        origin: Option<&'static str>,
+        upgrade: bool,
+    ) -> bool {
+        let guard = Guard::new(&["https://app.example".to_owned(), "https://*".to_owned()], hosts);
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_static(host));
         if let Some(origin) = origin {
@@ -173,5 +202,25 @@ mod tests {
         assert!(refused(&Method::GET, "not a host", None, false));
         assert!(!refused(&Method::GET, "[::1]:3000", None, false));
         assert!(!refused(&Method::GET, "127.0.0.1", None, false));
+    }
+
+    #[test]
+    fn a_named_host_is_this_machine_and_so_are_its_pages() {
+        let hosts = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let named = hosts(&["Phone.example", "192.168.1.5"]);
+        let post = &Method::POST;
+        for host in ["phone.example", "phone.example:443", "192.168.1.5:3000", "localhost:3000"] {
+            assert!(!refused_at(&named, post, host, None, true), "{host}");
+        }
+        for host in ["other.example", "192.168.1.6:3000", "phone.example.evil.example"] {
+            assert!(refused_at(&named, post, host, None, false), "{host}");
+        }
+        let host = "phone.example";
+        assert!(!refused_at(&named, post, host, Some("https://phone.example"), false));
+        assert!(!refused_at(&named, post, host, Some("http://192.168.1.5:3000"), true));
+        assert!(refused_at(&named, post, host, Some("https://evil.example"), false));
+        let everywhere = hosts(&["0.0.0.0"]);
+        assert!(!refused_at(&everywhere, post, "10.1.2.3:3000", Some("http://10.1.2.3:3000"), true));
+        assert!(refused_at(&everywhere, post, "rebound.example:3000", None, false));
     }
 }

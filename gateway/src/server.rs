@@ -7,6 +7,7 @@ mod listen;
 mod options;
 mod start;
 mod store;
+mod watch;
 
 pub use gateway::Gateway;
 pub use options::{Options, Store};

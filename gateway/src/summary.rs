@@ -36,6 +36,9 @@ pub(crate) fn describe(gateway: &Gateway, remote: Option<&str>, style: Style) ->
         line("WebSocket", &format!("ws://localhost:{port}"));
         line("@connections", &format!("http://localhost:{port}/@connections/{{connection id}}"));
     }
+    for host in gateway.hosts() {
+        line("Also at", &format!("{host}, port {port}"));
+    }
     for issuer in issuers(gateway) {
         line("Tokens", &issuer);
     }

@@ -51,6 +51,8 @@ pub struct Given {
     pub parameters: BTreeMap<String, String>,
     /// Names of variables that every function has anyway: what the template says of them does not matter.
     pub variables: BTreeSet<String>,
+    /// Whether functions run elsewhere, whatever language they are in.
+    pub elsewhere: bool,
 }
 
 /// Reads the template at `path`.
@@ -80,7 +82,7 @@ fn parse_project(text: &str, folder: &Path, given: &Given) -> Result<(Project, V
     warnings.extend(doubts);
     let project = loops::expand(root, &parameters).and_then(|root| {
         let (reader, resources) = Reader::open(&root, folder, &parameters, &given.variables)?;
-        Ok(reader.read_project(&resources))
+        Ok(reader.read_project(&resources, given.elsewhere))
     });
     // Before all else that is wrong: it may be so for want of these.
     if let Some(problem) = parameters.missing() {
@@ -92,8 +94,8 @@ fn parse_project(text: &str, folder: &Path, given: &Given) -> Result<(Project, V
 }
 
 impl Reader<'_> {
-    fn read_project(mut self, resources: &[Resource<'_>]) -> (Project, Vec<Problem>) {
-        let functions = self.read_functions(resources);
+    fn read_project(mut self, resources: &[Resource<'_>], elsewhere: bool) -> (Project, Vec<Problem>) {
+        let functions = self.read_functions(resources, elsewhere);
         if functions.is_empty() {
             self.warn(1, "the template has no function that runs here");
         }

@@ -38,6 +38,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// Where a server is fetched to if the machine has none; by default `.local` in the current folder.
     pub tools: Option<PathBuf>,
+    /// Where it listens; a free port otherwise.
+    pub port: Option<u16>,
     /// The server to run, if it was found already.
     pub program: Option<Program>,
 }
@@ -76,9 +78,17 @@ impl Valkey {
         let mut valkey = Self { program, dir: options.dir, settings, port: 0, running: None };
         // Another process may take the port between its choice here and its use by the server.
         let mut last = None;
-        for _ in 0..5 {
-            valkey.port = free_port()
-                .map_err(|error| ValkeyError(format!("There is no free port for the store: {error}")))?;
+        let attempts = if options.port.is_some() { 1 } else { 5 };
+        for _ in 0..attempts {
+            valkey.port = match options.port {
+                Some(port) => hold(port).map_err(|error| {
+                    ValkeyError(format!(
+                        "The store cannot listen, port {port} is taken ({error}): choose another one"
+                    ))
+                })?,
+                None => free_port()
+                    .map_err(|error| ValkeyError(format!("There is no free port for the store: {error}")))?,
+            };
             match valkey.launch().await {
                 Ok(()) => return Ok(valkey),
                 Err(Failure::Final(error)) => return Err(error),
@@ -220,7 +230,12 @@ impl Failure {
 }
 
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    hold(0)
+}
+
+/// Whether a port is free: another server there would answer in the place of ours.
+fn hold(port: u16) -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()?.port())
 }
 
 #[cfg(test)]
@@ -236,7 +251,7 @@ mod tests {
     }
 
     async fn start(dir: Option<PathBuf>) -> Result<Valkey, ValkeyError> {
-        Valkey::start(Options { dir, tools: Some(tools()), program: None }).await
+        Valkey::start(Options { dir, tools: Some(tools()), ..Options::default() }).await
     }
 
     pub(super) async fn say(port: u16, command: &str) -> io::Result<String> {

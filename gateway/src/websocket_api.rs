@@ -149,8 +149,9 @@ impl WebSocketApiServer {
     /// Handles one frame: finds its route, runs it, and answers if the route does.
     async fn dispatch(&self, connection: &Connection, body: Utf8Bytes) {
         let (request_id, arrived) = (aws::new_websocket_request_id(), Utc::now());
+        self.inner.options.record.frame("in", &connection.facts.connection_id, &body);
         let Some((route_key, route)) = self.route(&body) else {
-            return reply(connection, &platform_error(answers::FORBIDDEN, connection, &request_id));
+            return self.reply(connection, &platform_error(answers::FORBIDDEN, connection, &request_id));
         };
         let id = &connection.facts.connection_id;
         tracing::debug!("connection {id}: a frame of {} bytes takes {route_key}", body.len());
@@ -170,9 +171,19 @@ impl WebSocketApiServer {
             }
         };
         match outcome {
-            Ok(Some(text)) if route.two_way => reply(connection, &text),
+            Ok(Some(text)) if route.two_way => self.reply(connection, &text),
             Ok(_) => {}
-            Err(failure) => reply(connection, &platform_error(failure.message(), connection, &request_id)),
+            Err(failure) => {
+                self.reply(connection, &platform_error(failure.message(), connection, &request_id))
+            }
+        }
+    }
+
+    fn reply(&self, connection: &Connection, text: &str) {
+        let id = &connection.facts.connection_id;
+        match connection.send(Utf8Bytes::from(text)) {
+            Ok(()) => self.inner.options.record.frame("out", id, text),
+            Err(_) => tracing::warn!("connection {id} does not read; a reply was dropped"),
         }
     }
 
@@ -199,10 +210,4 @@ impl WebSocketApiServer {
 
 fn platform_error(message: &str, connection: &Connection, request_id: &str) -> String {
     answers::websocket_error(message, &connection.facts.connection_id, request_id)
-}
-
-fn reply(connection: &Connection, text: &str) {
-    if connection.send(Utf8Bytes::from(text)).is_err() {
-        tracing::warn!("connection {} does not read; a reply was dropped", connection.facts.connection_id);
-    }
 }

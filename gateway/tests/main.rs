@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+#[cfg(unix)]
+mod at_hand;
 mod conformance;
 mod connection_limits;
 mod connections;
@@ -14,6 +16,7 @@ mod issuer;
 mod lambda_url;
 mod layouts;
 mod load;
+mod other_languages;
 #[cfg(unix)]
 mod runtime_api;
 mod serial_frames;

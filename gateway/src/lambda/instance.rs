@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -23,7 +24,8 @@ use crate::project::Function;
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) function: Arc<Function>,
-    pub(super) executable: Option<PathBuf>,
+    /// It may be another one after a build.
+    pub(super) executable: RwLock<Option<PathBuf>>,
     /// Over the function's own.
     pub(super) environment: Arc<BTreeMap<String, String>>,
     /// How long an instance may wait for work before it is stopped.
@@ -68,13 +70,14 @@ enum NextAction {
 
 impl Instance {
     async fn start(settings: Arc<Settings>, slot: Slot) -> Result<Self, String> {
-        let executable = settings.executable.as_ref().ok_or("no executable was built for it")?;
+        let executable = settings.executable.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let executable = executable.ok_or("no executable was built for it")?;
         let no_port = |error| format!("no port for its runtime API: {error}");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_port)?;
         let runtime_api = RuntimeApi::new(Arc::clone(&settings.function), slot.clone(), settings.report);
         let endpoint = runtime_api.endpoint(listener.local_addr().map_err(no_port)?);
         let program = Program {
-            executable,
+            executable: &executable,
             function: &settings.function,
             environment: &settings.environment,
             runtime_api: &endpoint,
@@ -113,22 +116,19 @@ impl Instance {
                 }
                 () = slot.killed() => {
                     let grace = if slot.is_stopping() { runtime_api.grace() } else { Duration::ZERO };
-                    tokio::select! {
-                        () = process.end(grace) => {}
-                        // The process may use it to the end.
-                        _ = &mut server => {}
-                    }
+                    end(&mut process, grace, server.as_mut()).await;
                     let cause = "its instance was killed";
                     runtime_api.fail(slot.ended(cause));
                     return cause.into();
                 }
+                () = slot.released() => {
+                    end(&mut process, runtime_api.grace(), server.as_mut()).await;
+                    return "its code has changed".into();
+                }
                 () = sleep_until(wake) => match next_action(&settings, &slot, started, runtime_api.activity()) {
                     NextAction::Wait(then) => wake = then,
                     NextAction::Retire => {
-                        tokio::select! {
-                            () = process.end(runtime_api.grace()) => {}
-                            _ = &mut server => {}
-                        }
+                        end(&mut process, runtime_api.grace(), server.as_mut()).await;
                         return "it had no work".into();
                     }
                     NextAction::TimeOut => {
@@ -149,6 +149,14 @@ impl Instance {
                 },
             }
         }
+    }
+}
+
+/// Ends the process; until it has ended, its runtime API answers.
+async fn end(process: &mut Process, grace: Duration, runtime_api: Pin<&mut impl Future>) {
+    tokio::select! {
+        () = process.end(grace) => {}
+        _ = runtime_api => {}
     }
 }
 

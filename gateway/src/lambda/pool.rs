@@ -182,11 +182,31 @@ impl Pool {
             state.started += 1;
             let number = state.started;
             let kill = self.stopping.child_token();
-            let entry = Entry { phase: Phase::Starting, process: None, kill: kill.clone() };
+            let release = CancellationToken::new();
+            let entry = Entry {
+                phase: Phase::Starting,
+                process: None,
+                kill: kill.clone(),
+                release: release.clone(),
+                outdated: false,
+            };
             state.entries.insert(number, entry);
-            (self.start_instance)(Slot { pool: Arc::clone(self), number, kill });
+            (self.start_instance)(Slot { pool: Arc::clone(self), number, kill, release });
             coming += 1;
         }
+    }
+
+    /// Lets every instance go once it has no event; whoever starts from now on runs the new code.
+    pub(super) fn renew(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let idle: Vec<u64> = std::mem::take(&mut state.idle).into_iter().map(|(number, _)| number).collect();
+        for number in idle {
+            state.release(number);
+        }
+        for entry in state.entries.values_mut() {
+            entry.outdated = true;
+        }
+        self.scale_out(&mut state, UpTo::Burst);
     }
 
     /// Kills one instance, a busy one first.
@@ -261,6 +281,7 @@ pub(super) struct Slot {
     pool: Arc<Pool>,
     number: u64,
     kill: CancellationToken,
+    release: CancellationToken,
 }
 
 impl Slot {
@@ -287,6 +308,11 @@ impl Slot {
         let mut state = self.pool.lock();
         // A second poll replaces the first.
         state.forget_poll(self.number);
+        if state.entries.get(&self.number)?.outdated {
+            state.release(self.number);
+            self.pool.scale_out(&mut state, UpTo::Burst);
+            return None;
+        }
         if state.phase(self.number)? == Phase::Starting {
             state.settled = Some(Instant::now());
         }
@@ -338,6 +364,11 @@ impl Slot {
     /// Whether the instance ends because all do.
     pub(super) fn is_stopping(&self) -> bool {
         self.pool.stopping.is_cancelled()
+    }
+
+    /// Waits until the instance is out of service and may end.
+    pub(super) fn released(&self) -> WaitForCancellationFuture<'_> {
+        self.release.cancelled()
     }
 
     /// The error that an event gets whose instance has ended.

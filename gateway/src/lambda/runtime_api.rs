@@ -243,13 +243,16 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
             progress.init = Some(api.started.elapsed());
         }
     }
-    let Some(taken) = api.slot.next() else { return refuse(StatusCode::GONE, "Stopped") };
-    match taken.await {
-        Ok(invocation) => api.begin(invocation),
+    let taken = match api.slot.next() {
+        Some(taken) => taken.await.ok(),
+        None => None,
+    };
+    match taken {
+        Some(invocation) => api.begin(invocation),
         // Another poll of the same instance has replaced this one.
-        Err(_) if api.slot.is_in_service() => refuse(StatusCode::GONE, "Stopped"),
+        None if api.slot.is_in_service() => refuse(StatusCode::GONE, "Stopped"),
         // The process is about to be ended; a refusal would end it sooner, and without the time it is given.
-        Err(_) => pending().await,
+        None => pending().await,
     }
 }
 

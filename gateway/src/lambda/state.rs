@@ -23,6 +23,10 @@ pub(super) struct Entry {
     pub(super) phase: Phase,
     pub(super) process: Option<u32>,
     pub(super) kill: CancellationToken,
+    /// Cancelled once the instance is out of service and may end.
+    pub(super) release: CancellationToken,
+    /// Its code has changed since it started, so that it gets no further event.
+    pub(super) outdated: bool,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +56,13 @@ impl State {
     pub(super) fn set_phase(&mut self, number: u64, phase: Phase) {
         if let Some(entry) = self.entries.get_mut(&number) {
             entry.phase = phase;
+        }
+    }
+
+    /// Takes an instance out of service; its supervision ends it.
+    pub(super) fn release(&mut self, number: u64) {
+        if let Some(entry) = self.entries.remove(&number) {
+            entry.release.cancel();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,12 +17,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long to wait where no connection can be accepted, as when every file descriptor is taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many new connections are read at once, and how long one of them counts as new at most. A request and its answer
+/// need far more memory than an open WebSocket, and memory that thousands took at once is not given back.
+const NEW_LIMIT: usize = 128;
+const NEW_FOR: Duration = Duration::from_millis(50);
 
 /// Serves `app` until `shutdown`; connections finish their requests in progress within `tasks`.
 pub(super) async fn run(
@@ -31,6 +38,7 @@ pub(super) async fn run(
     shutdown: CancellationToken,
     timeout: Duration,
 ) {
+    let new = Arc::new(Semaphore::new(NEW_LIMIT));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -38,7 +46,11 @@ pub(super) async fn run(
         };
         match accepted {
             Ok((stream, peer)) => {
-                tasks.spawn(serve(stream, peer, app.clone(), shutdown.clone(), timeout));
+                let (new, app, shutdown) = (Arc::clone(&new), app.clone(), shutdown.clone());
+                tasks.spawn(async move {
+                    let Ok(new) = new.acquire_owned().await else { return };
+                    Box::pin(serve(stream, peer, app, New::begin(new), shutdown, timeout)).await;
+                });
             }
             Err(error) => {
                 tracing::debug!("A connection was not accepted: {error}");
@@ -48,10 +60,27 @@ pub(super) async fn run(
     }
 }
 
+/// A connection's place among the new ones: it is given up with the first answer, or when it was held for long.
+#[derive(Debug)]
+struct New {
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl New {
+    fn begin(permit: OwnedSemaphorePermit) -> Arc<Self> {
+        Arc::new(Self { permit: Mutex::new(Some(permit)) })
+    }
+
+    fn end(&self) {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
 async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     app: Router,
+    new: Arc<New>,
     shutdown: CancellationToken,
     timeout: Duration,
 ) {
@@ -60,13 +89,25 @@ async fn serve(
         tracing::debug!("TCP_NODELAY cannot be set: {error}");
     }
     let app = TowerToHyperService::new(app.layer(Extension(ConnectInfo(peer))));
+    let begun = Arc::clone(&new);
     let service = service_fn(move |request: Request<Incoming>| {
-        hyper::service::Service::call(&app, request.map(|body| limit(body, timeout)))
+        let answer = hyper::service::Service::call(&app, request.map(|body| limit(body, timeout)));
+        let new = Arc::clone(&begun);
+        async move {
+            let answer = answer.await;
+            new.end();
+            answer
+        }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(timeout);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
+    let early = tokio::time::timeout(NEW_FOR, connection.as_mut()).await;
+    new.end();
+    if let Ok(ended) = early {
+        return tell(ended, peer);
+    }
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
@@ -74,6 +115,10 @@ async fn serve(
             connection.await
         }
     };
+    tell(ended, peer);
+}
+
+fn tell(ended: hyper::Result<()>, peer: SocketAddr) {
     if let Err(error) = ended {
         tracing::debug!("The connection of {peer} broke: {error}");
     }
@@ -160,5 +205,30 @@ mod tests {
         };
         assert!(send(&[&post(10)]).await.starts_with("HTTP/1.1 200 OK\r\n"));
         assert!(send(&[&post(11)]).await.starts_with("HTTP/1.1 413 Payload Too Large\r\n"));
+    }
+
+    #[tokio::test]
+    async fn silent_connections_keep_no_others_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let app = Router::new().fallback(async || "read");
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let long = Duration::from_secs(60);
+        tasks.spawn(run(listener, app, tasks.clone(), shutdown.clone(), long));
+        let mut silent = Vec::new();
+        for _ in 0..2 * NEW_LIMIT {
+            silent.push(TcpStream::connect(address).await.expect("a connection"));
+        }
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.expect("sent");
+        let mut answer = String::new();
+        let reading = stream.read_to_string(&mut answer);
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an end").expect("text");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        shutdown.cancel();
+        drop(silent);
+        tasks.close();
+        tasks.wait().await;
     }
 }

@@ -33,6 +33,7 @@ pub struct Gateway {
     pub(super) websocket: Option<WebSocketApiServer>,
     pub(super) faults: Faults,
     pub(super) admin_port: Option<u16>,
+    pub(super) hosts: Vec<String>,
     pub(super) serving: TaskTracker,
     pub(super) shutdown: DropGuard,
 }
@@ -89,6 +90,11 @@ impl Gateway {
     /// Where faults can be changed, if anywhere.
     pub fn admin_port(&self) -> Option<u16> {
         self.admin_port
+    }
+
+    /// Names and addresses under which it is reached besides `localhost`.
+    pub fn hosts(&self) -> &[String] {
+        &self.hosts
     }
 
     /// The folder of the static page, if there is one.

@@ -24,6 +24,14 @@ pub struct Options {
     pub lambda_url: Option<String>,
     /// Used only if the project asks for a store.
     pub store: Store,
+    /// Where a private store listens; a free port otherwise.
+    pub store_port: Option<u16>,
+    /// Names and addresses under which it is reached besides `localhost`; it listens at the addresses, too.
+    pub hosts: Vec<String>,
+    /// Builds the functions again when their sources change.
+    pub watch: bool,
+    /// Where each event, frame and push is written down.
+    pub record: Option<PathBuf>,
     pub authorizers: Authorizers,
     /// Closes WebSockets that are idle or old, as AWS does.
     pub aws_limits: bool,
@@ -63,6 +71,10 @@ impl Default for Options {
             executables: None,
             lambda_url: None,
             store: Store::default(),
+            store_port: None,
+            hosts: Vec::new(),
+            watch: false,
+            record: None,
             authorizers: Authorizers::default(),
             aws_limits: false,
             idle_limit: None,

@@ -11,6 +11,7 @@ use super::gateway::Gateway;
 use super::listen::{self, Port};
 use super::options::{Options, Store};
 use super::store::RunningStore;
+use super::watch::{self, Watch};
 use crate::admin;
 use crate::executables::{self, BuildError};
 use crate::faults::Faults;
@@ -20,6 +21,7 @@ use crate::lambda::{self, Lambda};
 use crate::origin::Guard;
 use crate::page::Page;
 use crate::project::Project;
+use crate::record::Recorder;
 use crate::settings::Settings;
 use crate::template::{self, Given, Template, TemplateError};
 use crate::valkey::{self, ValkeyError};
@@ -41,6 +43,9 @@ pub enum StartError {
     /// A fault that makes no sense.
     #[error("{0}")]
     Faults(String),
+    /// The sources cannot be watched.
+    #[error("{0}")]
+    Watch(String),
     /// The development issuer has no key.
     #[error("{0}")]
     Issuer(String),
@@ -62,6 +67,7 @@ impl Gateway {
         let given = Given {
             parameters: settings.parameters(&options.parameters),
             variables: settings.variables().chain(options.environment.keys()).cloned().collect(),
+            elsewhere: options.lambda_url.is_some(),
         };
         let mut project = read_project(&template, &given)?;
         faults.check_routes(project.websocket_api.as_ref()).map_err(StartError::Faults)?;
@@ -74,7 +80,16 @@ impl Gateway {
         if let (true, Store::Url(url)) = (settings.needs_store(), &options.store) {
             valkey::check(url).await?;
         }
-        let websocket_options = websocket_options(&options, &faults);
+        let record = match &options.record {
+            Some(file) => Recorder::open(file).map_err(|error| {
+                StartError::Settings(format!(
+                    "{} cannot be written ({error}): name another --record",
+                    file.display()
+                ))
+            })?,
+            None => Recorder::default(),
+        };
+        let websocket_options = websocket_options(&options, &faults, &record);
 
         // Then what takes long: functions and store.
         let executables = match options.executables {
@@ -83,7 +98,9 @@ impl Gateway {
             None => executables::build(&project, &folder).await?,
         };
         let store = match settings.needs_store() {
-            true => Some(RunningStore::open(options.store, &folder, settings.store_layout).await?),
+            true => Some(
+                RunningStore::open(options.store, options.store_port, &folder, settings.store_layout).await?,
+            ),
             false => None,
         };
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -92,11 +109,12 @@ impl Gateway {
         environment.extend(options.environment);
         let lambda = Lambda::start(lambda::Options {
             functions: project.functions.clone(),
-            executables,
+            executables: executables.clone(),
             environment: environment.clone(),
             concurrency: options.concurrency,
             verbosity: options.verbosity,
             remote: options.lambda_url,
+            record,
             ..lambda::Options::default()
         });
 
@@ -114,7 +132,7 @@ impl Gateway {
             http,
             websocket: websocket.clone(),
             issuer: issuer.clone(),
-            guard: anybody_may_enter.then(|| guard(&project)),
+            guard: anybody_may_enter.then(|| guard(&project, &options.hosts)),
             page: settings.page.as_deref().map(|page| Page::new(page, &settings.folders)),
         });
         let (shutdown, serving) = (CancellationToken::new(), TaskTracker::new());
@@ -124,6 +142,11 @@ impl Gateway {
             held.serve(&admin, &serving, &shutdown).map_err(StartError::Port)?;
         }
         held.serve(&app, &serving, &shutdown).map_err(StartError::Port)?;
+        if options.watch {
+            let watch = Watch { project: project.clone(), template, lambda: lambda.clone(), executables };
+            let watching = watch::start(watch, shutdown.clone()).map_err(StartError::Watch)?;
+            serving.spawn(watching);
+        }
         serving.close();
         Ok(Self {
             port,
@@ -138,6 +161,7 @@ impl Gateway {
             websocket,
             faults,
             admin_port,
+            hosts: options.hosts,
             serving,
             shutdown: shutdown.drop_guard(),
         })
@@ -146,12 +170,12 @@ impl Gateway {
 
 /// The gateway's own port, and that of the admin API if it is to have one.
 fn take_ports(options: &Options) -> Result<(Port, Option<Port>), String> {
-    let own = listen::take(options.port)?;
+    let own = listen::take(options.port, &options.hosts)?;
     let port = own.number();
     if options.admin_port == Some(port) {
         return Err(format!("Port {port} cannot be both: choose another --admin-port"));
     }
-    Ok((own, options.admin_port.map(listen::take).transpose()?))
+    Ok((own, options.admin_port.map(|port| listen::take(port, &[])).transpose()?))
 }
 
 fn read_project(template: &Path, given: &Given) -> Result<Project, StartError> {
@@ -163,8 +187,9 @@ fn read_project(template: &Path, given: &Given) -> Result<Project, StartError> {
     Ok(project)
 }
 
-fn websocket_options(options: &Options, faults: &Faults) -> WebSocketOptions {
-    let platform = WebSocketOptions { faults: faults.clone(), ..WebSocketOptions::default() };
+fn websocket_options(options: &Options, faults: &Faults, record: &Recorder) -> WebSocketOptions {
+    let platform =
+        WebSocketOptions { faults: faults.clone(), record: record.clone(), ..WebSocketOptions::default() };
     let platform = if options.aws_limits { platform.with_aws_limits() } else { platform };
     WebSocketOptions {
         idle_limit: options.idle_limit.or(platform.idle_limit),
@@ -174,7 +199,7 @@ fn websocket_options(options: &Options, faults: &Faults) -> WebSocketOptions {
     }
 }
 
-fn guard(project: &Project) -> Guard {
+fn guard(project: &Project, hosts: &[String]) -> Guard {
     let cors = project.http_api.as_ref().and_then(|api| api.cors.as_ref());
-    Guard::new(cors.map(|cors| cors.allow_origins.as_slice()).unwrap_or_default())
+    Guard::new(cors.map(|cors| cors.allow_origins.as_slice()).unwrap_or_default(), hosts)
 }

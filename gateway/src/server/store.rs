@@ -15,7 +15,12 @@ pub enum RunningStore {
 
 impl RunningStore {
     /// Opens the store for the project in `folder`, whose data has this layout.
-    pub(super) async fn open(store: Store, folder: &Path, layout: Option<u32>) -> Result<Self, ValkeyError> {
+    pub(super) async fn open(
+        store: Store,
+        port: Option<u16>,
+        folder: &Path,
+        layout: Option<u32>,
+    ) -> Result<Self, ValkeyError> {
         let tools = folder.join(".local");
         let dir = match store {
             Store::Url(url) => return Ok(Self::Given(url)),
@@ -31,7 +36,7 @@ impl RunningStore {
         };
         let program = valkey::find(&tools).await?;
         tracing::info!("Starting the store ({}, {}) …", program.path.display(), program.origin);
-        let options = valkey::Options { dir, tools: Some(tools), program: Some(program) };
+        let options = valkey::Options { dir, tools: Some(tools), port, program: Some(program) };
         Ok(Self::Own(Supervised::new(Valkey::start(options).await?)))
     }
 

@@ -12,32 +12,37 @@ use crate::aws::{self, limits};
 use crate::project::Function;
 
 impl Reader<'_> {
-    pub(super) fn read_functions(&mut self, resources: &[Resource<'_>]) -> BTreeMap<String, Function> {
+    /// `elsewhere`: those that an Invoke endpoint runs may be of any kind.
+    pub(super) fn read_functions(
+        &mut self,
+        resources: &[Resource<'_>],
+        elsewhere: bool,
+    ) -> BTreeMap<String, Function> {
         resources
             .iter()
             .filter(|resource| resource.kind == "AWS::Serverless::Function")
-            .filter_map(|resource| Some((resource.id.to_owned(), self.read_function(resource)?)))
+            .filter_map(|resource| Some((resource.id.to_owned(), self.read_function(resource, elsewhere)?)))
             .collect()
     }
 
-    fn read_function(&mut self, resource: &Resource<'_>) -> Option<Function> {
+    fn read_function(&mut self, resource: &Resource<'_>, elsewhere: bool) -> Option<Function> {
         let properties = &resource.properties;
         let skip = |reader: &mut Self, why: &str| {
             reader.warn(resource.line, format!("{} is left out: {why}", resource.id))
         };
-        if self.text(properties, "PackageType").is_some_and(|kind| kind == "Image") {
+        if !elsewhere && self.text(properties, "PackageType").is_some_and(|kind| kind == "Image") {
             skip(self, "container images are not run, only Rust packages");
             return None;
         }
         if let Some(runtime) =
-            self.text(properties, "Runtime").filter(|runtime| !runtime.starts_with("provided"))
+            self.text(properties, "Runtime").filter(|runtime| !elsewhere && !runtime.starts_with("provided"))
         {
             skip(self, &format!("its runtime is {runtime}, only Rust packages (provided.al2023) are run"));
             return None;
         }
-        let Some(code_uri) =
-            self.property(properties, "CodeUri").and_then(|node| node.as_text().map(str::to_owned))
-        else {
+        let code_uri =
+            self.property(properties, "CodeUri").and_then(|node| node.as_text().map(str::to_owned));
+        let Some(code_uri) = code_uri.or_else(|| elsewhere.then(|| resource.id.to_owned())) else {
             skip(self, "its CodeUri names no folder");
             return None;
         };

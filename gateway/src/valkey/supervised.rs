@@ -128,7 +128,7 @@ mod tests {
     async fn a_store_that_is_killed_runs_again_on_its_port_with_its_data() {
         let dir = tempfile::tempdir().expect("a folder");
         for (dir, kept) in [(Some(dir.path().to_owned()), "$5\r\nvalue\r\n"), (None, "$-1\r\n")] {
-            let options = Options { dir, tools: Some(tools()), program: None };
+            let options = Options { dir, tools: Some(tools()), ..Options::default() };
             let valkey = Valkey::start(options).await.expect("a store");
             let (port, process) = (valkey.port(), valkey.process().expect("it runs").to_string());
             let store = Supervised::new(valkey);

@@ -27,8 +27,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const DRAIN_PAUSE: Duration = Duration::from_millis(200);
 /// The memory that one queued frame takes besides its text.
 const FRAME_OVERHEAD: usize = 64;
-/// Small, as there may be thousands of idle connections.
-const READ_BUFFER: usize = 1024;
+/// Small, as there may be thousands of idle connections; of a longer frame the rest is read at once.
+const READ_BUFFER: usize = 256;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -153,6 +153,9 @@ impl Connection {
 
 /// Serves an accepted connection from its upgrade to its end. Every frame goes to `on_frame`; `on_end` is called once,
 /// with the close code and reason.
+///
+/// There may be thousands of idle connections, so what an idle one has no use for is boxed: a future is as large as the
+/// largest of all that it may become.
 pub(super) async fn serve<Handling, Ended>(
     connection: &Connection,
     mut inbox: Inbox,
@@ -166,7 +169,7 @@ pub(super) async fn serve<Handling, Ended>(
 {
     let Ok(upgraded) = upgrade.await else {
         // The client went away while `$connect` ran.
-        return on_end(CloseCode::Abnormal.into(), String::new()).await;
+        return Box::pin(on_end(CloseCode::Abnormal.into(), String::new())).await;
     };
     let config = WebSocketConfig::default()
         .max_frame_size(Some(limits::FRAME))
@@ -189,7 +192,7 @@ pub(super) async fn serve<Handling, Ended>(
                         // Control frames keep no connection from being idle.
                         Some(Ok(Message::Text(body))) => {
                             connection.touch();
-                            in_flight.push(on_frame(body));
+                            in_flight.push(Box::pin(on_frame(body)));
                         }
                         Some(Ok(Message::Close(frame))) => break Ending::ByClient(frame),
                         Some(Ok(Message::Binary(_))) => break by_us(CloseCode::Unsupported, answers::NOT_TEXT),
@@ -216,7 +219,7 @@ pub(super) async fn serve<Handling, Ended>(
     let closing = close(ending, sink, stream, &mut inbox.outgoing, connection);
     // Frames in flight are handled to the end, as functions do not notice that a client has left.
     let finishing = async { while in_flight.next().await.is_some() {} };
-    tokio::join!(closing, finishing, after_end);
+    Box::pin(async { tokio::join!(closing, finishing, after_end) }).await;
 }
 
 fn by_us(code: CloseCode, reason: &'static str) -> Ending {

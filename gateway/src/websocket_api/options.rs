@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::aws::limits;
 use crate::faults::Faults;
+use crate::record::Recorder;
 
 /// How a WebSocket API behaves where AWS's own rules can be bent.
 #[derive(Clone, Debug)]
@@ -21,6 +22,7 @@ pub struct WebSocketOptions {
     /// Bytes queued for a client that does not read; more is answered 429.
     pub outgoing_limit: usize,
     pub faults: Faults,
+    pub record: Recorder,
 }
 
 impl Default for WebSocketOptions {
@@ -33,6 +35,7 @@ impl Default for WebSocketOptions {
             in_flight: 64,
             outgoing_limit: 4 * 1024 * 1024,
             faults: Faults::default(),
+            record: Recorder::default(),
         }
     }
 }

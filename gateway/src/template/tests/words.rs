@@ -117,3 +117,17 @@ Resources:
     ];
     assert_eq!(warnings, expected);
 }
+
+#[test]
+fn functions_that_run_elsewhere_may_be_of_any_kind() {
+    let text = "
+Resources:
+  Node: { Type: 'AWS::Serverless::Function', Properties: { Runtime: nodejs22.x, CodeUri: chat } }
+  Image: { Type: 'AWS::Serverless::Function', Properties: { PackageType: Image } }
+  Inline: { Type: 'AWS::Serverless::Function', Properties: { Runtime: python3.13, InlineCode: 'pass' } }
+";
+    let read = |elsewhere| read_given(text, &Given { elsewhere, ..Given::default() }).expect("good");
+    assert!(read(false).project.functions.is_empty());
+    let names = read(true).project.functions.into_keys().collect::<Vec<_>>();
+    assert_eq!(names, ["Image", "Inline", "Node"]);
+}
