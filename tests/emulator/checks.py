@@ -150,7 +150,7 @@ class User:
         tokens = backend.sign_up(name)
         self.backend, self.socket = backend, None
         self.token, self.id_token = tokens["AccessToken"], tokens["IdToken"]
-        self.key = json.loads(base64.urlsafe_b64decode(self.token.split(".")[1] + "=="))["sub"]
+        self.key = backend.claims(self.token)["sub"]
 
     def request(self, method, path, body=None):
         return self.backend.request(method, path, self.token, body)
