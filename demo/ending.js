@@ -5,17 +5,23 @@ const NEAR = 80;
 
 export class Ending {
   #list;
+  /** The size of the list when it was last put in order. */
+  #size;
   isShown = true;
 
   /** `moved` is called when the person has scrolled. */
   constructor(list, moved = () => {}) {
     this.#list = list;
     list.onscroll = () => {
+      // A list whose room has changed is moved by the browser, and not by the person.
+      if (sizeOf(list) !== this.#size) return;
       this.isShown = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
       moved();
     };
-    // The list may appear only later, and a call may take its room.
-    new ResizeObserver(() => this.follow()).observe(list);
+    new ResizeObserver(() => {
+      this.#size = sizeOf(list);
+      this.follow();
+    }).observe(list);
   }
 
   /** To be called when the list has grown. */
@@ -28,4 +34,8 @@ export class Ending {
     this.isShown = true;
     this.follow();
   }
+}
+
+function sizeOf({ clientWidth, clientHeight }) {
+  return `${clientWidth} ${clientHeight}`;
 }

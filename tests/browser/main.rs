@@ -11,6 +11,7 @@ mod devices;
 mod examples;
 mod habits;
 mod lost_calls;
+mod media;
 mod older_front_end;
 mod older_page;
 mod page;

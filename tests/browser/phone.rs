@@ -14,9 +14,9 @@ const IS_REACHABLE: &str = "(() => {
       && document.elementFromPoint(x, y)?.closest(arguments[0]) !== null;
 })()";
 
-/// The newest frame is in view, of more than fit.
-const FRAMES_FOLLOW: &str = "(() => {
-    const { scrollHeight, scrollTop, clientHeight } = document.querySelector('#trace-entries');
+/// The end of a list is in view, of which more is there than fits.
+const IS_AT_END: &str = "(() => {
+    const { scrollHeight, scrollTop, clientHeight } = document.querySelector(arguments[0]);
     return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 5;
 })()";
 
@@ -62,13 +62,15 @@ fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
             for part in ["#hang-up", "#mute", "#draft", "#close-trace"] {
                 tab.until(IS_REACHABLE, vec![part.into()]).await;
             }
-            tab.until(FRAMES_FOLLOW, Vec::new()).await;
+            tab.until(IS_AT_END, vec!["#trace-entries".into()]).await;
             let frames =
                 tab.run("return document.querySelector('#trace-entries').textContent", Vec::new()).await;
+            bob.send("More than fits").await;
             bob.send(&format!("Frame {number}")).await;
             let newer = "document.querySelector('#trace-entries').textContent !== arguments[0]";
             tab.until(newer, vec![frames]).await;
-            tab.until(FRAMES_FOLLOW, Vec::new()).await;
+            tab.until(IS_AT_END, vec!["#messages".into()]).await;
+            tab.until(IS_AT_END, vec!["#trace-entries".into()]).await;
             tab.click("#close-trace").await;
             tab.until("document.querySelector('#trace').hidden", Vec::new()).await;
         }
