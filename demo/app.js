@@ -19,24 +19,24 @@ find("sign-out").onclick = () => {
   for (const name of ["user", "with"]) query.delete(name);
   location.assign(`./?${query}`);
 };
-find("toggle-trace").onclick = () => {
-  find("trace").hidden = !find("trace").hidden;
-  find("toggle-trace").ariaExpanded = String(!find("trace").hidden);
-};
 closeOnLeave(find("menu"));
 
-if (pool) startWithPool(new PoolAccount(pool));
+if (pool) startWithPool();
 else if (user) start(user, new DevelopmentAccount(user, api), (reason) => askForName(api, reason));
 else askForName(api);
 
-function startWithPool(account) {
-  const ask = (reason) => askForPassword(account, () => startWithPool(account), reason);
+function startWithPool() {
+  const account = new PoolAccount(pool);
+  const ask = (reason) => askForPassword(account, reason);
   if (account.user) start(account.user, account, ask);
   else ask();
 }
 
-function start(name, { token }, onRefused) {
-  const client = new NowOptics({ user: name, api, live, token, openMedia: openChosen });
+function start(name, account, onRefused) {
+  const client = new NowOptics({ user: name, api, live, token: account.token, openMedia: openChosen });
+  client.subscribe(() => {
+    if (client.getSnapshot().state === "waiting") account.reconsider?.();
+  });
   new Session(client, { onRefused }).start();
 }
 

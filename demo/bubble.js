@@ -65,9 +65,9 @@ function edit(node, actions) {
   text.focus();
 }
 
-export function renderCall({ text, at, missed }) {
+export function renderCall({ text, at, isMissed }) {
   const node = copy("call-template");
-  node.classList.toggle("missed", missed);
+  node.classList.toggle("missed", isMissed);
   node.querySelector(".words").textContent = text;
   node.querySelector("time").dateTime = new Date(at).toISOString();
   node.querySelector("time").textContent = clockTime(new Date(at));

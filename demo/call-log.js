@@ -6,15 +6,28 @@ export class CallLog {
   #key;
   #calls;
 
-  constructor(user) {
+  /** `changed` is called when another tab of this user has seen a call. */
+  constructor(user, changed) {
     this.#key = `calls ${user}`;
     this.#calls = read(this.#key);
+    addEventListener("storage", ({ key }) => {
+      if (key !== this.#key) return;
+      this.#calls = read(this.#key);
+      changed();
+    });
   }
 
-  /** `text` says how a call with the peer ended; `missed`, whether it rang here for nobody. */
-  add(peer, text, missed) {
-    // Another tab of this user may have added some.
-    this.#calls = [...read(this.#key), { peer, text, missed, at: Date.now() }].slice(-MOST);
+  /**
+   * `text` says how a call ended; `isMissed`, whether it rang for nobody. Each tab of this user may have seen the call:
+   * it is kept once, as the tab tells it that took it (`isTaken`).
+   */
+  add({ id, peer }, { text, isMissed, isTaken }) {
+    const calls = read(this.#key);
+    const known = calls.findIndex((call) => call.id === id);
+    const call = { id, peer, text, isMissed, at: Date.now() };
+    if (known < 0) calls.push(call);
+    else if (isTaken) calls[known] = { ...call, at: calls[known].at };
+    this.#calls = calls.slice(-MOST);
     try {
       localStorage.setItem(this.#key, JSON.stringify(this.#calls));
     } catch {

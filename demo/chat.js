@@ -1,5 +1,6 @@
 // One conversation as the person sees it: its messages and calls, and where in them the person reads.
 
+import { Ending } from "./ending.js";
 import { renderCall, renderDay, renderMessage, updateMessage } from "./bubble.js";
 
 const find = (id) => document.getElementById(id);
@@ -14,24 +15,20 @@ export class Chat {
   #button = find("new-messages");
   /** Kept by message, by call and by day: a node that stays keeps its focus and its unsaved edit. */
   #nodes = new Map();
-  /** While the end is read, it stays in view: when a message comes, and when a call takes its room. */
-  #atEnd = true;
+  #ending;
 
   /** `actions` as in `renderMessage`; `older` is called when the person comes near to the first message. */
   constructor(actions, older) {
     this.#actions = actions;
     this.#older = older;
-    this.#list.onscroll = () => {
-      this.#atEnd = distanceToEnd(this.#list) < 80;
-      if (this.#atEnd) this.#button.hidden = true;
+    this.#ending = new Ending(this.#list, () => {
+      if (this.#ending.isShown) this.#button.hidden = true;
       if (this.#list.scrollTop < NEAR_START) this.#older();
-    };
+    });
     this.#button.onclick = () => {
-      this.#atEnd = true;
-      this.#follow();
+      this.#ending.show();
       this.#list.focus();
     };
-    new ResizeObserver(() => this.#follow()).observe(this.#list);
   }
 
   /** Another conversation: nothing of the old one stays. */
@@ -39,13 +36,13 @@ export class Chat {
     this.#nodes.clear();
     this.#list.replaceChildren();
     this.#button.hidden = true;
-    this.#atEnd = true;
+    this.#ending.show();
     find("no-messages").textContent = `No messages with ${peer} yet. Say hello!`;
   }
 
   /** Whether the person has the newest messages before them. */
   get showsEnd() {
-    return this.#atEnd && document.visibilityState === "visible" && document.hasFocus();
+    return this.#ending.isShown && document.visibilityState === "visible" && document.hasFocus();
   }
 
   /** `messages` oldest first, `calls` likewise; `readByPeer` is the id up to which the peer has read. */
@@ -53,10 +50,10 @@ export class Chat {
     find("no-messages").hidden = messages.length > 0 || calls.length > 0 || !complete;
     const fresh = messages.filter((message) => !this.#nodes.has(keyOf(message)));
     const grew = this.#nodes.size > 0 && fresh.includes(messages.at(-1));
-    if (grew && messages.at(-1).isMine) this.#atEnd = true;
-    else if (grew && !this.#atEnd) this.#button.hidden = false;
+    if (grew && messages.at(-1).isMine) this.#ending.isShown = true;
+    else if (grew && !this.#ending.isShown) this.#button.hidden = false;
     this.#place(this.#arrange(messages, calls, readByPeer));
-    this.#follow();
+    this.#ending.follow();
   }
 
   #arrange(messages, calls, readByPeer) {
@@ -87,17 +84,13 @@ export class Chat {
       else list.insertBefore(node, place);
     }
     const prepended = first?.isConnected && first.offsetTop > top;
-    if (prepended && !this.#atEnd) list.scrollTop = list.scrollHeight - fromEnd;
+    if (prepended && !this.#ending.isShown) list.scrollTop = list.scrollHeight - fromEnd;
     this.#nodes = wanted;
-  }
-
-  #follow() {
-    if (this.#atEnd) this.#list.scrollTop = this.#list.scrollHeight;
   }
 }
 
 function keyOf(entry) {
-  return entry.at ? `call ${entry.at}` : entry.key;
+  return entry.at ? `call ${entry.at} ${entry.text}` : entry.key;
 }
 
 /** Calls stand where their time puts them; messages keep their own order. */
@@ -109,8 +102,4 @@ function inOrder(messages, calls) {
     entries.push(message);
   }
   return [...entries, ...waiting];
-}
-
-function distanceToEnd({ scrollHeight, scrollTop, clientHeight }) {
-  return scrollHeight - scrollTop - clientHeight;
 }

@@ -2,7 +2,7 @@
 
 import { CallLog } from "./call-log.js";
 import { notify } from "./notices.js";
-import { askForNotifications } from "./ring.js";
+import { askForNotifications, offerNotifications } from "./ring.js";
 import { Stage } from "./stage.js";
 import { duration } from "./text.js";
 
@@ -13,13 +13,17 @@ export class CallDesk {
   #call = null;
   log;
 
-  /** `changed(call)` is called after each change of a call; `focusLost` when the call that had the focus is over. */
-  constructor(client, { changed, focusLost }) {
+  /**
+   * `changed(call)` is called after each change of a call, `logged` when another tab has seen one end, `focusLost` when
+   * the call that had the focus is over.
+   */
+  constructor(client, { changed, logged, focusLost }) {
     this.#client = client;
     this.#changed = changed;
     this.#stage = new Stage({ focusLost });
-    this.log = new CallLog(client.user);
+    this.log = new CallLog(client.user, logged);
     client.on("call", (call) => this.#begin(call));
+    offerNotifications();
   }
 
   /** The call that is not over, or null. */
@@ -35,7 +39,9 @@ export class CallDesk {
   /** Lets a running call follow the choice of a device; the loudspeaker is the page's own. */
   useDevice(kind, id) {
     if (kind === "sound") return void this.#stage.useLoudspeaker(id);
-    if (id) this.#call?.useDevice(kind, id).catch((error) => notify(error.message));
+    // What is not in use stays so: a choice alone opens no camera in a voice call.
+    if ([undefined, "none"].includes(this.#call?.getSnapshot()[kind])) return;
+    this.#call.useDevice(kind, id).catch((error) => notify(`This device cannot be used: ${error.message}`));
   }
 
   #begin(call) {
@@ -51,7 +57,11 @@ export class CallDesk {
       stop();
       if (this.#call === call) this.#call = null;
       notify(farewell(call.peer, snapshot));
-      this.log.add(call.peer, trace(call, snapshot), isMissed(call, snapshot));
+      this.log.add(call, {
+        text: trace(call, snapshot),
+        isMissed: isMissed(call, snapshot),
+        isTaken: Boolean(snapshot.activeSince),
+      });
     }
     this.#changed(call);
   }

@@ -10,10 +10,26 @@ export function chosenDevice(kind) {
 }
 
 /** Opens what is wished for, with the chosen devices; as the client package asks for it. */
-export function openChosen({ audio, video }) {
+export async function openChosen({ audio, video }) {
   if (!navigator.mediaDevices) throw new DOMException("no secure context", "SecurityError");
-  const choose = (kind, wish) => (wish === true ? { deviceId: chosenDevice(kind) } : wish);
-  return navigator.mediaDevices.getUserMedia({ audio: choose("audio", audio), video: choose("video", video) });
+  const open = (choice) => navigator.mediaDevices.getUserMedia({ audio: choice("audio", audio), video: choice("video", video) });
+  try {
+    return await open((kind, wish) => (wish === true ? deviceOf(chosenDevice(kind)) : asAsked(wish)));
+  } catch (error) {
+    if (error.name !== "OverconstrainedError") throw error;
+    // The chosen device is not there at present.
+    return open((_, wish) => asAsked(wish));
+  }
+}
+
+/** No id is the browser's choice. */
+function deviceOf(id) {
+  return id ? { deviceId: { exact: id } } : true;
+}
+
+/** What is asked for by an id is that device or none. */
+function asAsked(wish) {
+  return typeof wish === "object" ? deviceOf(wish.deviceId.exact) : wish;
 }
 
 /** `changed(kind, deviceId)` is called for a choice, so that a running call can follow it. */
@@ -28,6 +44,8 @@ export function offerDevices(changed) {
       changed(kind, target.value);
     };
   }
+  const sound = chosenDevice("sound");
+  if (sound) changed("sound", sound);
   navigator.mediaDevices?.addEventListener("devicechange", () => {
     if (find("devices").open) list();
   });
@@ -39,19 +57,21 @@ async function list() {
     hint.textContent = "Devices need HTTPS, or the page on localhost.";
     return;
   }
-  // Without a permission the browser tells no names.
+  // Without a permission for a kind the browser tells no names, nor ids.
   let devices = await navigator.mediaDevices.enumerateDevices();
-  if (devices.every(({ label }) => label === "")) {
-    await permit();
+  const isUnknown = (kind) => devices.some((device) => device.kind === KINDS[kind] && device.label === "");
+  const [audio, video] = [isUnknown("audio"), isUnknown("video")];
+  if (audio || video) {
+    await permit({ audio, video });
     devices = await navigator.mediaDevices.enumerateDevices();
   }
   for (const [kind, deviceKind] of Object.entries(KINDS)) show(kind, devices.filter((it) => it.kind === deviceKind));
   hint.textContent = "The choice counts at once, for a call that is running too.";
 }
 
-async function permit() {
+async function permit(kinds) {
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+    const stream = await navigator.mediaDevices.getUserMedia(kinds);
     for (const track of stream.getTracks()) track.stop();
   } catch {
     // Then the list has no names, or is empty, and says so.
@@ -63,7 +83,12 @@ function show(kind, devices) {
   const options = devices
     .filter(({ deviceId }) => deviceId !== "default")
     .map(({ deviceId, label }, index) => new Option(label || `Device ${index + 1}`, deviceId));
-  select.replaceChildren(new Option(devices.length ? "The browser's choice" : "None found", ""), ...options);
+  options.unshift(new Option(devices.length ? "The browser's choice" : "None found", ""));
+  const same = options.length === select.length && options.every(({ text, value }, index) => {
+    return select.options[index].text === text && select.options[index].value === value;
+  });
+  // A list that the person has open must not close for nothing.
+  if (!same) select.replaceChildren(...options);
   select.value = chosenDevice(kind) ?? "";
   select.disabled = devices.length === 0;
 }

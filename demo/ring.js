@@ -41,9 +41,21 @@ export class Ring {
   }
 }
 
-/** Asks for notifications, on a click: browsers refuse it otherwise. */
+/** Offers notifications as long as the person has not decided; browsers let a page ask on a click only. */
+export function offerNotifications() {
+  const button = document.getElementById("allow-notifications");
+  const show = () => (button.hidden = !isUndecided());
+  button.onclick = () => Notification.requestPermission().then(show);
+  show();
+}
+
+/** Asks for notifications on another click. */
 export function askForNotifications() {
-  if ("Notification" in window && Notification.permission === "default") Notification.requestPermission();
+  if (isUndecided()) Notification.requestPermission().then(offerNotifications);
+}
+
+function isUndecided() {
+  return "Notification" in window && Notification.permission === "default";
 }
 
 /** A soft tone of 0.3 s. */

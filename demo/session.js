@@ -22,6 +22,8 @@ export class Session {
   #composer;
   #people;
   #desk;
+  /** Why there is no connection, as told to the person. */
+  #reported = null;
   #undoing = new Undoing(() => this.#render());
 
   /** `onRefused` is given the sentence with which the server refuses this user. */
@@ -45,6 +47,7 @@ export class Session {
     );
     this.#desk = new CallDesk(client, {
       changed: (call) => this.#watch(call),
+      logged: () => this.#render(),
       focusLost: () => this.#focus(),
     });
     client.subscribe(() => this.#showConnection(onRefused));
@@ -108,9 +111,12 @@ export class Session {
   #offerSecondUser(peer) {
     const { user } = this.#client;
     const second = peer !== null && peer !== user ? peer : user === "bob" ? "alice" : "bob";
-    for (const link of [find("second-user"), find("second-user-hint")]) {
-      link.href = `?${new URLSearchParams({ user: second, with: user })}`;
-    }
+    const query = new URLSearchParams(location.search);
+    query.set("user", second);
+    query.set("with", user);
+    find("second-user").href = find("second-user-hint").querySelector("a").href = `?${query}`;
+    // A user pool takes no name without its password.
+    find("second-user").hidden = find("second-user-hint").hidden = query.has("pool");
   }
 
   #send(content) {
@@ -157,6 +163,10 @@ export class Session {
   #showConnection(onRefused) {
     const { state, retryAt, error } = this.#client.getSnapshot();
     if (state === "refused") return onRefused?.(error.message);
+    // What the server answers says more than that it cannot be reached.
+    if (error?.status && error !== this.#reported) notify(error.message);
+    this.#reported = error;
+    find("connection").title = error?.message ?? "";
     const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     const text = { online: this.#client.user, connecting: "Connecting…", waiting: `Offline, next try in ${wait} s` };
     find("connection").dataset.state = state;

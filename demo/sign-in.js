@@ -1,6 +1,12 @@
 // The form that asks who one is: a name alone, or a name and a password of a deployment's user pool.
 
-import { wantsToken } from "./account.js";
+import { STRANGER, wayToSignIn } from "./account.js";
+
+const HINTS = {
+  word: "No password is asked for: a local server takes everyone's word for who they are.",
+  issuer: "No password is asked for: this server's development issuer gives a token to everyone, under any name.",
+  others: `${STRANGER} That of a deployment needs its user pool in the address, as its documents say.`,
+};
 
 const find = (id) => document.getElementById(id);
 
@@ -15,13 +21,11 @@ export async function askForName(api, reason = "") {
     query.set("user", find("name").value);
     location.search = query;
   };
-  find("sign-in-hint").textContent = (await wantsToken(api))
-    ? "No password is asked for: this server's development issuer gives a token to everyone, under any name."
-    : "No password is asked for: a local server takes everyone's word for who they are.";
+  find("sign-in-hint").textContent = HINTS[await wayToSignIn(api)] ?? "The server cannot be reached.";
 }
 
-/** Shows the form with a password; `signedIn` is called once the user pool has taken both. */
-export function askForPassword(account, signedIn, reason = "") {
+/** Shows the form with a password; the page starts again once the user pool has taken both. */
+export function askForPassword(account, reason = "") {
   show(reason);
   find("password-field").hidden = false;
   find("password").required = true;
@@ -37,8 +41,7 @@ export function askForPassword(account, signedIn, reason = "") {
       find("sign-in-error").textContent = error.message;
       return;
     }
-    find("sign-in").hidden = true;
-    signedIn();
+    location.reload();
   };
 }
 

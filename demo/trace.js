@@ -1,12 +1,16 @@
 // The log pane: every frame and request as it goes by, to learn the protocol from.
 
+import { Ending } from "./ending.js";
+
+const find = (id) => document.getElementById(id);
+
 const MOST = 200;
 
 const WAYS = { sent: "↑", received: "↓", asked: "⇅", failed: "✕" };
 
 export class Trace {
-  #entries = document.getElementById("trace-entries");
-  #template = document.getElementById("trace-template");
+  #entries = find("trace-entries");
+  #ending = new Ending(this.#entries);
   /** The last line of candidates in each direction, as long as nothing else came: they fold into one. */
   #candidates = {};
 
@@ -14,10 +18,17 @@ export class Trace {
   constructor(client) {
     client.on("frame", ({ direction, frame }) => this.#recordFrame(direction, frame));
     client.on("request", (request) => this.#recordRequest(request));
-    document.getElementById("clear-trace").onclick = () => {
+    find("clear-trace").onclick = () => {
       this.#candidates = {};
       this.#entries.replaceChildren();
     };
+    find("toggle-trace").onclick = () => this.#show(find("trace").hidden);
+    find("close-trace").onclick = () => this.#show(false);
+  }
+
+  #show(isShown) {
+    find("trace").hidden = !isShown;
+    find("toggle-trace").ariaExpanded = String(isShown);
   }
 
   #recordFrame(direction, frame) {
@@ -34,7 +45,7 @@ export class Trace {
   #record({ way, kind, gist, body }) {
     if (kind !== "candidate") this.#candidates = {};
     else if (this.#candidates[way]) return this.#fold(this.#candidates[way], body);
-    const entry = this.#template.content.cloneNode(true).firstElementChild;
+    const entry = find("trace-template").content.cloneNode(true).firstElementChild;
     const now = new Date();
     entry.dataset.way = way;
     entry.querySelector(".way").textContent = WAYS[way];
@@ -46,11 +57,9 @@ export class Trace {
     entry.querySelector("pre").textContent = JSON.stringify(body, null, 2);
     if (kind === "candidate") this.#candidates[way] = { entry, count: 1 };
 
-    const pane = this.#entries;
-    const atEnd = pane.scrollHeight - pane.scrollTop - pane.clientHeight < 40;
-    pane.append(entry);
-    if (pane.childElementCount > MOST) pane.firstElementChild.remove();
-    if (atEnd) pane.scrollTop = pane.scrollHeight;
+    this.#entries.append(entry);
+    if (this.#entries.childElementCount > MOST) this.#entries.firstElementChild.remove();
+    this.#ending.follow();
   }
 
   #fold(folded, body) {

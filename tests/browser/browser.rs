@@ -6,11 +6,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use fantoccini::error::CmdError;
-use fantoccini::wd::TimeoutConfiguration;
+use fantoccini::wd::{TimeoutConfiguration, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -36,7 +39,8 @@ const FLAGS: [&str; 13] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",
+    // The second of them is a depth camera, whose picture no call sends.
+    "--use-fake-device-for-media-stream=device-count=3",
     "--use-fake-ui-for-media-stream",
     // A machine without a network has no other address to offer.
     "--allow-loopback-in-peer-connection",
@@ -124,7 +128,7 @@ impl Browsers {
         self.open.lock().expect("no story panics here").push(client.clone());
         let timeouts = TimeoutConfiguration::new(Some(TIMEOUT), Some(TIMEOUT), None);
         client.update_timeouts(timeouts).await.expect("time limits");
-        Tab { client, name: name.to_owned() }
+        Tab { client, name: name.to_owned(), driver: self.url.clone() }
     }
 
     async fn stop(mut self) {
@@ -142,6 +146,7 @@ impl Browsers {
 pub(crate) struct Tab {
     client: Client,
     name: String,
+    driver: String,
 }
 
 impl Tab {
@@ -164,16 +169,55 @@ impl Tab {
         self.checked(keys, typed.await).await;
     }
 
-    /// Gives the page a viewport of this size.
+    /// Gives the page a viewport of this size, which may be smaller than the smallest window.
     pub(crate) async fn resize(&self, width: u32, height: u32) {
-        self.checked("resize", self.client.set_window_size(width, height).await).await;
-        // The window's own frame is as large as it is wider and higher than what it shows.
-        let frame = self.run("return [outerWidth - innerWidth, outerHeight - innerHeight]", Vec::new()).await;
-        let grown =
-            |side: u32, index: usize| side + u32::try_from(frame[index].as_u64().unwrap_or(0)).unwrap_or(0);
-        let resized = self.client.set_window_size(grown(width, 0), grown(height, 1));
-        self.checked("resize", resized.await).await;
-        self.until("innerHeight === arguments[1]", vec![json!(width), json!(height)]).await;
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 0, "mobile": false });
+        self.command("Emulation.setDeviceMetricsOverride", size).await;
+        let resized = "innerWidth === arguments[0] && innerHeight === arguments[1]";
+        self.until(resized, vec![json!(width), json!(height)]).await;
+    }
+
+    /// Puts the window out of sight.
+    pub(crate) async fn minimize(&self) {
+        self.checked("minimize", self.client.minimize_window().await).await;
+    }
+
+    /// The person lets all pages of this browser show notifications.
+    pub(crate) async fn allow_notifications(&self) {
+        self.command("Browser.grantPermissions", json!({ "permissions": ["notifications"] })).await;
+    }
+
+    /// Opens another tab of the same browser, which is before the person from now on.
+    pub(crate) async fn open_beside(&self) -> WindowHandle {
+        let opened = async { self.client.new_window(true).await.map(|window| window.handle) };
+        let window = self.checked("another tab", opened.await).await;
+        self.switch(&window).await;
+        // The driver opens it behind the one that is there.
+        self.command("Page.bringToFront", json!({})).await;
+        window
+    }
+
+    pub(crate) async fn present(&self) -> WindowHandle {
+        self.checked("the tab", self.client.window().await).await
+    }
+
+    /// What follows is about this tab. It does not come before the person by that.
+    pub(crate) async fn switch(&self, window: &WindowHandle) {
+        self.checked("another tab", self.client.switch_to_window(window.clone()).await).await;
+    }
+
+    /// Gives a command of the browser's own protocol, for what WebDriver has no word for.
+    async fn command(&self, name: &str, parameters: Value) {
+        let session = self.client.session_id().await.expect("a driver").expect("a session");
+        let body = json!({ "cmd": name, "params": parameters }).to_string();
+        let request = Request::post(format!("{}/session/{session}/goog/cdp/execute", self.driver))
+            .body(Full::new(bytes::Bytes::from(body)))
+            .expect("a request");
+        let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http();
+        let response = http.request(request).await.expect("an answer of the driver");
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+        assert!(status.is_success(), "{}: {name}: {}", self.name, String::from_utf8_lossy(&body));
     }
 
     /// Runs a script; returns its result.
@@ -206,6 +250,12 @@ impl Tab {
         self.checked(selector, clicked.await).await;
     }
 
+    /// Chooses an entry of a list, the first being 0.
+    pub(crate) async fn select(&self, selector: &str, index: usize) {
+        let selected = async { self.client.find(Locator::Css(selector)).await?.select_by_index(index).await };
+        self.checked(selector, selected.await).await;
+    }
+
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
         let typed = async {
             let field = self.client.find(Locator::Css(selector)).await?;
@@ -230,44 +280,5 @@ impl Tab {
                 panic!("{}: {what}: {error}\nIt showed ({seen}):\n{}", self.name, text.unwrap_or_default());
             }
         }
-    }
-}
-
-/// Watches peer connections, so that [`Tab::expect_live_video`] can ask them. To be called before a call.
-impl Tab {
-    pub(crate) async fn watch_calls(&self) {
-        let script = "
-            const Native = window.RTCPeerConnection;
-            window.watched = [];
-            window.RTCPeerConnection = class extends Native {
-              constructor(...settings) { super(...settings); window.watched.push(this); }
-            };";
-        self.run(script, Vec::new()).await;
-    }
-
-    /// The video has a picture that moves.
-    pub(crate) async fn expect_moving_picture(&self, selector: &str) {
-        let shown = "(() => {
-            const video = document.querySelector(arguments[0]);
-            window.shownAt ??= video.videoWidth > 0 ? video.currentTime : undefined;
-            return video.currentTime > window.shownAt;
-        })()";
-        self.run("window.shownAt = undefined", Vec::new()).await;
-        self.until(shown, vec![json!(selector)]).await;
-    }
-
-    /// The same, and sound and picture keep coming in over the network.
-    pub(crate) async fn expect_live_video(&self, selector: &str) {
-        self.expect_moving_picture(selector).await;
-        self.run("window.receivedAt = undefined", Vec::new()).await;
-        let growing = "(async () => {
-            const received = { audio: 0, video: 0 };
-            for (const stats of (await window.watched.at(-1).getStats()).values()) {
-              if (stats.type === 'inbound-rtp') received[stats.kind] += stats.bytesReceived;
-            }
-            window.receivedAt ??= received;
-            return received.audio > window.receivedAt.audio && received.video > window.receivedAt.video;
-        })()";
-        self.until(&format!("await {growing}"), Vec::new()).await;
     }
 }

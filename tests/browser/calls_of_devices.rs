@@ -33,6 +33,40 @@ fn the_other_device_stops_ringing_when_one_answers_or_declines() {
 }
 
 #[test]
+fn a_call_that_two_tabs_saw_is_kept_once() {
+    tell(async |browsers| {
+        let url = TestGateway::shared(Single).url();
+        let [alice, bob] = two_people(browsers, &url, ["alice-is-missed", "bob-has-tabs"]).await;
+        let first = bob.tab().present().await;
+        let second = bob.tab().open_beside().await;
+        bob.tab().goto(&format!("{url}?user=bob-has-tabs&with=alice-is-missed")).await;
+        bob.expect_online().await;
+
+        alice.call().await;
+        bob.expect_ringing().await;
+        bob.tab().switch(&first).await;
+        bob.expect_ringing().await;
+        alice.hang_up().await;
+        for tab in [&first, &second] {
+            bob.tab().switch(tab).await;
+            bob.expect_silent().await;
+            bob.expect_traces(&["Missed call"]).await;
+        }
+
+        alice.call().await;
+        bob.accept().await;
+        alice.expect_active_call().await;
+        alice.hang_up().await;
+        for tab in [&first, &second] {
+            bob.tab().switch(tab).await;
+            bob.expect_traces(&["Missed call", "Call, "]).await;
+        }
+        bob.reload().await;
+        bob.expect_traces(&["Missed call", "Call, "]).await;
+    });
+}
+
+#[test]
 fn the_one_who_declined_calls_back() {
     tell(async |browsers| {
         let url = TestGateway::shared(Single).url();

@@ -52,9 +52,7 @@ fn a_call_outlives_a_network_that_is_cut_for_ten_seconds() {
         bob.expect_live_call().await;
         network.mend();
         alice.expect_online().await;
-        bob.tab()
-            .until("!document.querySelector('#call-status').textContent.includes('Away')", Vec::new())
-            .await;
+        bob.expect_no_call_status("Away").await;
         alice.expect_live_call().await;
         bob.expect_live_call().await;
         assert_eq!(alice.tab().run(tracks, Vec::new()).await, before, "the same media");

@@ -132,11 +132,30 @@ impl Person {
             .await;
     }
 
+    pub(crate) async fn expect_no_call_status(&self, text: &str) {
+        self.tab
+            .until(
+                "!document.querySelector('#call-status').textContent.includes(arguments[0])",
+                vec![json!(text)],
+            )
+            .await;
+    }
+
     /// The conversation's last line about a call.
     pub(crate) async fn expect_trace(&self, text: &str) {
         let shown =
             "[...document.querySelectorAll('.call-trace')].at(-1)?.textContent.includes(arguments[0])";
         self.tab.until(shown, vec![json!(text)]).await;
+    }
+
+    /// The conversation's lines about calls start like this, and there are no others.
+    pub(crate) async fn expect_traces(&self, texts: &[&str]) {
+        let shown = "(() => {
+            const lines = [...document.querySelectorAll('.call-trace .words')].map((it) => it.textContent);
+            return lines.length === arguments[0].length
+              && lines.every((line, index) => line.startsWith(arguments[0][index]));
+        })()";
+        self.tab.until(shown, vec![json!(texts)]).await;
     }
 
     pub(crate) async fn expect_notice(&self, text: &str) {

@@ -14,6 +14,12 @@ const IS_REACHABLE: &str = "(() => {
       && document.elementFromPoint(x, y)?.closest(arguments[0]) !== null;
 })()";
 
+/// The end of a list is in view, of which more is there than fits.
+const IS_AT_END: &str = "(() => {
+    const { scrollHeight, scrollTop, clientHeight } = document.querySelector(arguments[0]);
+    return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 5;
+})()";
+
 #[test]
 fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
     tell(async |browsers| {
@@ -24,7 +30,7 @@ fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
         bob.expect_messages(&["Call me"]).await;
         bob.call().await;
         alice.expect_ringing().await;
-        for (width, height) in [(500, 844), (844, 390)] {
+        for (width, height) in [(390, 844), (844, 390)] {
             tab.resize(width, height).await;
             for part in ["#accept", "#accept-audio", "#decline", "#draft"] {
                 tab.until(IS_REACHABLE, vec![part.into()]).await;
@@ -32,7 +38,7 @@ fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
         }
         alice.accept().await;
         alice.expect_live_call().await;
-        for (width, height) in [(500, 844), (844, 390)] {
+        for (width, height) in [(390, 844), (844, 390)] {
             tab.resize(width, height).await;
             for part in ["#hang-up", "#mute", "#camera-off", "#draft", "#composer button", "#back"] {
                 tab.until(IS_REACHABLE, vec![part.into()]).await;
@@ -45,6 +51,35 @@ fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
             tab.click("#to-call").await;
             tab.until("document.querySelector('#conversation').checkVisibility()", Vec::new()).await;
         }
+        // The log of frames starts hidden, covers nothing, and follows what comes.
+        tab.until("document.querySelector('#trace').hidden", Vec::new()).await;
+        for (number, (width, height)) in
+            [(390, 844), (844, 390), (800, 900), (1280, 800)].into_iter().enumerate()
+        {
+            tab.resize(width, height).await;
+            tab.click("#menu summary").await;
+            tab.click("#toggle-trace").await;
+            for part in ["#hang-up", "#mute", "#draft", "#close-trace"] {
+                tab.until(IS_REACHABLE, vec![part.into()]).await;
+            }
+            tab.until(IS_AT_END, vec!["#trace-entries".into()]).await;
+            let frames =
+                tab.run("return document.querySelector('#trace-entries').textContent", Vec::new()).await;
+            bob.send("More than fits").await;
+            bob.send(&format!("Frame {number}")).await;
+            let newer = "document.querySelector('#trace-entries').textContent !== arguments[0]";
+            tab.until(newer, vec![frames]).await;
+            tab.until(IS_AT_END, vec!["#messages".into()]).await;
+            tab.until(IS_AT_END, vec!["#trace-entries".into()]).await;
+            tab.click("#close-trace").await;
+            tab.until("document.querySelector('#trace').hidden", Vec::new()).await;
+        }
+        let folded = "(() => {
+            const lines = [...document.querySelectorAll('#trace-entries > li')].map((it) =>
+              it.querySelector('.kind').textContent.startsWith('candidate') && it.dataset.way);
+            return lines.some(Boolean) && lines.every((way, index) => !way || way !== lines[index + 1]);
+        })()";
+        tab.until(folded, Vec::new()).await;
         alice.hang_up().await;
         bob.expect_notice("alice-is-mobile ended the call").await;
         // A notice covers nothing.

@@ -3,6 +3,8 @@
 import base64
 import json
 
+from page import ORIGIN
+
 TIMEOUT = 30
 
 # AWS passes the 401 of `$connect` on; ministack answers 403 in place of every status that is no success.
@@ -43,10 +45,10 @@ class Checks:
             equal(self.backend.request("GET", "/messages", token)[0], 200)
 
     def test_a_page_may_ask_from_its_origin(self):
-        asked = {"Origin": "http://localhost:5173", "Access-Control-Request-Method": "PUT"}
+        asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT"}
         status, headers, _ = self.backend.request("OPTIONS", "/messages/x", headers=asked)
         equal(status in (200, 204), True)
-        equal(headers["Access-Control-Allow-Origin"], "http://localhost:5173")
+        equal(headers["Access-Control-Allow-Origin"], ORIGIN)
 
     def test_no_websocket_without_a_ticket(self):
         equal(self.backend.open(), REFUSED)
@@ -150,7 +152,7 @@ class User:
         tokens = backend.sign_up(name)
         self.backend, self.socket = backend, None
         self.token, self.id_token = tokens["AccessToken"], tokens["IdToken"]
-        self.key = json.loads(base64.urlsafe_b64decode(self.token.split(".")[1] + "=="))["sub"]
+        self.key = backend.claims(self.token)["sub"]
 
     def request(self, method, path, body=None):
         return self.backend.request(method, path, self.token, body)

@@ -42,6 +42,12 @@ impl TestGateway {
         self.running = Some(start(self.options.clone()));
     }
 
+    /// Starts it again, on the same port, now asking for tokens of its own development issuer.
+    pub fn start_guarded(&mut self) {
+        self.options.authorizers = Authorizers::Enforced;
+        self.start_again();
+    }
+
     /// The gateway while it runs.
     pub fn running(&self) -> &Gateway {
         self.running.as_ref().expect("it runs")
