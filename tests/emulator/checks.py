@@ -148,8 +148,10 @@ class Checks:
 
 
 class User:
-    def __init__(self, backend, name):
-        tokens = backend.sign_up(name)
+    """A new user, or with a password one that is there already."""
+
+    def __init__(self, backend, name, password=None):
+        tokens = backend.sign_in(name, password) if password else backend.sign_up(name)
         self.backend, self.socket = backend, None
         self.token, self.id_token = tokens["AccessToken"], tokens["IdToken"]
         self.key = backend.claims(self.token)["sub"]

@@ -12,7 +12,7 @@ use shared::access;
 use shared::ids::UserKey;
 use shared::message::Message;
 use shared::store::{EventId, Follow};
-use support::StoreKind::{self, SecureCluster, Single};
+use support::StoreKind::{self, Cluster, SecureCluster, Single};
 use support::{TestStore, admin};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -119,6 +119,13 @@ fn lines(file: &Path) -> BTreeSet<String> {
     lines.collect()
 }
 
+/// Fails with the lines that are in one of two exports only.
+fn assert_same(found: &Path, expected: &BTreeSet<String>) {
+    let found = lines(found);
+    let differing: Vec<_> = found.symmetric_difference(expected).take(10).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
 fn count(lines: &BTreeSet<String>, start: &str) -> usize {
     lines.iter().filter(|line| line.starts_with(start)).count()
 }
@@ -154,7 +161,7 @@ fn history(users: &[UserKey], count: i64) -> String {
 
 #[tokio::test]
 async fn a_hundred_thousand_messages_move_to_another_store() {
-    let (here, there) = (Site::on(Single).await, Site::on(SecureCluster).await);
+    let (here, there) = (Site::on(Single).await, Site::on(Cluster).await);
     let users = users();
     let text = history(&users, MESSAGES);
     let old = here.file("history.ndjson");
@@ -183,7 +190,7 @@ async fn a_hundred_thousand_messages_move_to_another_store() {
         assert_eq!(count(&before, kind), expected, "{kind}");
     }
     there.import(&exported).await;
-    assert_eq!(lines(&there.export().await), before);
+    assert_same(&there.export().await, &before);
 
     for user in users.iter().chain([&alice, &bob]) {
         let everything = shared::access::MayList::User(user.clone());
@@ -233,7 +240,7 @@ async fn an_import_goes_on_where_it_was_and_takes_what_is_newer(
     there.import(&first).await;
     let report = there.import(&first).await;
     assert!(report.contains(": 0 messages taken over, 20 here already"), "{report}");
-    assert_eq!(lines(&there.export().await), lines(&first));
+    assert_same(&there.export().await, &lines(&first));
 
     // The store is used meanwhile, and exported again.
     here.world.edit(&sent[0], "edited").await.expect("it is there");
@@ -246,7 +253,7 @@ async fn an_import_goes_on_where_it_was_and_takes_what_is_newer(
     let second = here.export().await;
     for file in [&second, &old, &second] {
         there.import(file).await;
-        assert_eq!(lines(&there.export().await), lines(&second));
+        assert_same(&there.export().await, &lines(&second));
     }
     assert_eq!(there.world.changes(&alice).await, here.world.changes(&alice).await);
     for user in [&alice, &bob] {
