@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from checks import User, equal, received
+from page import ORIGIN
 
 TOOL = Path(__file__).resolve().parents[2] / "admin" / "stack"
-ORIGIN = "http://localhost:5173"
 
 
 def run(backend, stack, update):
