@@ -154,6 +154,9 @@ export class NowOptics extends Observable {
 
   /** @param {import("./wire.js").ServerFrame} frame */
   #receive(frame) {
+    const isElsewhere = frame.type === "end_call" && frame.reason === "answered_elsewhere";
+    // It may speak of the former connection; whether this one takes part, `registered` tells.
+    if (isElsewhere && this.getSnapshot().state !== "online" && frame.call_id === this.#calls.idToResume) return;
     if (frame.type === "registered") {
       this.#calls.resume(frame.calls ?? []);
       this.#chat.registered(frame.event_id);

@@ -13,7 +13,6 @@ const ID: &str = "call-one";
 const OTHER: &str = "call-two";
 
 #[rstest]
-#[rstest]
 #[tokio::test]
 async fn a_call_is_offered_rung_answered_and_ended(
     #[values(Open, Guarded)] mode: Mode,
@@ -77,7 +76,6 @@ async fn a_client_without_ids_is_given_one(
 }
 
 #[rstest]
-#[rstest]
 #[tokio::test]
 async fn the_first_answer_counts_and_the_other_devices_stop_ringing(
     #[values(Open, Guarded)] mode: Mode,
@@ -139,7 +137,6 @@ async fn a_device_that_declines_stops_all(
 }
 
 #[rstest]
-#[rstest]
 #[tokio::test]
 async fn an_offer_waits_for_those_who_come_later(
     #[values(Open, Guarded)] mode: Mode,
@@ -200,31 +197,6 @@ async fn an_end_beforehand_keeps_an_offer_from_ringing(
 }
 
 #[rstest]
-#[rstest]
-#[tokio::test]
-async fn a_hang_up_that_overtakes_its_offer_keeps_it_from_ringing(
-    #[values(Open, Guarded)] mode: Mode,
-    #[values(Some(ID), None)] id: Option<&str>,
-) {
-    let app = App::builder().mode(mode).faults(&["frames:offer:delay=300ms"]).start().await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
-    phone.offer(&bob, id).await;
-    // Frames that reach the platform in the same millisecond prove nothing to each other.
-    phone.device.expect_silence().await;
-    let sent = std::time::Instant::now();
-    wait_until("the next millisecond", async || sent.elapsed().as_millis() > 1).await;
-    phone.end(&bob, id, None).await;
-    if id.is_some() {
-        phone.sees_end(ID, "hangup").await;
-    }
-    let mut tablet = Phone::of(&alice).await;
-    tablet.offer(&bob, Some("call-new")).await;
-    assert_eq!(laptop.sees("offer").await["call_id"], "call-new");
-    laptop.sees_nothing().await;
-}
-
-#[rstest]
 #[tokio::test]
 async fn another_offer_takes_the_place_of_a_call(
     #[values(Open, Guarded)] mode: Mode,
@@ -247,7 +219,6 @@ async fn another_offer_takes_the_place_of_a_call(
     phone.sees_nothing().await;
 }
 
-#[rstest]
 #[rstest]
 #[tokio::test]
 async fn offers_that_cross_make_one_call(
@@ -351,71 +322,4 @@ async fn a_hang_up_to_another_peer_is_no_echo(
     laptop.end(&alice, None, None).await;
     laptop.sees_nothing().await;
     phone.sees_nothing().await;
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_candidate_after_the_end_is_not_of_the_next_call(
-    #[values(Open, Guarded)] mode: Mode,
-    #[values(Single, SecureCluster)] store: StoreKind,
-) {
-    let app = App::shared(mode, store).await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
-    for _ in 0..3 {
-        agree(&mut phone, &mut laptop, None).await;
-        phone.end(&bob, None, None).await;
-        laptop.sees("end_call").await;
-        phone.send("candidate", &bob, None, json!({ "data": "late" })).await;
-        phone.device.settle().await;
-    }
-    laptop.sees_nothing().await;
-}
-
-#[rstest]
-#[tokio::test]
-async fn redials_and_restarts_keep_candidates_behind_their_offers(#[values(Open, Guarded)] mode: Mode) {
-    for serial in [false, true] {
-        let builder = App::builder().mode(mode).on(SecureCluster);
-        let app = if serial { builder.serial_frames() } else { builder }.start().await;
-        let (alice, bob) = (app.user("alice"), app.user("bob"));
-        let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
-        for round in 0..40 {
-            let ufrag = format!("u{round}");
-            let id = format!("call-{:04}", round / 4);
-            let sdp = json!({ "data": { "sdp": format!("v=0\r\na=ice-ufrag:{ufrag}\r\n") } });
-            phone.send("offer", &bob, Some(&id), sdp).await;
-            phone.send("candidate", &bob, Some(&id), json!({ "data": { "usernameFragment": ufrag } })).await;
-            laptop.sees("offer").await;
-            assert_eq!(laptop.sees("candidate").await["data"]["usernameFragment"], ufrag.as_str());
-            laptop.answer(&alice, Some(&id)).await;
-            phone.sees("answer").await;
-        }
-    }
-}
-
-#[rstest]
-#[tokio::test]
-async fn offers_and_ends_back_to_back_ring_for_nobody(
-    #[values(Open, Guarded)] mode: Mode,
-    #[values(Some(ID), None)] id: Option<&str>,
-) {
-    let app = App::shared(mode, SecureCluster).await;
-    let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
-    for round in 0..60 {
-        let id = id.map(|id| format!("{id}-{round}"));
-        phone.offer(&bob, id.as_deref()).await;
-        phone.end(&bob, id.as_deref(), None).await;
-        phone.device.settle().await;
-        wait_until("the end", async || {
-            let call = alice.request(Method::GET, &format!("/calls/{}", bob.key), None).await;
-            call.status == 404 || call.json()["state"] == "ended"
-        })
-        .await;
-    }
-    // Each device that rang was told of the end.
-    let frames = laptop.device.take_all().await;
-    let count = |kind: &str| frames.iter().filter(|frame| frame["type"] == kind).count();
-    assert!(count("end_call") >= count("offer"), "{frames:?}");
 }

@@ -2,8 +2,11 @@
 
 use rstest::rstest;
 use serde_json::json;
+use support::Mode::{self, Guarded, Open};
 use support::StoreKind::{self, SecureCluster, Single};
 use support::{App, Device, User};
+
+use crate::calling::{active, read_call};
 
 /// Puts two users in a call.
 async fn call(caller: &mut Device, alice: &User, callee: &mut Device, bob: &User) {
@@ -32,6 +35,19 @@ async fn an_end_is_relayed_once_with_its_reason(#[values(Single, SecureCluster)]
         laptop.expect_silence().await;
         phone.close().await;
         laptop.close().await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_reason_that_only_the_server_gives_is_a_hang_up(#[values(Open, Guarded)] mode: Mode) {
+    let app = App::shared(mode, SecureCluster).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    for reason in ["answered_elsewhere", "replaced", "disconnected"] {
+        let (mut phone, mut laptop) = active(&alice, &bob, None).await;
+        phone.end(&bob, None, Some(reason)).await;
+        assert_eq!(laptop.sees("end_call").await["reason"], "hangup");
+        assert_eq!(read_call(&alice, &bob).await["reason"], "hangup");
     }
 }
 

@@ -40,6 +40,7 @@ mod lost_connections;
 mod metadata;
 mod notifications;
 mod open_mode;
+mod overtaken_calls;
 mod overtaking;
 mod platform;
 mod private_store;

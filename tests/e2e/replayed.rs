@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use hyper::Method;
 use model::client::Client;
-use model::scenario::{Scenario, all, of_two};
+use model::scenario::Scenario;
+use model::scenarios::{all, of_two};
 use model::server::Kind;
 use model::trace::{Handled, trace};
 use model::world::{CLIENTS, Frame};
@@ -162,7 +163,7 @@ fn words(frame: &Frame) -> Value {
         Frame::Offer(id) => json!(["offer", id.as_str()]),
         Frame::Answer(id) => json!(["answer", id.as_ref().map(|id| id.as_str())]),
         Frame::Ringing(id) => json!(["ringing", id.as_str()]),
-        Frame::End(id) => json!(["end_call", id.as_str()]),
+        Frame::End(id) | Frame::Elsewhere(id) => json!(["end_call", id.as_str()]),
         Frame::Registered { calls, here } => {
             let calls: Vec<_> = calls.iter().map(|id| json!([id.as_str(), here])).collect();
             json!(["registered", calls])

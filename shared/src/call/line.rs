@@ -22,10 +22,10 @@ pub struct Line {
     pub call: Option<Call>,
     /// Ids that may not ring: of earlier calls, and those ended beforehand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    over: Vec<(CallId, Ended)>,
+    pub(crate) over: Vec<(CallId, Ended)>,
     /// The connections that are remembered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) devices: BTreeMap<ConnectionId, Device>,
+    pub(crate) devices: BTreeMap<ConnectionId, Device>,
 }
 
 /// One call.
@@ -47,7 +47,7 @@ pub struct Call {
     /// When it last began to ring.
     pub rang_at: u64,
     /// When the offer that rings reached the platform.
-    pub(super) offered_at: u64,
+    pub(crate) offered_at: u64,
     /// While it rings: the connections that were given the offer, and when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub given: BTreeMap<ConnectionId, u64>,
@@ -63,7 +63,7 @@ pub struct Side {
     pub connection: Option<ConnectionId>,
     /// Whether it has sent the call's id, so that it can resume the call.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) names: bool,
+    pub(crate) names: bool,
     /// Since when that connection is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away_since: Option<u64>,
@@ -98,24 +98,24 @@ pub struct Device {
     pub described: Option<Described>,
     /// When the last description of it that was applied reached the platform, in any call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) described_at: Option<u64>,
+    pub(crate) described_at: Option<u64>,
     /// When its last `end_call` without id reached the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) hung_up_at: Option<u64>,
+    pub(crate) hung_up_at: Option<u64>,
     /// Whether that ended nothing: an offer of the same millisecond is what it was for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) hung_up_in_vain: bool,
+    pub(crate) hung_up_in_vain: bool,
     /// Until when an `end_call` without id is an echo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) echo_until: Option<u64>,
+    pub(crate) echo_until: Option<u64>,
     /// The id and username fragments of its offer that was refused as glare, whose candidates go nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) refused: Option<(Option<CallId>, Vec<String>)>,
+    pub(crate) refused: Option<(Option<CallId>, Vec<String>)>,
     /// Whether it has sent `ringing`, and with it the present call's id.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) rang: bool,
+    pub(crate) rang: bool,
     /// When it was last heard of.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 /// A description that a connection sent.
@@ -123,17 +123,17 @@ pub struct Device {
 pub struct Described {
     /// Its call; none for a frame that makes no call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) id: Option<CallId>,
+    pub(crate) id: Option<CallId>,
     /// Its ICE username fragments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) ufrags: Vec<String>,
+    pub(crate) ufrags: Vec<String>,
     /// When the connection's first description in this call reached the platform: no candidate of the call is older.
-    pub(super) first_at: u64,
+    pub(crate) first_at: u64,
     /// When it was applied.
-    pub(super) since: u64,
+    pub(crate) since: u64,
     /// Whether it has been delivered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) delivered: bool,
+    pub(crate) delivered: bool,
 }
 
 impl Line {

@@ -173,7 +173,7 @@ pub(super) fn follow_ups(event: &Event, effects: &[Effect], sent: &Sent, opened:
     let mut events = Vec::new();
     let describes = effects.iter().find_map(|effect| match effect {
         Effect::RelayToAll { id } => Some(id.clone()),
-        Effect::Relay { .. } | Effect::Wait { .. } => Some(None),
+        Effect::Relay { id, .. } | Effect::Wait { id } => Some(Some(id.clone())),
         _ => None,
     });
     if let (Some(id), Event::Offer { offer: description, .. } | Event::Answer(description)) =

@@ -108,7 +108,10 @@ impl Signal<'_> {
     /// [`FrameError::TooLarge`] if it no longer fits a frame.
     pub fn relay(&self, sender: &UserKey, call: Option<&CallId>) -> Result<String, FrameError> {
         let named = self.frame.get("call_id").is_some_and(|id| id.get() != "null");
-        relay::relay(&self.frame, sender, call.filter(|_| !named))
+        let given = self.frame.text("reason").ok().flatten();
+        let is_wrong =
+            self.kind == SignalType::EndCall && given.is_some_and(|it| Reason::is_servers_own(&it));
+        relay::relay(&self.frame, sender, call.filter(|_| !named), is_wrong.then(|| self.reason()))
     }
 
     /// Why it ends its call, if it does.
@@ -267,6 +270,20 @@ mod tests {
             relay(r#"{"type":"end_call","target":"b","call_id":null}"#),
             r#"{"type":"end_call","target":"b","call_id":"s-123456","sender":"a"}"#
         );
+    }
+
+    #[test]
+    fn a_client_gives_no_reason_of_the_servers() {
+        let relay = |text: &str| signal(text).relay(&user("a"), None).expect("it fits");
+        let end = |reason: &str| relay(&format!(r#"{{"type":"end_call","target":"b","reason":"{reason}"}}"#));
+        let with = |reason| format!(r#"{{"type":"end_call","target":"b","reason":"{reason}","sender":"a"}}"#);
+        for reason in ["answered_elsewhere", "replaced", "disconnected"] {
+            assert_eq!(end(reason), with("hangup"));
+        }
+        assert_eq!(end("declined"), with("declined"));
+        assert_eq!(end("boredom"), with("boredom"));
+        let answer = r#"{"type":"answer","target":"b","reason":"replaced"}"#;
+        assert_eq!(relay(answer), r#"{"type":"answer","target":"b","reason":"replaced","sender":"a"}"#);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Signals on their way: relayed, not modelled. A few fields are the server's, all others pass through as they came.
 
+use crate::call::Reason;
 use crate::error::{Error, FrameError};
 use crate::ids::{CallId, UserKey};
 use crate::json::Object;
@@ -16,8 +17,11 @@ const EVENT_ID: &str = "event_id";
 /// The field that the server sets where a frame names no call.
 const CALL_ID: &str = "call_id";
 
-/// The frame for the peer: `sender` set, `userKey` corrected where there is one, `event_id` dropped, and `call_id` set if
-/// one is given.
+/// The field that the server corrects where it holds a reason that only the server gives.
+const REASON: &str = "reason";
+
+/// The frame for the peer: `sender` set, `userKey` corrected where there is one, `event_id` dropped, and `call_id` and
+/// `reason` set if they are given.
 ///
 /// # Errors
 /// [`FrameError::TooLarge`] if it no longer fits [`FRAME_BYTES`].
@@ -25,15 +29,18 @@ pub(super) fn relay(
     frame: &Object<'_>,
     sender: &UserKey,
     call: Option<&CallId>,
+    reason: Option<Reason>,
 ) -> Result<String, FrameError> {
     let quoted = |text: &str| serde_json::to_string(text).map_err(|error| Error::Internal(error.into()));
     let sender = quoted(sender.as_str())?;
+    let reason = reason.map(|reason| quoted(reason.as_str())).transpose()?;
     let mut relayed = String::from("{");
     for (name, value) in frame.fields() {
         let value = match name {
             SENDER | EVENT_ID => continue,
             CALL_ID if call.is_some() => continue,
             USER_KEY => &sender,
+            REASON => reason.as_deref().unwrap_or(value.get()),
             _ => value.get(),
         };
         relayed.extend([&quoted(name)?, ":", value, ","]);
@@ -51,7 +58,7 @@ mod tests {
 
     fn relayed(frame: &str, sender: &str) -> Result<String, FrameError> {
         let sender = UserKey::try_from(sender.to_owned()).expect("a valid key");
-        relay(&Object::parse(frame.as_bytes()).expect("an object"), &sender, None)
+        relay(&Object::parse(frame.as_bytes()).expect("an object"), &sender, None, None)
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub struct Client {
     pub resumed: Option<CallId>,
     /// The call that it has declined without a word.
     pub declined: Option<CallId>,
+    /// Whether its offer in an active call is still to be answered.
+    pub reoffers: bool,
+    /// The frames that have reached its connection, and which it has not read yet.
+    pub unread: Vec<Frame>,
 }
 
 /// The state that a client shows.
@@ -57,6 +61,13 @@ pub enum Press {
     Decline,
     /// End the call, or stop calling.
     HangUp,
+    /// Change the media of a call.
+    Reoffer,
+}
+
+/// Whether a client started a call.
+fn is_of(client: usize, id: &CallId) -> bool {
+    (0..=u8::MAX).take(4).any(|number| *id == call_id(client, number))
 }
 
 impl World {
@@ -70,19 +81,22 @@ impl World {
         let client = &mut self.clients[client];
         client.phase = phase;
         client.id = id;
+        client.reoffers = false;
     }
 
     /// Sends a frame of a client.
     pub(crate) fn send(&mut self, client: usize, kind: Kind, id: Option<CallId>, pressed: bool) {
-        self.now += 1;
-        self.left.frames = self.left.frames.saturating_sub(1);
+        self.clock += 1;
+        if self.left.frames < u8::MAX {
+            self.left.frames = self.left.frames.saturating_sub(1);
+        }
         let Client { modern, generation, .. } = self.clients[client];
         let sent = Sent {
             kind,
             from: Connection { client, generation },
             shown: id.clone(),
             id: id.filter(|_| modern),
-            at: self.now,
+            at: self.clock,
             pressed,
         };
         self.invocations.push(Invocation::of(sent));
@@ -95,6 +109,10 @@ impl World {
             Press::Call => self.left.calls[client] > 0 && phase == Phase::Idle,
             Press::Accept | Press::Decline => phase == Phase::Ringing,
             Press::HangUp => self.left.hang_ups > 0 && matches!(phase, Phase::Calling | Phase::Active),
+            Press::Reoffer => {
+                let free = modern && self.left.reoffers > 0 && !self.clients[client].reoffers;
+                free && phase == Phase::Active
+            }
         };
         let by_rest = modern && press == Press::HangUp;
         can && self.left.frames > 0 && (ready || by_rest) && !self.is_excluded(client, press)
@@ -124,9 +142,14 @@ impl World {
                         || of_peer && !me.modern && sent.kind == Kind::Answer
                 }
                 Press::Accept => {
-                    is_second || offers && (me.calls > 0 || me.generation > 0 || sent.is_redial())
+                    // The hang-up of another call than the one that rings.
+                    let is_of_other = ends && !me.modern && sent.shown != me.id;
+                    is_second
+                        || is_of_other
+                        || offers && (me.calls > 0 || me.generation > 0 || sent.is_redial())
                 }
                 Press::Decline => offers && (me.calls > 0 || me.generation > 0),
+                Press::Reoffer => false,
             }
         })
     }
@@ -163,6 +186,11 @@ impl World {
                 self.clients[client].declined = id;
                 self.show(client, Phase::Idle, None);
             }
+            Press::Reoffer => {
+                self.left.reoffers -= 1;
+                self.clients[client].reoffers = true;
+                self.send(client, Kind::Offer, id, true);
+            }
             Press::HangUp => {
                 self.left.hang_ups -= 1;
                 self.end(client, Reason::Hangup);
@@ -176,6 +204,12 @@ impl World {
         self.show(client, Phase::Idle, None);
         let kind = if self.clients[client].ready { Kind::End(reason) } else { Kind::EndByRest(reason) };
         self.send(client, kind, id, true);
+    }
+
+    /// A client reads the next of the frames that have reached its connection.
+    pub fn read(&mut self, client: usize) {
+        let frame = self.clients[client].unread.remove(0);
+        self.receive(client, &frame);
     }
 
     /// A client gets a frame.
@@ -200,7 +234,10 @@ impl World {
             }
             Frame::Offer(id) if !modern => self.show(client, Phase::Ringing, Some(id.clone())),
             Frame::Offer(id) if is_mine(id) => {
-                if phase == Phase::Active {
+                // Where two offers cross in a call, the caller's stands.
+                let stands = me.reoffers && is_of(client, id);
+                if phase == Phase::Active && !stands {
+                    self.clients[client].reoffers = false;
                     self.send(client, Kind::Answer, Some(id.clone()), false);
                 }
             }
@@ -227,16 +264,22 @@ impl World {
                 }
                 Phase::Idle | Phase::Ringing | Phase::Active => {
                     self.show(client, Phase::Ringing, Some(id.clone()));
-                    self.send(client, Kind::Ringing, Some(id.clone()), false);
+                    if !self.habits.silent {
+                        self.send(client, Kind::Ringing, Some(id.clone()), false);
+                    }
                 }
             },
             Frame::Answer(id) => {
                 let fits = !modern || id.as_ref().is_some_and(is_mine);
                 if phase == Phase::Calling && fits {
                     self.clients[client].phase = Phase::Active;
+                } else if phase == Phase::Active && fits {
+                    self.clients[client].reoffers = false;
                 }
             }
-            Frame::End(id) => {
+            // It speaks of the connection before, or of what `registered` tells.
+            Frame::Elsewhere(id) if modern && me.resumed.as_ref() == Some(id) => {}
+            Frame::End(id) | Frame::Elsewhere(id) => {
                 if !modern {
                     self.show(client, Phase::Idle, None);
                     self.send(client, Kind::End(Reason::Hangup), None, false);
@@ -256,15 +299,26 @@ impl World {
     /// A connection dies. A client that follows the contract keeps its call; the page of another is loaded anew.
     pub fn die(&mut self, client: usize) {
         self.left.deaths -= 1;
+        self.lose(client);
+        self.send(client, Kind::Disconnect, None, false);
+    }
+
+    /// A connection dies, and no `$disconnect` ever tells of it.
+    pub fn vanish(&mut self, client: usize) {
+        self.left.vanishings -= 1;
+        self.lose(client);
+    }
+
+    fn lose(&mut self, client: usize) {
         let me = &mut self.clients[client];
         me.online = false;
         me.ready = false;
+        me.unread.clear();
         if !me.modern {
             let id = me.id.take();
             me.phase = Phase::Idle;
             self.ended.extend(id.map(|id| (id, client)));
         }
-        self.send(client, Kind::Disconnect, None, false);
     }
 
     /// A client connects anew, and registers: with the id of its call, if it has one and names calls.

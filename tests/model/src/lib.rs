@@ -9,7 +9,10 @@ mod shared {
 }
 
 pub mod client;
+mod normal;
+mod pushes;
 pub mod scenario;
+pub mod scenarios;
 pub mod search;
 pub mod server;
 pub mod trace;

@@ -18,6 +18,10 @@ pub enum Action {
     Press(usize, Press),
     /// A connection dies.
     Die(usize),
+    /// A connection dies without a word.
+    Vanish(usize),
+    /// A client reads a frame.
+    Read(usize),
     /// A client connects.
     Connect(usize),
     /// An invocation takes its next step.
@@ -43,8 +47,12 @@ impl Model for Scenario {
         if world.broken.is_some() {
             return;
         }
+        if let Some((place, push)) = world.idle_push() {
+            actions.push(Action::Push(place, push, Fate::Arrives));
+            return;
+        }
         for client in 0..CLIENTS {
-            for press in [Press::Call, Press::Accept, Press::Decline, Press::HangUp] {
+            for press in [Press::Call, Press::Accept, Press::Decline, Press::HangUp, Press::Reoffer] {
                 if world.may(client, press) {
                     actions.push(Action::Press(client, press));
                 }
@@ -53,7 +61,13 @@ impl Model for Scenario {
             if world.left.deaths > 0 && me.ready {
                 actions.push(Action::Die(client));
             }
-            if world.left.connects > 0 && !me.online {
+            if world.left.vanishings > 0 && me.ready {
+                actions.push(Action::Vanish(client));
+            }
+            if !me.unread.is_empty() {
+                actions.push(Action::Read(client));
+            }
+            if world.left.connects > 0 && !me.online && !self.is_absent(client) {
                 actions.push(Action::Connect(client));
             }
         }
@@ -79,22 +93,7 @@ impl Model for Scenario {
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
-        let mut world = world.clone();
-        match action {
-            Action::Press(client, press) => world.press(client, press),
-            Action::Die(client) => world.die(client),
-            Action::Connect(client) => world.connect(client),
-            Action::Handle(place) => {
-                if !world.handle(place, self.mutation) {
-                    return None;
-                }
-            }
-            Action::Push(place, push, fate) => world.make_push(place, push, fate),
-            Action::Pass(time) => {
-                world.now += time;
-                world.left.steps -= 1;
-            }
-        }
+        let mut world = self.after(world, action)?;
         world.normalize();
         Some(world)
     }
@@ -113,6 +112,31 @@ impl Model for Scenario {
             }),
             Property::always("every state is left", |_, world: &World| !world.is_settled() || can_end(world)),
         ]
+    }
+}
+
+impl Scenario {
+    /// The state after something has happened, none where that came too early.
+    pub(crate) fn after(&self, world: &World, action: Action) -> Option<World> {
+        let mut world = world.clone();
+        match action {
+            Action::Press(client, press) => world.press(client, press),
+            Action::Die(client) => world.die(client),
+            Action::Vanish(client) => world.vanish(client),
+            Action::Read(client) => world.read(client),
+            Action::Connect(client) => world.connect(client),
+            Action::Handle(place) => {
+                if !world.handle(place, self.mutation) {
+                    return None;
+                }
+            }
+            Action::Push(place, push, fate) => world.make_push(place, push, fate),
+            Action::Pass(time) => {
+                world.now += time;
+                world.left.steps -= 1;
+            }
+        }
+        Some(world)
     }
 }
 
@@ -157,7 +181,12 @@ fn is_in_its_call(world: &World, client: usize) -> bool {
         Phase::Idle => {
             let rings =
                 live.filter(|call| call.state == State::Ringing && call.callee.user == user_key(me.user));
-            let is_late = |call: &crate::call::Call| me.generation > 0 && world.now >= call.rang_at + HELD_MS;
+            // Its caller was away when the device came, or the 60 seconds were over.
+            let is_late = |call: &crate::call::Call| {
+                let away = call.caller.away_since.is_some()
+                    || call.caller.connection.as_ref().is_some_and(|one| Connection::of(one).generation > 0);
+                me.generation > 0 && (away || world.now >= call.rang_at + HELD_MS)
+            };
             world.mishap || rings.is_none_or(|call| is_late(call) || me.declined.as_ref() == Some(&call.id))
         }
         Phase::Ringing => true,
@@ -173,7 +202,10 @@ fn sides_are_there(world: &World) -> bool {
             return side.away_since.is_some();
         };
         let connection = Connection::of(connection);
-        world.is_there(connection) && shown(world, connection.client) == (phase, Some(call.id.clone()))
+        // A connection that vanished takes part until a push meets it.
+        let vanished = !world.is_there(connection) && world.open.contains(&connection);
+        vanished
+            || world.is_there(connection) && shown(world, connection.client) == (phase, Some(call.id.clone()))
     };
     match call.state {
         State::Ringing => there(&call.caller, Phase::Calling),
@@ -205,6 +237,8 @@ pub type Steps = Vec<(World, Option<Action>)>;
 pub struct Found {
     /// The states.
     pub states: usize,
+    /// Whether these are all.
+    pub whole: bool,
     /// The longest sequence of what happens.
     pub depth: usize,
     /// The promise that was broken, and how it came to that.
@@ -217,7 +251,8 @@ pub fn search(scenario: &Scenario, threads: usize, most_states: usize) -> Found 
     let checker = scenario.clone().checker().threads(threads).target_state_count(most_states);
     let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let fault = checker.discoveries().into_iter().next().map(|(promise, path)| (promise, path.into_vec()));
-    Found { states: checker.unique_state_count(), depth: checker.max_depth(), fault }
+    let whole = fault.is_none() && checker.state_count() < most_states;
+    Found { states: checker.unique_state_count(), whole, depth: checker.max_depth(), fault }
 }
 
 /// A sequence of what happens, in words: each step, and what the clients show then.

@@ -52,9 +52,12 @@ pub struct Invocation {
     pub step: Step,
     /// Whether its frame is refused as glare, which is pushed once all else is done.
     pub glare: bool,
+    /// Its frame, of this call, which found the other side's connection gone: it is for the one that takes its place.
+    pub again: Option<(Event, CallId)>,
 }
 
 /// The next step of an invocation.
+#[expect(clippy::large_enum_variant, reason = "most are pushes, and a box more would slow the search down")]
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Step {
     /// It begins.
@@ -67,10 +70,15 @@ pub enum Step {
     Push(Wave),
 }
 
+/// Whether an event is a frame that is relayed.
+fn is_frame(event: &Event) -> bool {
+    matches!(event, Event::Offer { .. } | Event::Answer(_) | Event::Ringing { .. })
+}
+
 impl Invocation {
     /// One that is about to begin.
     pub fn of(sent: Sent) -> Self {
-        Self { sent, step: Step::Begin, glare: false }
+        Self { sent, step: Step::Begin, glare: false, again: None }
     }
 }
 
@@ -103,7 +111,10 @@ impl World {
                 }
             },
             Step::Join => Some(self.join(&sent, mutation)),
-            Step::Apply(events) => self.apply(&sent, events, false, mutation),
+            Step::Apply(events) => {
+                let is_frame = events.first().is_some_and(is_frame);
+                self.apply(&sent, events, is_frame, mutation)
+            }
             Step::Push(_) => None,
         };
         let Some(step) = next else { return false };
@@ -151,7 +162,11 @@ impl World {
         self.go_on(place);
         if there && fate != Fate::IsLost {
             for frame in frames {
-                self.receive(client, &frame);
+                if self.habits.read_late && !matches!(frame, Frame::Ringing(_)) {
+                    self.clients[client].unread.push(frame);
+                } else {
+                    self.receive(client, &frame);
+                }
             }
         }
     }
@@ -162,9 +177,19 @@ impl World {
         if !wave.pushes.is_empty() {
             return;
         }
-        let events =
+        let mut events =
             if wave.last { Vec::new() } else { self.follow_ups(&self.invocations[place].sent, wave) };
+        let live = self.line.live().map(|call| call.id.clone());
+        let relayed = wave.relayed.as_ref().filter(|(to, _)| wave.lost.contains(to));
+        let again = relayed.map(|(_, event)| event.clone()).zip(live.clone());
+        if again.is_some() {
+            events.retain(|event| !matches!(event, Event::Delivered { from: Some(_), .. }));
+            // Another connection may have taken its place meanwhile; the frame is tried again after this.
+            events.extend(relayed.map(|(to, _)| Event::Lost(to.id())).filter(|lost| !events.contains(lost)));
+        }
         let invocation = &mut self.invocations[place];
+        let waited = std::mem::replace(&mut invocation.again, again);
+        events.splice(0..0, waited.filter(|(_, id)| live.as_ref() == Some(id)).map(|(event, _)| event));
         if !events.is_empty() {
             invocation.step = Step::Apply(events);
         } else if std::mem::take(&mut invocation.glare) {
@@ -179,7 +204,7 @@ impl World {
 
     fn event(&self, sent: &Sent, mutation: Mutation) -> Event {
         let user = user_key(self.clients[sent.from.client].user);
-        let at = if mutation == Mutation::WithoutRule7 { self.now } else { sent.at };
+        let at = if mutation == Mutation::WithoutRule7 { self.clock } else { sent.at };
         let from = Sender { connection: sent.from.id(), user: user.clone(), at };
         let to = user_key(1 - self.clients[sent.from.client].user);
         let description =
@@ -199,8 +224,10 @@ impl World {
 
     /// Applies events, and notes the promises that this breaks. None where they came too early.
     fn apply(&mut self, sent: &Sent, events: Vec<Event>, is_frame: bool, mutation: Mutation) -> Option<Step> {
-        let before = self.line.live().cloned();
-        let (mut line, mut effects) = (self.line.clone(), Vec::new());
+        let ends = events.iter().any(|event| matches!(event, Event::End { .. }));
+        let before = self.line.live().filter(|_| ends).cloned();
+        let (mut line, mut effects) = (std::mem::take(&mut self.line), Vec::new());
+        let frame = events.first().filter(|_| is_frame).cloned();
         for event in &events {
             let unnamed = matches!(event, Event::End { id: None, .. });
             // An echo that comes later is none.
@@ -217,13 +244,17 @@ impl World {
         }
         self.line = line;
         if let Some(before) = before {
-            self.judge(&before, sent, &events);
+            self.judge(&before, sent);
         }
         let live = self.line.live().map(|call| call.id.clone());
         if live.is_none() {
             self.waiting.clear();
         }
-        let wave = self.wave(sent, &effects, is_frame);
+        let mut wave = self.wave(sent, &effects, is_frame);
+        wave.relayed = effects.iter().find_map(|effect| match effect {
+            Effect::Relay { to, .. } => Some((Connection::of(to), frame.clone()?)),
+            _ => None,
+        });
         let vanished = is_frame
             && matches!(sent.kind, Kind::Offer | Kind::Answer)
             && !self.open.contains(&sent.from)
@@ -233,10 +264,8 @@ impl World {
 
     /// A call that both sides show, or that the sender of the end shows, ends by what a person did there. A device that
     /// refuses what another has answered does not end that.
-    fn judge(&mut self, before: &call::Call, sent: &Sent, events: &[Event]) {
-        let live = self.line.live().is_some_and(|call| call.id == before.id);
-        let ends = events.iter().any(|event| matches!(event, Event::End { .. }));
-        if live || !ends {
+    fn judge(&mut self, before: &call::Call, sent: &Sent) {
+        if self.line.live().is_some_and(|call| call.id == before.id) {
             return;
         }
         let shows = |client: usize| self.clients[client].id.as_ref() == Some(&before.id);
@@ -253,84 +282,13 @@ impl World {
         }
     }
 
-    fn call_and_callee(&self) -> Option<(CallId, usize)> {
-        let line = self.line.at(self.now);
-        line.live().map(|call| (call.id.clone(), usize::from(call.callee.user != user_key(0))))
+    pub(crate) fn call_and_callee(&self) -> Option<(CallId, usize)> {
+        self.line.live().map(|call| (call.id.clone(), usize::from(call.callee.user != user_key(0))))
     }
 
-    fn takes_part(&self, connection: Connection) -> bool {
+    pub(crate) fn takes_part(&self, connection: Connection) -> bool {
         let id = connection.id();
         self.line.live().is_some_and(|call| call.parts().any(|part| *part == id))
-    }
-
-    /// The pushes that effects are, in the order of the effects for each connection.
-    fn wave(&mut self, sent: &Sent, effects: &[Effect], is_frame: bool) -> Wave {
-        let user = self.clients[sent.from.client].user;
-        let mut wave = Wave { live: self.call_and_callee(), ..Wave::default() };
-        let frame = |id: Option<&CallId>| match (sent.kind, id) {
-            (Kind::Offer, Some(id)) => Frame::Offer(id.clone()),
-            (Kind::Ringing, Some(id)) => Frame::Ringing(id.clone()),
-            _ => Frame::Answer(id.cloned()),
-        };
-        let describes = matches!(sent.kind, Kind::Offer | Kind::Answer);
-        for effect in effects {
-            match effect {
-                Effect::RelayToAll { id } => {
-                    wave.describes = Some(id.clone().filter(|_| sent.kind == Kind::Offer));
-                    for to in self.connections(1 - user) {
-                        let push = wave.push(to);
-                        push.frames.push(frame(id.as_ref()));
-                        push.described |= describes;
-                    }
-                }
-                Effect::Relay { to, id } => {
-                    wave.describes = Some(None);
-                    let push = wave.push(Connection::of(to));
-                    push.frames.push(frame(Some(id)));
-                    push.described |= describes;
-                }
-                Effect::Wait { id } => {
-                    wave.describes = Some(None);
-                    self.waiting.push((1 - user, frame(Some(id))));
-                }
-                Effect::Give { to } => {
-                    if let Some((id, _)) = wave.live.clone() {
-                        let push = wave.push(Connection::of(to));
-                        push.frames.push(Frame::Offer(id));
-                        push.offered = true;
-                    }
-                }
-                Effect::End { to, id, .. } => wave.end(Connection::of(to), id),
-                Effect::EndAll { user, but, id, .. } => {
-                    let user = usize::from(*user != user_key(0));
-                    for to in self.connections(user) {
-                        if but.as_ref() != Some(&to.id()) {
-                            wave.end(to, id);
-                        }
-                    }
-                }
-                Effect::Replaced { to, user: told, id } => {
-                    let to = Connection::of(to);
-                    let given = *told != user_key(user) && self.open.contains(&to);
-                    if !given {
-                        wave.end(to, id);
-                    }
-                }
-                Effect::GiveWaiting { to, user } => {
-                    let user = usize::from(*user != user_key(0));
-                    let (given, kept) = self.waiting.drain(..).partition::<Vec<_>, _>(|(of, _)| *of == user);
-                    self.waiting = kept;
-                    let frames = given.into_iter().map(|(_, frame)| frame);
-                    wave.push(Connection::of(to)).frames.extend(frames);
-                }
-                Effect::Glare => wave.glare = true,
-                Effect::Away { .. } | Effect::Back { .. } | Effect::TryAgain => {}
-            }
-        }
-        if !is_frame || !describes {
-            wave.describes = None;
-        }
-        wave
     }
 
     /// A registered connection takes up the call that it names, and is given what waits for it.
@@ -362,41 +320,5 @@ impl World {
             push.offered = true;
         }
         Step::Push(wave)
-    }
-
-    /// The events that deliveries are.
-    fn follow_ups(&self, sent: &Sent, wave: &Wave) -> Vec<Event> {
-        let ids = |connections: &[Connection]| connections.iter().map(|one| one.id()).collect::<Vec<_>>();
-        let mut events = Vec::new();
-        if let Some(offer) = &wave.describes {
-            events.push(Event::Delivered {
-                from: Some(sent.from.id()),
-                offer: offer.clone(),
-                user: user_key(1 - self.clients[sent.from.client].user),
-                to: ids(&wave.described),
-            });
-        }
-        if let Some((id, callee)) = wave.live.as_ref().filter(|_| !wave.offered.is_empty()) {
-            events.push(Event::Delivered {
-                from: None,
-                offer: Some(id.clone()),
-                user: user_key(*callee),
-                to: ids(&wave.offered),
-            });
-        }
-        let mut told: Vec<(CallId, Vec<Connection>)> = Vec::new();
-        for (id, to) in &wave.told {
-            match told.iter_mut().find(|(one, _)| one == id) {
-                Some((_, connections)) => connections.push(*to),
-                None => told.push((id.clone(), vec![*to])),
-            }
-        }
-        events.extend(told.into_iter().map(|(id, to)| {
-            let to = to.iter().map(|to| (user_key(self.clients[to.client].user), to.id())).collect();
-            Event::Told { id, to }
-        }));
-        let lost = wave.lost.iter().filter(|lost| self.takes_part(**lost));
-        events.extend(lost.map(|lost| Event::Lost(lost.id())));
-        events
     }
 }

@@ -36,7 +36,7 @@ pub fn trace(scenario: &Scenario, seed: u64) -> Vec<Handled> {
         let action = choices[random.usize(..choices.len())];
         let handled = matches!(action, Action::Handle(_)).then(|| oldest(&world)).flatten();
         let sent = handled.map(|place| world.invocations[place].sent.clone());
-        world = scenario.next_state(&world, action).expect("nothing comes too early in order");
+        world = scenario.after(&world, action).expect("nothing comes too early in order");
         let Some(sent) = sent else { continue };
         let mut seen = [const { Vec::new() }; CLIENTS];
         while let Some(place) = under_way(&world) {
@@ -50,7 +50,7 @@ pub fn trace(scenario: &Scenario, seed: u64) -> Vec<Handled> {
                 }
                 _ => Action::Handle(place),
             };
-            world = scenario.next_state(&world, action).expect("nothing comes too early in order");
+            world = scenario.after(&world, action).expect("nothing comes too early in order");
         }
         trace.push(Handled { sent, seen });
     }
@@ -60,7 +60,7 @@ fn is_of_a_person(action: Action, world: &World) -> bool {
     match action {
         Action::Press(..) => true,
         Action::Die(_) | Action::Connect(_) => world.is_settled(),
-        Action::Handle(_) | Action::Push(..) | Action::Pass(_) => false,
+        Action::Vanish(_) | Action::Read(_) | Action::Handle(_) | Action::Push(..) | Action::Pass(_) => false,
     }
 }
 

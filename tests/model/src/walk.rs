@@ -38,7 +38,7 @@ pub fn walk(scenario: &Scenario, seed: u64) -> Walk {
         let mut next = None;
         while next.is_none() && broken.is_none() && !actions.is_empty() {
             let action = actions.swap_remove(random.usize(..actions.len()));
-            next = scenario.next_state(&world, action).map(|after| (after, action));
+            next = scenario.after(&world, action).map(|after| (after, action));
         }
         let Some((after, action)) = next else { return Walk { steps, end: world, broken } };
         steps.push((std::mem::replace(&mut world, after), action));

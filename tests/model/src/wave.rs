@@ -1,5 +1,6 @@
 //! Pushes that an invocation makes at once.
 
+use crate::call::{Event, Reason};
 use crate::ids::CallId;
 use crate::world::{Connection, Frame};
 
@@ -17,6 +18,8 @@ pub struct Wave {
     pub(crate) told: Vec<(CallId, Connection)>,
     pub(crate) lost: Vec<Connection>,
     pub(crate) glare: bool,
+    /// The event's frame, where it goes to one connection.
+    pub(crate) relayed: Option<(Connection, Event)>,
     /// Whether the refusal is pushed, after which nothing follows.
     pub(crate) last: bool,
 }
@@ -56,10 +59,12 @@ impl Wave {
         &mut self.pushes[place]
     }
 
-    pub(crate) fn end(&mut self, to: Connection, id: &CallId) {
+    pub(crate) fn end(&mut self, to: Connection, id: &CallId, reason: Reason) {
         let push = self.push(to);
         if !push.ended.contains(id) {
-            push.frames.push(Frame::End(id.clone()));
+            let is_elsewhere = reason == Reason::AnsweredElsewhere;
+            let frame = if is_elsewhere { Frame::Elsewhere(id.clone()) } else { Frame::End(id.clone()) };
+            push.frames.push(frame);
             push.ended.push(id.clone());
         }
     }

@@ -1,7 +1,5 @@
 //! The whole state that is searched: what the server knows, what is on its way, and what each client believes.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use crate::call::Line;
 use crate::client::Client;
 use crate::ids::{CallId, ConnectionId, UserKey};
@@ -10,11 +8,14 @@ use crate::server::Invocation;
 /// The number of clients.
 pub const CLIENTS: usize = 3;
 
-/// The state of everything. Times are in milliseconds and move by one with each frame, and by explicit steps.
+/// The state of everything. Two clocks are told apart, as the rules compare the one with the other never: the store's, in
+/// milliseconds, moves by explicit steps alone; that of the platform counts the frames that reached it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct World {
-    /// The one clock.
+    /// The store's clock.
     pub now: u64,
+    /// The platform's clock.
+    pub clock: u64,
     /// The server's knowledge of the two users.
     pub line: Line,
     /// The registered connections.
@@ -25,6 +26,8 @@ pub struct World {
     pub clients: [Client; CLIENTS],
     /// The invocations that are under way, in a normal order.
     pub invocations: Vec<Invocation>,
+    /// What sets the clients of this scenario apart.
+    pub habits: Habits,
     /// The things that may still happen.
     pub left: Budget,
     /// Whether a push has been lost or repeated.
@@ -33,6 +36,15 @@ pub struct World {
     pub ended: Vec<(CallId, usize)>,
     /// The promise that a step has broken.
     pub broken: Option<&'static str>,
+}
+
+/// What sets the clients of a scenario apart.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Habits {
+    /// They read a frame at any later time than it reached their connection, in order.
+    pub read_late: bool,
+    /// They do not send `ringing`.
+    pub silent: bool,
 }
 
 /// How often each thing may still happen.
@@ -46,6 +58,10 @@ pub struct Budget {
     pub hang_ups: u8,
     /// Connections that die.
     pub deaths: u8,
+    /// Connections that die without a `$disconnect`.
+    pub vanishings: u8,
+    /// Offers in an active call.
+    pub reoffers: u8,
     /// Connections that are made anew.
     pub connects: u8,
     /// Steps of time.
@@ -74,6 +90,8 @@ pub enum Frame {
     Ringing(CallId),
     /// `end_call`.
     End(CallId),
+    /// `end_call`, as another connection of the same user takes part.
+    Elsewhere(CallId),
     /// `registered`.
     Registered {
         /// The live calls.
@@ -83,6 +101,18 @@ pub enum Frame {
     },
     /// The refusal of an offer that crossed another.
     Glare(Option<CallId>),
+}
+
+impl Frame {
+    /// The calls that it names.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &CallId> {
+        let (one, more): (Option<&CallId>, &[CallId]) = match self {
+            Self::Offer(id) | Self::Ringing(id) | Self::End(id) | Self::Elsewhere(id) => (Some(id), &[]),
+            Self::Answer(id) | Self::Glare(id) => (id.as_ref(), &[]),
+            Self::Registered { calls, .. } => (None, calls),
+        };
+        one.into_iter().chain(more)
+    }
 }
 
 impl Connection {
@@ -114,7 +144,7 @@ pub fn call_id(client: usize, number: u8) -> CallId {
 impl World {
     /// Whether nothing is on its way.
     pub fn is_settled(&self) -> bool {
-        self.invocations.is_empty()
+        self.invocations.is_empty() && self.clients.iter().all(|client| client.unread.is_empty())
     }
 
     /// Whether a connection is there.
@@ -125,15 +155,5 @@ impl World {
     /// The registered connections of a user.
     pub fn connections(&self, user: usize) -> Vec<Connection> {
         self.open.iter().copied().filter(|connection| self.clients[connection.client].user == user).collect()
-    }
-
-    /// Puts what is on its way in an order that says nothing of how it came about.
-    pub fn normalize(&mut self) {
-        self.invocations.sort_by_cached_key(|invocation| {
-            let mut hasher = DefaultHasher::new();
-            invocation.hash(&mut hasher);
-            hasher.finish()
-        });
-        self.open.sort_by_key(|connection| (connection.client, connection.generation));
     }
 }

@@ -1,6 +1,7 @@
 //! The rules keep their promises in a small search, and the search finds it where one of them is left out.
 
-use model::scenario::{Mutation, Scenario, all, of_two};
+use model::scenario::{Mutation, Scenario};
+use model::scenarios::{all, large, of_two, whole};
 use model::search::{search, told};
 use model::walk::walk;
 
@@ -8,7 +9,7 @@ use model::walk::walk;
 const STATES: usize = 12_000;
 
 fn scenarios() -> impl Iterator<Item = Scenario> {
-    of_two(12).into_iter().chain(all(12))
+    whole().into_iter().chain(large()).chain(of_two(12)).chain(all(12))
 }
 
 #[test]
