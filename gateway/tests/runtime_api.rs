@@ -278,11 +278,15 @@ async fn the_log_shows_output_reports_and_each_failure_once() {
     };
     ask(json!({})).await.unwrap();
     ask(json!({ "exit": 3 })).await.unwrap_err();
-    let log = eventually("the whole log", || {
-        let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        (log.contains("crashed:") && log.contains("REPORT")).then_some(log)
-    })
-    .await;
+    let read = || String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let complete = async {
+        while !["crashed:", "REPORT"].iter().all(|part| read().contains(part)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let complete = tokio::time::timeout(Duration::from_secs(30), complete).await;
+    let log = read();
+    assert!(complete.is_ok(), "{log}");
     let having = |part: &str| log.lines().filter(|line| line.contains(part)).collect::<Vec<_>>();
     assert!(having("[echo] echo starts").len() == 1, "{log}");
     let reports = having("[echo] REPORT RequestId: ");

@@ -8,10 +8,6 @@ use model::scenarios::{all, large, of_two, whole};
 use model::search::{search, told};
 use model::walk::walk;
 
-/// The states are many and short-lived.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The most frames of a scenario that is not searched whole.
 const FRAMES: u8 = 12;
 
