@@ -226,8 +226,9 @@ impl Scene {
         let opened = self.connections.swap(0, Ordering::Relaxed);
         let functions = FUNCTIONS.len() as u64;
         if self.store.is_clustered() {
-            // One for each of three nodes, which the cluster client may open again in two ways at once.
-            assert!((functions..=functions * 3 * 2).contains(&opened), "{opened} connections");
+            // One for each of three nodes, which the cluster client may open again in two ways at once, and once more
+            // where that is slow.
+            assert!((functions..=functions * 3 * 3).contains(&opened), "{opened} connections");
         } else {
             assert_eq!(opened, functions);
         }
