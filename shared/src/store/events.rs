@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use super::connections::Connection;
 use super::log::{Kind, last_events};
 use super::pages::Part;
-use super::script::{Call, Script, of_ids, of_time};
+use super::script::{Call, Script, of_ids, of_time, unlisting};
 use super::{Store, keys};
 use crate::access::Own;
 use crate::clock;
@@ -110,7 +110,7 @@ impl EventId {
 /// Each appends, then reads the connections: a connection that registers meanwhile either is read here or reads the
 /// event itself. The very same call, repeated because its answer was lost, finds the event it added by its tag.
 macro_rules! of_a_user {
-    ($script:literal) => {
+    ($($script:tt)+) => {
         concat!(
             of_time!(),
             of_ids!(),
@@ -146,7 +146,7 @@ local function tell(event, connections)
   return {present, event, redis.call('ZRANGEBYSCORE', connections, present, '+inf')}
 end
 ",
-            $script
+            $($script)+
         )
     };
 }
@@ -198,12 +198,9 @@ static DELETED: Script = Script::new(of_a_user!(
     "
 local all, mine, other, conversations, gone, events, connections = unpack(KEYS)
 local id, peer, tag, length, seconds, oldest, gone_ms = unpack(ARGV)
-redis.call('ZREM', all, id)
-redis.call('ZREM', mine, id)
-if redis.call('ZREM', conversations, id .. peer) == 1 then
-  local head = latest(mine, other)
-  if head then redis.call('ZADD', conversations, 0, head .. peer) end
-end
+",
+    unlisting!(),
+    "
 local change, event = ' d ' .. id, nil
 for _, entry in ipairs(redis.call('LRANGE', events, -8, -1)) do
   if string.sub(entry, -#change) == change then event = string.match(entry, '^[^ ]+') end

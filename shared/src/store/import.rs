@@ -10,7 +10,7 @@ use super::claims::value_of;
 use super::events::LOG_LENGTH;
 use super::line::{Line, Logged, Other};
 use super::messages::{BURY, EDIT, RETENTION_MARGIN, TOMBSTONE_SECONDS};
-use super::script::{Script, of_ids};
+use super::script::{Script, of_ids, unlisting};
 use super::{Store, keys};
 use crate::access::Administrator;
 use crate::clock;
@@ -81,13 +81,8 @@ static UNLIST: Script = Script::new(concat!(
     "
 local all, mine, other, conversations = unpack(KEYS)
 local id, peer = unpack(ARGV)
-redis.call('ZREM', all, id)
-redis.call('ZREM', mine, id)
-if redis.call('ZREM', conversations, id .. peer) == 1 then
-  local head = latest(mine, other)
-  if head then redis.call('ZADD', conversations, 0, head .. peer) end
-end
-"
+",
+    unlisting!(),
 ));
 
 /// Goes on with a log where it ends here, if these entries have that place; one that went another way stays.

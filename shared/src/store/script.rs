@@ -28,6 +28,22 @@ end
 }
 pub(super) use of_ids;
 
+/// The part of scripts, after [`of_ids`], that takes the message `id` out of a user's indexes. It begins with what frees
+/// memory.
+macro_rules! unlisting {
+    () => {
+        "
+redis.call('ZREM', all, id)
+redis.call('ZREM', mine, id)
+if redis.call('ZREM', conversations, id .. peer) == 1 then
+  local head = latest(mine, other)
+  if head then redis.call('ZADD', conversations, 0, head .. peer) end
+end
+"
+    };
+}
+pub(super) use unlisting;
+
 /// The beginning of scripts that tell the time, by the store's clock: `microseconds` and, in milliseconds, `now`, since
 /// 1970.
 macro_rules! of_time {
