@@ -116,6 +116,18 @@ impl User {
         self.app.list(&format!("user={}", encoded(&self.key))).await
     }
 
+    /// As `list_messages`, page by page, where there may be more than one page holds.
+    pub async fn list_every_message(&self) -> Vec<Message> {
+        let mut messages = self.list_messages().await;
+        let mut page = messages.clone();
+        while let Some(oldest) = page.first() {
+            let before = oldest["id"].as_str().expect("a message has an id");
+            page = self.app.list(&format!("user={}&before={before}", encoded(&self.key))).await;
+            messages.splice(0..0, page.iter().cloned());
+        }
+        messages
+    }
+
     /// The messages between the two.
     pub async fn list_conversation(&self, with: &User) -> Vec<Message> {
         self.app.list(&format!("user={}&with={}", encoded(&self.key), encoded(&with.key))).await
