@@ -105,14 +105,18 @@ export class Connection {
 
   /** @param {string} text */
   #receive(text) {
-    clearTimeout(this.#answerTimer);
+    // Until it is registered, others' frames are no sign that it will be.
+    if (this.state === "online") clearTimeout(this.#answerTimer);
     let frame;
     try {
       frame = JSON.parse(text);
     } catch {
       return;
     }
-    if (frame.type === "registered") this.#owner.identify(frame.userKey);
+    if (frame.type === "registered") {
+      clearTimeout(this.#answerTimer);
+      this.#owner.identify(frame.userKey);
+    }
     this.#owner.log("received", frame);
     if (frame.type === "registered") {
       this.#failures = 0;
@@ -123,6 +127,9 @@ export class Connection {
       // With tickets, `not_registered` says that the store lost the connection: another one mends that.
       const status = ["invalid_user_key", "forbidden"].includes(code) ? 403 : undefined;
       return this.#lose(this.#webSocket, new ApiError(error, { status, code, retryAfter }));
+    } else if (frame.type === undefined && this.state !== "online") {
+      // The platform's own failure frames have no type: it throttled `register`, or the function failed.
+      return this.#lose(this.#webSocket, new ApiError(frame.message));
     }
     this.#owner.receive(frame);
   }

@@ -1,6 +1,7 @@
 // The connection: how it is opened, lost and opened again, with and without tokens.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { pauseAfter } from "../src/backoff.js";
 import { NowOptics, SignInError } from "../src/index.js";
@@ -50,6 +51,32 @@ test("a server that is away is tried again with growing pauses", async () => {
   assert.ok(error);
   client.retry();
   await until(client, ({ state, retryAt: later }) => state === "waiting" && later > retryAt);
+});
+
+test("a registration that the platform fails is tried again", async () => {
+  let registers = 0;
+  const lambda = createServer((request, response) => {
+    // Only `register` crashes, so the WebSocket itself is open.
+    const crashes = request.url?.includes("/register/");
+    if (crashes) {
+      registers++;
+      response.setHeader("x-amz-function-error", "Unhandled");
+    }
+    response.end(JSON.stringify(crashes ? { errorType: "Runtime.ExitError" } : { statusCode: 200 }));
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => lambda.once("listening", resolve));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (lambda.address());
+  const failing = await startGateway("--lambda-url", `http://127.0.0.1:${port}`);
+  try {
+    const client = failing.client("alice");
+    client.connect();
+    await until(client, ({ state, error }) => state === "waiting" && error?.message === "Internal server error");
+    client.retry();
+    await until(client, ({ state }) => state === "waiting" && registers > 1);
+  } finally {
+    await failing.stop();
+    lambda.close();
+  }
 });
 
 test("pauses double up to 30 s, half of each at random, and the server may ask for more", () => {
