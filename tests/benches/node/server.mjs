@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import express from 'express';
 import { createClient } from 'redis';
+import { v7 as uuid } from 'uuid';
 import { WebSocketServer } from 'ws';
 
 const APPEND = `
@@ -20,16 +21,6 @@ const redis = createClient({ url: process.argv[2] });
 await redis.connect();
 const append = await redis.scriptLoad(APPEND);
 
-// UUIDv7, so that ids are as long and as sortable as there.
-function newId() {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(Date.now(), 0, 6);
-  bytes[6] = (bytes[6] & 0x0f) | 0x70;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
-
 const isText = (value) => typeof value === 'string' && value !== '';
 
 const app = express();
@@ -40,7 +31,7 @@ app.post('/messages', async (request, response) => {
   if (!isText(sender_id) || !isText(receiver_id) || !isText(content)) {
     return response.status(400).json({ error: 'sender_id, receiver_id, and content are required' });
   }
-  const id = newId();
+  const id = uuid();
   const created_at = new Date().toISOString();
   const message = { id, sender_id, receiver_id, content, created_at, updated_at: null };
   const [one, other] = [sender_id, receiver_id].sort();

@@ -2,8 +2,8 @@
 import {
   ApiGatewayManagementApiClient, PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
-import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:https';
+import { v7 as uuid } from 'uuid';
 import { serve } from './runtime.mjs';
 import { connect, messageKey } from './store.mjs';
 
@@ -14,16 +14,6 @@ redis.call('RPUSH', KEYS[3], ARGV[1])
 redis.call('LTRIM', KEYS[3], -1000, -1)
 return redis.call('ZRANGEBYSCORE', KEYS[4], ARGV[2], '+inf')
 `;
-
-// UUIDv7
-function newId() {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(Date.now(), 0, 6);
-  bytes[6] = (bytes[6] & 0x0f) | 0x70;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
 
 const isText = (value) => typeof value === 'string' && value !== '';
 
@@ -39,7 +29,7 @@ await serve(async (event) => {
   if (!isText(sender_id) || !isText(receiver_id) || !isText(content)) {
     return { statusCode: 400, body: '{"error":"sender_id, receiver_id, and content are required"}' };
   }
-  const id = newId();
+  const id = uuid();
   const message = { id, sender_id, receiver_id, content, created_at: new Date().toISOString(), updated_at: null };
   await redis.set(messageKey(id), JSON.stringify(message), 'NX');
   const entered = await Promise.all([sender_id, receiver_id].map((user) => {
