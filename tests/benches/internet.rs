@@ -1,5 +1,5 @@
-//! What a thousand to ten million people online at once need of the platform and cost, computed from the usage and the
-//! prices of docs/deploy.md, and a simulation of all of them coming back at once. Fails where docs/scale.md says
+//! The needs and the costs of a thousand to ten million people online at once, computed from the usage and the prices
+//! of docs/deploy.md, and a simulation of all of them coming back at once. Fails where docs/scale.md says
 //! anything else; `--write` puts it there.
 //!
 //! `cargo bench -p tests --bench internet [-- --write]`

@@ -1,4 +1,4 @@
-//! What people online at once need of the platform, beside its quotas and the template's defaults.
+//! The needs of people online at once, beside the platform's quotas and the template's defaults.
 
 use crate::document::{about, head, row};
 use crate::platform::{

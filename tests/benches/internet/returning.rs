@@ -17,7 +17,7 @@ const UNITS: [f64; 5] = [9.0, 1.0, 20.0, 8.0, 8.0];
 pub(crate) enum Pause {
     /// As `client/src/backoff.js`: from 1 s doubled up to 30 s, half of it at random.
     BackOff,
-    /// Every second, without chance: what the simulation shows the worth of the other by.
+    /// Every second, without chance, to compare the other with.
     EverySecond,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Storm {
     pub(crate) pause: Pause,
 }
 
-/// What a client that is online does.
+/// The requests of a client that is online.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     /// Requests, frames and pushes per second.
@@ -66,7 +66,7 @@ pub(crate) struct Outcome {
     pub(crate) refused: f64,
 }
 
-/// What a client asks for next.
+/// The next thing that a client asks for.
 #[derive(Clone, Copy)]
 enum Stage {
     Ticket,

@@ -1,4 +1,4 @@
-//! What a person does, and what that costs: read from the table of a thousand active users in docs/deploy.md.
+//! A person's doings and their costs, read from the table of a thousand active users in docs/deploy.md.
 
 /// Those the table is about, and how long each of them is online in its month.
 const USERS: f64 = 1000.0;
@@ -12,9 +12,9 @@ pub(crate) const DEVICES: f64 = 2.0;
 
 /// Of one person while online, per second.
 pub(crate) struct Usage {
-    /// What counts against API Gateway's throttle: requests, frames, pushes, `$connect` and `$disconnect`.
+    /// All that counts against API Gateway's throttle: requests, frames, pushes, `$connect` and `$disconnect`.
     pub(crate) requests: f64,
-    /// Of these, what starts a function.
+    /// Of these, all that start a function.
     pub(crate) invocations: f64,
     /// Of these, requests to the HTTP API.
     pub(crate) over_http: f64,
@@ -27,7 +27,7 @@ pub(crate) struct Usage {
     /// Of one active person in a month: gigabytes kept, and dollars beside what is paid for an idle deployment.
     pub(crate) gigabytes: f64,
     pub(crate) dollars: f64,
-    /// What is paid for a deployment whatever is done with it.
+    /// The price of a deployment that nobody uses.
     pub(crate) idle_dollars: f64,
 }
 
