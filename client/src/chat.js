@@ -110,8 +110,10 @@ export class Chat {
 
   /** Takes a frame of the chat; whether it was one. @param {import("./wire.js").ServerFrame} frame */
   receive(frame) {
-    if (frame.type === "new_message" || frame.type === "update_message" || frame.type === "delete_message") this.#events.receive(frame);
-    else if (frame.type === "read") this.conversations._marked(frame.data);
+    if (frame.type === "new_message" || frame.type === "update_message" || frame.type === "delete_message") {
+      this.#events.receive(frame);
+      if (this.#events.isAtStart) this.follow();
+    } else if (frame.type === "read") this.conversations._marked(frame.data);
     else if (frame.type === "typing") this.#types(frame.sender, TYPING_TIME);
     else return false;
     return true;

@@ -24,6 +24,11 @@ export class Events {
     this.#listAgain = listAgain;
   }
 
+  /** Whether the log was empty so far: any other log, also one begun anew after an erasure, would go on from there. */
+  get isAtStart() {
+    return this.#position === "0-0";
+  }
+
   /** Takes a frame that tells an event. @param {ChatEvent} frame */
   receive(frame) {
     if (!(parseInt(frame.event_id) <= parseInt(this.#floor))) this.#apply([frame]);

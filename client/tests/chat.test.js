@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { next, startGateway, unusedUrl, until } from "./gateway.js";
+import { memory, next, startGateway, unusedUrl, until } from "./gateway.js";
 
 /** @type {Awaited<ReturnType<typeof startGateway>>} */
 let gateway;
@@ -175,20 +175,3 @@ test("a snapshot is the same object until something changes", async () => {
   assert.equal(toBob.getSnapshot().messages[0], messages[0]);
   assert.throws(() => (toBob.getSnapshot().unread = 1), TypeError);
 });
-
-/** A Storage that lives as long as the test. */
-function memory(from, rename = (key) => key) {
-  const items = new Map();
-  const storage = {
-    get length() {
-      return items.size;
-    },
-    key: (index) => [...items.keys()][index] ?? null,
-    getItem: (key) => items.get(key) ?? null,
-    setItem: (key, value) => void items.set(key, value),
-    removeItem: (key) => void items.delete(key),
-    clear: () => items.clear(),
-  };
-  for (let index = 0; index < (from?.length ?? 0); index++) storage.setItem(rename(from.key(index)), from.getItem(from.key(index)));
-  return storage;
-}

@@ -133,3 +133,20 @@ export function next(client, name, condition = () => true) {
     });
   });
 }
+
+/** A Storage that lives as long as the test. */
+export function memory(from, rename = (key) => key) {
+  const items = new Map();
+  const storage = {
+    get length() {
+      return items.size;
+    },
+    key: (index) => [...items.keys()][index] ?? null,
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => void items.set(key, value),
+    removeItem: (key) => void items.delete(key),
+    clear: () => items.clear(),
+  };
+  for (let index = 0; index < (from?.length ?? 0); index++) storage.setItem(rename(from.key(index)), from.getItem(from.key(index)));
+  return storage;
+}
