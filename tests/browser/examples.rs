@@ -95,7 +95,7 @@ fn the_app_with_react_chats_and_calls_and_registers_once() {
     tell(async |browsers| {
         let folder = tempfile::tempdir().expect("a folder");
         if !bundle(&example("react.jsx"), folder.path()).await {
-            return skip("the client's development dependencies are not installed (npm install in client/)");
+            return skip("the client's development dependencies are not installed (npm ci in client/)");
         }
         let gateway = TestGateway::shared(support::StoreKind::Single);
         let page = serve(folder.path()).await;
