@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { next, startGateway, until } from "./gateway.js";
+import { next, startGateway, unusedUrl, until } from "./gateway.js";
 
 /** @type {Awaited<ReturnType<typeof startGateway>>} */
 let gateway;
@@ -158,6 +158,29 @@ test("a hang-up without a connection is made good by REST", async () => {
   bob.retry();
   await pong;
   assert.deepEqual(sent, ["register", "ping"], "nothing is kept for later");
+});
+
+test("what ended here does not ring again, though the server still knows it as ringing", async () => {
+  const alice = await device(gateway.name("alice"));
+  // Nothing is told by REST, so the server does not hear of the end before there is a connection again.
+  const options = { api: await unusedUrl(), live: gateway.url.replace("http", "ws"), WebSocket: Cuttable };
+  const bob = gateway.client(gateway.name("bob"), options);
+  bob.connect();
+  await until(bob, ({ state }) => state === "online");
+  const rings = [];
+  bob.on("ring", (call) => rings.push(call));
+  const ring = next(bob, "ring");
+  const call_id = alice.offer(bob.user);
+  const call = await ring;
+  Cuttable.last.close();
+  await until(bob, ({ state }) => state === "waiting");
+  call.decline();
+  const again = next(bob, "frame", ({ frame }) => frame.type === "offer" && frame.call_id === call_id);
+  bob.retry();
+  await again;
+  await alice.receive((frame) => frame.type === "end_call" && frame.call_id === call_id && frame.reason === "declined");
+  assert.deepEqual(rings, [call]);
+  assert.deepEqual(bob.getSnapshot().calls, []);
 });
 
 test("a call whose end nobody told is found to be over", async () => {

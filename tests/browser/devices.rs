@@ -57,6 +57,19 @@ fn a_call_goes_on_over_other_devices_a_shared_screen_and_the_full_screen() {
         alice.expect_no_call_status("Shares a screen").await;
         alice.expect_live_call().await;
 
+        // The browser's own bar, which no test can click, ends the track.
+        bob.tab().click("#share-screen").await;
+        alice.expect_call_status("Shares a screen").await;
+        let stop = "const tracks = window.watched.at(-1).getSenders().map(({ track }) => track);
+            const screen = tracks.find((track) => track?.getSettings().displaySurface);
+            screen.stop();
+            screen.dispatchEvent(new Event('ended'));";
+        bob.tab().run(stop, Vec::new()).await;
+        expect_sent(&bob, "video", "fake_device_2").await;
+        alice.expect_no_call_status("Shares a screen").await;
+        bob.tab().until("document.querySelector('#share-screen').title === 'Share screen'", Vec::new()).await;
+        alice.expect_live_call().await;
+
         bob.tab().click("#full-screen").await;
         bob.tab().until("document.fullscreenElement?.id === 'stage'", Vec::new()).await;
         bob.tab()

@@ -20,3 +20,4 @@ mod reconnecting;
 mod relayed;
 mod ringing;
 mod signed_in;
+mod worker;
