@@ -8,10 +8,15 @@ const MARGIN = 60_000;
 
 const KEPT = "pool session";
 
+// The pool's name for what it wants of a user that an administrator made.
+const NEW_PASSWORD = "NEW_PASSWORD_REQUIRED";
+
 export class PoolAccount {
   #region;
   #client;
   #session;
+  /** What the pool wants before it lets a user in. */
+  #challenge = null;
 
   /** `pool` is `REGION:CLIENT_ID`, the client being the deployment's output `UserPoolClientId`. */
   constructor(pool) {
@@ -27,8 +32,23 @@ export class PoolAccount {
     return this.#session ? claims(this.#session.access).sub : undefined;
   }
 
+  /** Whether the pool waits for a new password: an administrator's is good for one sign-in. */
+  get wantsNewPassword() {
+    return this.#challenge !== null;
+  }
+
+  /** Signs in, unless `wantsNewPassword` holds after it. */
   async signIn(name, password) {
+    this.#challenge = null;
     await this.#authenticate("USER_PASSWORD_AUTH", { USERNAME: name, PASSWORD: password });
+  }
+
+  /** Answers the pool that wants a new password, and so signs in. */
+  async choosePassword(password) {
+    const { session, user } = this.#challenge;
+    const responses = { USERNAME: user, NEW_PASSWORD: password };
+    const challenge = { ChallengeName: NEW_PASSWORD, Session: session, ChallengeResponses: responses };
+    this.#keep((await this.#ask("RespondToAuthChallenge", challenge)).AuthenticationResult);
   }
 
   /** As the client package asks for it; `refused` is a token that the server did not take. */
@@ -41,23 +61,36 @@ export class PoolAccount {
   };
 
   async #authenticate(flow, parameters) {
+    const answer = await this.#ask("InitiateAuth", { AuthFlow: flow, AuthParameters: parameters });
+    const { AuthenticationResult: result, ChallengeName: challenge, Session: session } = answer;
+    // A renewal brings no new refresh token.
+    if (result) return this.#keep({ RefreshToken: parameters.REFRESH_TOKEN, ...result });
+    if (challenge !== NEW_PASSWORD) throw new SignInError(`The user pool asks for ${challenge}, which this page does not know.`);
+    this.#challenge = { session, user: answer.ChallengeParameters.USER_ID_FOR_SRP };
+  }
+
+  async #ask(operation, body) {
     const response = await fetch(`https://cognito-idp.${this.#region}.amazonaws.com/`, {
       method: "POST",
       headers: {
         "content-type": "application/x-amz-json-1.1",
-        "x-amz-target": "AWSCognitoIdentityProviderService.InitiateAuth",
+        "x-amz-target": `AWSCognitoIdentityProviderService.${operation}`,
       },
-      body: JSON.stringify({ AuthFlow: flow, ClientId: this.#client, AuthParameters: parameters }),
+      body: JSON.stringify({ ClientId: this.#client, ...body }),
       signal: AbortSignal.timeout(TIME_LIMIT),
     });
     const answer = await response.json();
-    if (response.status === 400) throw new SignInError(answer.message ?? "The user pool refuses this sign-in.");
+    if (response.status === 400) {
+      // The time for a new password is over: it begins with the old one again.
+      if (answer.__type?.includes("NotAuthorizedException")) this.#challenge = null;
+      throw new SignInError(answer.message ?? "The user pool refuses this sign-in.");
+    }
     if (!response.ok) throw new Error(`The user pool answered ${response.status}.`);
-    const { AuthenticationResult: result, ChallengeName: challenge } = answer;
-    if (!result) throw new SignInError(`The user pool asks for ${challenge}, which this page does not know.`);
-    // A renewal brings no new refresh token.
-    const refresh = result.RefreshToken ?? parameters.REFRESH_TOKEN;
-    this.#session = { pool: this.pool, access: result.AccessToken, refresh };
+    return answer;
+  }
+
+  #keep({ AccessToken: access, RefreshToken: refresh }) {
+    this.#session = { pool: this.pool, access, refresh };
     sessionStorage.setItem(KEPT, JSON.stringify(this.#session));
   }
 }

@@ -24,25 +24,38 @@ export async function askForName(api, reason = "") {
   find("sign-in-hint").textContent = HINTS[await wayToSignIn(api)] ?? "The server cannot be reached.";
 }
 
-/** Shows the form with a password; the page starts again once the user pool has taken both. */
+/** Shows the form with a password; the page starts again once the user pool has let the person in. */
 export function askForPassword(account, reason = "") {
   show(reason);
-  find("password-field").hidden = false;
-  find("password").required = true;
   find("name-label").textContent = "Email address";
   find("side-by-side").hidden = true;
-  find("sign-in-hint").textContent = "You sign in to the user pool of this deployment.";
+  showPasswordOf(account);
   find("sign-in-form").onsubmit = async (event) => {
     event.preventDefault();
     find("sign-in-error").textContent = "";
     try {
-      await account.signIn(find("name").value, find("password").value);
+      if (account.wantsNewPassword) await account.choosePassword(find("new-password").value);
+      else await account.signIn(find("name").value, find("password").value);
     } catch (error) {
       find("sign-in-error").textContent = error.message;
-      return;
     }
-    location.reload();
+    if (account.user !== undefined) location.reload();
+    else showPasswordOf(account);
   };
+}
+
+/** The field for the password, or for a new one where the user pool wants one. */
+function showPasswordOf({ wantsNewPassword: isNew }) {
+  const wasNew = !find("new-password-field").hidden;
+  find("name").readOnly = isNew;
+  for (const [name, isShown] of [["password", !isNew], ["new-password", isNew]]) {
+    find(`${name}-field`).hidden = !isShown;
+    find(name).required = isShown;
+  }
+  find("sign-in-hint").textContent = isNew
+    ? "The password that you were given is good for one sign-in. Choose one of your own."
+    : "You sign in to the user pool of this deployment.";
+  if (isNew !== wasNew) find(isNew ? "new-password" : "password").focus();
 }
 
 function show(reason) {

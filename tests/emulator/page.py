@@ -33,7 +33,8 @@ def run(backend, root, password):
         pool = start_tls(stack, user_pool_host(backend), backend.aws.port)
         names = {ORIGIN.removeprefix("http://"): page, user_pool_host(backend): pool}
         people = [Person(stack, backend, names, name, password) for name in ("carol", "dave")]
-        checks = [signs_in, chats, stays_signed_in, renews_its_token, signs_out]
+        people[1].be_given_a_password(backend, "good for one sign-in")
+        checks = [signs_in, chooses_a_password, chats, stays_signed_in, renews_its_token, signs_out]
         for check in checks:
             check(*people)
             print("ok   the page", check.__name__.replace("_", " "))
@@ -41,12 +42,25 @@ def run(backend, root, password):
 
 
 def signs_in(carol, dave):
-    for person in (carol, dave):
-        person.browser.get(person.address)
-        person.sign_in("not the password of anyone")
-        person.wait("document.querySelector('#sign-in-error').textContent.includes('password')")
-        person.sign_in(person.password)
-        person.wait_until_online()
+    carol.browser.get(carol.address)
+    carol.sign_in("not the password of anyone")
+    carol.wait("document.querySelector('#sign-in-error').textContent.includes('password')")
+    carol.sign_in(carol.password)
+    carol.wait_until_online()
+
+
+def chooses_a_password(carol, dave):
+    """A user whose password is an administrator's chooses one, which then is the one that holds."""
+    dave.browser.get(dave.address)
+    dave.sign_in("good for one sign-in")
+    dave.wait("document.activeElement.id === 'new-password'")
+    dave.fill("#new-password", dave.password)
+    dave.click("#sign-in-form button")
+    dave.wait_until_online()
+    dave.browser.execute_script("sessionStorage.clear()")
+    dave.browser.refresh()
+    dave.sign_in(dave.password)
+    dave.wait_until_online()
 
 
 def chats(carol, dave):
@@ -110,6 +124,11 @@ class Person:
         driver = Service(shutil.which("chromedriver"))
         self.browser = webdriver.Chrome(options, driver)
         stack.callback(self.browser.quit)
+
+    def be_given_a_password(self, backend, password):
+        """By an administrator, who wants another one chosen at the next sign-in."""
+        users, pool = backend.aws.client("cognito-idp"), backend.outputs["UserPoolId"]
+        users.admin_set_user_password(UserPoolId=pool, Username=self.email, Password=password, Permanent=False)
 
     def sign_in(self, password):
         self.fill("#name", self.email)
