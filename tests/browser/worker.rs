@@ -21,7 +21,10 @@ const PROGRAM: &str = r#"
       postMessage(told);
     };
     for (const watched of [client, conversation]) watched.subscribe(tell);
-    client.on("message", ({ content }) => told.received.push(content));
+    client.on("message", ({ content }) => {
+      told.received.push(content);
+      tell();
+    });
     client.on("ring", (call) => {
       call.subscribe(() => {
         const { reason, error } = call.getSnapshot();
