@@ -10,6 +10,7 @@ mod chat;
 mod devices;
 mod examples;
 mod habits;
+mod keyboard;
 mod lost_calls;
 mod media;
 mod older_front_end;

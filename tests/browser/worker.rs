@@ -104,7 +104,9 @@ fn a_worker_chats_and_says_that_it_cannot_call() {
         alice.say(json!(["call"])).await;
         alice.expect("/workers do not have/.test(told.refused)", Vec::new()).await;
         bob.call().await;
-        alice.expect("told.reason === 'failed' && /workers do not have/.test(told.failure)", Vec::new()).await;
+        alice
+            .expect("told.reason === 'failed' && /workers do not have/.test(told.failure)", Vec::new())
+            .await;
         bob.expect_idle().await;
         alice.say(json!(["close"])).await;
         alice.expect("told.state === 'closed'", Vec::new()).await;
