@@ -1,5 +1,8 @@
 //! A store as a function opens it, its users, and raw access to the servers behind it.
 
+pub(crate) mod keys;
+mod settings;
+
 use chrono::DateTime;
 use lambda_http::http::Request;
 use redis::aio::MultiplexedConnection;
@@ -14,6 +17,9 @@ use shared::message::{ClientId, Content, Draft, Message, Metadata, MetadataChang
 use shared::store::{Connection, Deletion, Feed, Page, Paging, Registration, Sent, Store};
 use support::{StoreKind, TestStore};
 use uuid::Uuid;
+
+use settings::config_keeping;
+pub(crate) use settings::{config, vouched_for};
 
 /// How long a connection may live in these tests, and how much longer its records may stay, in seconds.
 pub(crate) const LIFETIME: i64 = 7200;
@@ -306,47 +312,6 @@ pub(crate) async fn register_at(
     store.register(connection, user, false, at_ms).await.expect("the store answers")
 }
 
-/// The principal that the platform's authorizer vouches for.
-pub(crate) fn vouched_for(user: &UserKey) -> Principal {
-    let event = serde_json::json!({
-        "version": "2.0", "routeKey": "GET /messages", "rawPath": "/messages", "rawQueryString": "", "headers": {},
-        "requestContext": {
-            "accountId": "123456789012", "apiId": "abcdef1234", "stage": "$default", "requestId": "r",
-            "routeKey": "GET /messages", "time": "01/Jan/2024:12:00:00 +0000", "timeEpoch": 1_704_110_400_000_u64,
-            "authorizer": { "jwt": { "claims": { "sub": user.as_str() }, "scopes": null } },
-            "http": { "method": "GET", "path": "/messages", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
-                      "userAgent": "tests" },
-        },
-        "isBase64Encoded": false,
-    });
-    let request = lambda_http::request::from_str(&event.to_string()).expect("an event of an HTTP API");
-    Principal::from_request(&request, &config("redis://localhost", None, false)).expect("a verified claim")
-}
-
-/// The settings of a function whose store is here, behind a certificate of this authority.
-pub(crate) fn config(redis_url: &str, authority: Option<&str>, open: bool) -> Config {
-    config_keeping(redis_url, authority, open, 0)
-}
-
-fn config_keeping(redis_url: &str, authority: Option<&str>, open: bool, days: u16) -> Config {
-    let days = days.to_string();
-    let setting = |name: &str| {
-        let value = match name {
-            "REDIS_URL" => redis_url,
-            "REDIS_TLS_CA" => authority?,
-            "MANAGEMENT_ENDPOINT" => "http://localhost",
-            "AWS_REGION" => "us-east-1",
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test",
-            "ALLOW_ANONYMOUS" if open => "true",
-            "CONNECTION_LIFETIME" => "7200",
-            "RETENTION_DAYS" => &days,
-            _ => return None,
-        };
-        Some(value.to_owned())
-    };
-    Config::read(setting).expect("complete settings")
-}
-
 /// Somebody nobody knows yet.
 pub(crate) fn user(name: &str) -> UserKey {
     user_called(&format!("{name}-{}", Uuid::now_v7()))
@@ -414,68 +379,4 @@ pub(crate) fn now_ms() -> i64 {
     let elapsed =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is past 1970");
     i64::try_from(elapsed.as_millis()).expect("a near time")
-}
-
-/// Where things are stored, for users and connections whose names need no encoding.
-pub(crate) mod keys {
-    use shared::ids::{ConnectionId, MessageId, UserKey};
-    use shared::message::Message;
-
-    pub(crate) const ALL: &str = "all";
-
-    pub(crate) fn message(message: &Message) -> String {
-        key_of(super::id(message))
-    }
-
-    pub(crate) fn key_of(id: MessageId) -> String {
-        const DIGITS: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
-        let digit = |bits: u16| char::from(DIGITS[usize::from(bits % 64)]);
-        let conversation = id.conversation();
-        format!("m:{{{}{}}}:{}", digit(conversation / 64), digit(conversation), id.short())
-    }
-
-    pub(crate) fn all(user: &UserKey) -> String {
-        format!("u:{{{}}}:all", user.as_str())
-    }
-
-    pub(crate) fn to(user: &UserKey, peer: &UserKey) -> String {
-        format!("u:{{{}}}:to:{}", user.as_str(), peer.as_str())
-    }
-
-    pub(crate) fn from(user: &UserKey, peer: &UserKey) -> String {
-        format!("u:{{{}}}:from:{}", user.as_str(), peer.as_str())
-    }
-
-    pub(crate) fn conversations(user: &UserKey) -> String {
-        format!("u:{{{}}}:conversations", user.as_str())
-    }
-
-    pub(crate) fn events(user: &UserKey) -> String {
-        format!("u:{{{}}}:events", user.as_str())
-    }
-
-    pub(crate) fn gone(user: &UserKey) -> String {
-        format!("u:{{{}}}:gone", user.as_str())
-    }
-
-    pub(crate) fn claim(user: &UserKey, client_id: &str) -> String {
-        format!("u:{{{}}}:sent:{client_id}", user.as_str())
-    }
-
-    pub(crate) fn moved(user: &UserKey, id: &ConnectionId) -> String {
-        format!("u:{{{}}}:moved:{}", user.as_str(), id.as_str())
-    }
-
-    /// A connection's entries among a user's: a plain one, and one that recovers.
-    pub(crate) fn members(id: &ConnectionId) -> [String; 2] {
-        ["-", "r"].map(|kind| format!("{kind}{}", id.as_str()))
-    }
-
-    pub(crate) fn connections(user: &UserKey) -> String {
-        format!("u:{{{}}}:connections", user.as_str())
-    }
-
-    pub(crate) fn connection(id: &ConnectionId) -> String {
-        format!("connection:{{{}}}", id.as_str())
-    }
 }
