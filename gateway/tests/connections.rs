@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Gateway, STAGE, api, eventually, spawn, within};
+use crate::support::{Gateway, STAGE, api, eventually, sdk_http, spawn, within};
 use aws_credential_types::Credentials;
 use aws_sdk_apigatewaymanagement::Client as Management;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
@@ -29,7 +29,7 @@ fn management(gateway: &Gateway) -> Management {
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
         .region(Region::new("us-east-1"))
         .retry_config(RetryConfig::disabled())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(sdk_http::plain())
         .endpoint_url(format!("http://{}/{}", gateway.address, STAGE))
         .build();
     Management::from_conf(config)

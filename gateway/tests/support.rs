@@ -4,6 +4,7 @@ pub(crate) mod echo;
 pub(crate) mod form;
 #[cfg(unix)]
 pub(crate) mod program;
+pub(crate) mod sdk_http;
 pub(crate) mod tiny;
 
 use std::collections::BTreeMap;

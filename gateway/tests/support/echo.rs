@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error as SocketError;
 
-use super::{Client, EventLog, executables, project_folder, within};
+use super::{Client, EventLog, executables, project_folder, sdk_http, within};
 
 /// A whole gateway on the echo project, and what its function saw.
 pub(crate) struct Echo {
@@ -88,7 +88,7 @@ impl Echo {
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(Credentials::new("local", "local", None, None, "test"))
             .region(Region::new("us-east-1"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(sdk_http::plain())
             .endpoint_url(format!("{}{stage}", self.gateway.url()))
             .build();
         Management::from_conf(config)
