@@ -116,8 +116,9 @@ fn steps(workspaces: &[Workspace], targets: &BTreeSet<(usize, Binary)>, folder: 
             .filter(|(_, binary)| owners[&(workspace.target_directory.as_path(), *binary)] > 1)
             .map(|(package, _)| package)
             .collect();
-        // The whole workspace, so that features unify as in `cargo build --workspace` and nothing is built twice.
-        // One that reaches beyond the template's folder is somebody else's: only what is needed of it is built.
+        // The features of the whole workspace, so that they unify as in `cargo build --workspace` and nothing is built
+        // twice; of one that reaches beyond the template's folder, and is somebody else's, those of the packages that
+        // are needed.
         let together: Vec<&str> = needed.difference(&clashing).copied().collect();
         let mut arguments = Vec::new();
         if !workspace.root.starts_with(folder) {
@@ -126,11 +127,16 @@ fn steps(workspaces: &[Workspace], targets: &BTreeSet<(usize, Binary)>, folder: 
             arguments.push("--workspace");
             arguments.extend(clashing.iter().flat_map(|package| ["--exclude", package]));
         }
+        // Only the functions' binaries: those of other packages would keep the first start waiting.
+        let of_functions = targets
+            .iter()
+            .filter(|(workspace, binary)| *workspace == at && together.contains(&binary.package.as_str()));
+        arguments.extend(of_functions.flat_map(|(_, binary)| ["--bin", &binary.name]));
         if !together.is_empty() {
             steps.push(Step::new(at, &arguments, false));
         }
         let apart = needed.intersection(&clashing);
-        steps.extend(apart.map(|package| Step::new(at, &["-p", package], true)));
+        steps.extend(apart.map(|package| Step::new(at, &["-p", package, "--bins"], true)));
     }
     steps
 }

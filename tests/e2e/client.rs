@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use support::{App, root, skip};
+use support::{gateway_program, root, skip};
 use tokio::process::Command;
 
 /// A Node that has a WebSocket: the one that `npm ci` in `client/` brings, or the machine's.
@@ -27,15 +27,11 @@ async fn the_client_package_passes_its_own_tests() {
     let Some(node) = node().await else {
         return skip("Node 22 is not installed (npm ci in client/ brings it)");
     };
-    // Starting any gateway builds the functions and the gateway's own program.
-    let _app = App::open().await;
     let tests = std::fs::read_dir(root().join("client/tests")).expect("tests of the client");
     let tests = tests.map(|file| file.expect("a file").path());
     let tests = tests.filter(|path| path.to_string_lossy().ends_with(".test.js"));
-    let program = std::env::current_exe().expect("this program has a path");
-    let folder = program.ancestors().nth(2).expect("it is in deps, in the folder of the profile");
     let mut command = Command::new(node);
-    command.args(["--test", "--test-timeout=240000"]).args(tests).env("GATEWAY", folder.join("gateway"));
+    command.args(["--test", "--test-timeout=240000"]).args(tests).env("GATEWAY", gateway_program());
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("Node runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

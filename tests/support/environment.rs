@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use gateway::template::Given;
 use gateway::{executables, template};
@@ -51,10 +51,27 @@ pub(crate) fn executables() -> &'static BTreeMap<String, PathBuf> {
     })
 }
 
-/// The administrator's tool, which is built with the functions.
+/// The administrator's tool.
 pub fn admin() -> PathBuf {
+    program("admin")
+}
+
+/// The gateway as a program of its own.
+pub fn gateway_program() -> PathBuf {
+    program("gateway")
+}
+
+fn program(name: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
+    // With the features of the workspace, so that nothing else is built anew.
+    BUILT.call_once(|| {
+        let mut command = executables::cargo(&root());
+        command.args(["build", "--locked", "--workspace", "--bin", "admin", "--bin", "gateway"]);
+        command.args((!cfg!(debug_assertions)).then_some("--release"));
+        assert!(command.status().expect("cargo starts").success(), "the programs build");
+    });
     let function = executables().values().next().expect("a function");
-    function.with_file_name(format!("admin{}", std::env::consts::EXE_SUFFIX))
+    function.with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// The functions' binaries, with some of them built as they are deployed.

@@ -40,7 +40,7 @@ pub use api_client::ApiClient;
 pub use app::{App, AppBuilder, Mode, TestGateway};
 pub use clock::Clock;
 pub use device::Device;
-pub use environment::{admin, root};
+pub use environment::{admin, gateway_program, root};
 pub use generator::Generator;
 pub use issuer::{AUDIENCE, Token};
 pub use log::{Watch, read_log};

@@ -116,7 +116,7 @@ pub(super) async fn run(
 
 fn command(step: &Step, workspace: &Workspace) -> Command {
     let mut command = Command::from(cargo(&workspace.root));
-    command.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(&step.arguments);
+    command.args(["build", "--message-format=json-render-diagnostics"]).args(&step.arguments);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
