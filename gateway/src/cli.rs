@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::Parser;
 use gateway::http_api::Authorizers;
 use gateway::lambda::DEFAULT_CONCURRENCY;
@@ -56,7 +57,7 @@ pub(crate) struct Cli {
     watch: bool,
 
     /// Invokes functions at this endpoint instead of running them (`cargo lambda watch`)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
     lambda_url: Option<String>,
 
     /// Instances of one function at most; an event that none takes within its Timeout is answered 503
@@ -170,6 +171,14 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    let url = text.parse::<Uri>().ok().filter(|url| url.authority().is_some() && url.query().is_none());
+    match url.as_ref().and_then(Uri::scheme_str) {
+        Some("http" | "https") => Ok(text.to_owned()),
+        _ => Err("write it as http://127.0.0.1:9000".to_owned()),
+    }
+}
+
 fn parse_host(text: &str) -> Result<String, String> {
     let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
     let name =
@@ -191,4 +200,21 @@ fn find_template() -> Result<PathBuf, String> {
             here.display()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_url_of_http() {
+        let given = |url: &str| Cli::try_parse_from(["gateway", "--lambda-url", url]);
+        for url in ["http://127.0.0.1:9000", "http://localhost:3001/", "https://a.test/path"] {
+            assert_eq!(given(url).expect(url).lambda_url(), Some(url));
+        }
+        for url in ["nonsense", "127.0.0.1:9000", "localhost:9000", "ftp://a", "http://", "http://a/?b", ""] {
+            let error = given(url).expect_err(url).to_string();
+            assert!(error.contains("write it as http://127.0.0.1:9000"), "{error}");
+        }
+    }
 }

@@ -95,9 +95,9 @@ impl Guard {
         headers: &HeaderMap,
         upgrade: bool,
     ) -> Option<String> {
-        let host = headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
-        let host = host.as_deref().or_else(|| uri.authority().map(|authority| authority.as_str()));
-        if let Some(host) = host {
+        // A target that names a host overrides the header, and of two headers either may count for a function.
+        let named = headers.get_all(header::HOST).iter().map(|host| String::from_utf8_lossy(host.as_bytes()));
+        for host in named.chain(uri.authority().map(|authority| authority.as_str().into())) {
             let authority = host.parse::<axum::http::uri::Authority>();
             if !authority.is_ok_and(|authority| self.is_ours(authority.host())) {
                 return Some(format!("Host {host} is not this machine; --host lets in another name"));
@@ -202,6 +202,18 @@ mod tests {
         assert!(refused(&Method::GET, "not a host", None, false));
         assert!(!refused(&Method::GET, "[::1]:3000", None, false));
         assert!(!refused(&Method::GET, "127.0.0.1", None, false));
+    }
+
+    #[test]
+    fn every_name_of_the_host_counts() {
+        let guard = Guard::new(&[], &[]);
+        let refused = |target: &'static str, hosts: &[&'static str]| {
+            let hosts = hosts.iter().map(|&host| (header::HOST, HeaderValue::from_static(host)));
+            guard.refuse(&Method::GET, &Uri::from_static(target), &hosts.collect(), false).is_some()
+        };
+        assert!(!refused("/", &["localhost"]) && !refused("http://localhost:3000/", &["127.0.0.1"]));
+        assert!(refused("http://evil.example/", &["localhost"]) && refused("http://evil.example/", &[]));
+        assert!(refused("/", &["localhost", "evil.example"]) && refused("/", &["evil.example", "localhost"]));
     }
 
     #[test]

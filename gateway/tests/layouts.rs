@@ -33,7 +33,7 @@ async fn start(layouts: &TempDir, layout: &str) -> Gateway {
     Gateway::start(Options { template, admin_port: Some(0), ..Options::default() }).await.unwrap()
 }
 
-async fn get(gateway: &Gateway, path: &str) -> String {
+pub(crate) async fn get(gateway: &Gateway, path: &str) -> String {
     let (status, body) = send(Method::GET, &format!("{}{path}", gateway.url())).await;
     assert_eq!(status, StatusCode::OK, "{path}");
     body

@@ -18,6 +18,7 @@ mod layouts;
 mod load;
 mod other_languages;
 #[cfg(unix)]
+mod own_project;
 mod runtime_api;
 mod serial_frames;
 mod server;

@@ -269,6 +269,9 @@ async fn the_log_shows_output_reports_and_each_failure_once() {
         .with_ansi(false)
         .without_time()
         .finish();
+    // Where there is just one subscriber, tracing asks the thread that first comes to a line of code whether anybody
+    // wants what it logs. The threads of other tests have none, and this log would lack the line for good.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     // The test's runtime has this one thread.
     let _guard = tracing::subscriber::set_default(subscriber);
     let lambda = Lambda::start(Options { verbosity: 1, ..options() });

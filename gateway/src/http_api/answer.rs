@@ -59,6 +59,12 @@ pub(super) fn infer(payload: &Bytes) -> Result<Response, Malformed> {
             }
         }
     };
+    // Neither of these has a body; the length of one would break the connection for some clients.
+    let body = if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status) {
+        Bytes::new()
+    } else {
+        body
+    };
     let has_body = !body.is_empty();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -173,6 +179,8 @@ mod tests {
     async fn bodies_may_be_base64_or_missing() {
         assert_eq!(answer(r#"{"statusCode":"200","body":"aGk=","isBase64Encoded":true}"#).await.1, "hi");
         assert_eq!(answer(r#"{"statusCode":204}"#).await, (204, String::new(), Vec::new()));
+        assert_eq!(answer(r#"{"statusCode":204,"body":"x"}"#).await, (204, String::new(), Vec::new()));
+        assert_eq!(answer(r#"{"statusCode":304,"body":"x"}"#).await, (304, String::new(), Vec::new()));
         assert_eq!(
             answer(r#"{"statusCode":204,"body":null,"headers":null}"#).await,
             (204, String::new(), Vec::new())

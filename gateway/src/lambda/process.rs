@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -21,8 +22,9 @@ use crate::project::Function;
 const INHERITED: [&str; 4] = ["PATH", "HOME", "RUST_LOG", "RUST_BACKTRACE"];
 /// A longer line of output is shown in pieces.
 const LINE_LIMIT: u64 = 64 * 1024;
-/// How long the rest of an ended process's output is waited for.
-const OUTPUT_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long the rest of an ended process's output is waited for. It is there already, but a busy machine may take its
+/// time to read it.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A function's executable and what it is told when it starts.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +105,7 @@ impl Process {
     /// Waits until the output of the ended process has been read, with a bound: one that left its group may hold it
     /// open.
     pub(super) async fn finish_output(mut self) {
-        for task in std::mem::take(&mut self.output) {
-            let _ = timeout(OUTPUT_TIMEOUT, task).await;
-        }
+        let _ = timeout(OUTPUT_TIMEOUT, join_all(std::mem::take(&mut self.output))).await;
     }
 
     /// Asks the process to end, and kills it where it does not within `grace`; without any, at once.

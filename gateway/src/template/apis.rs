@@ -22,6 +22,8 @@ pub(super) struct HttpDraft {
     pub(super) default_authorizer: Option<String>,
     /// By authorizer: the scopes of routes that name none.
     pub(super) default_scopes: BTreeMap<String, Vec<String>>,
+    /// All that `Auth` names, also those that are not emulated.
+    pub(super) authorizers: BTreeSet<String>,
     /// Line by route key.
     lines: BTreeMap<String, usize>,
     repeated: Vec<(usize, String)>,
@@ -63,9 +65,15 @@ impl HttpDraft {
             api,
             default_authorizer: None,
             default_scopes: BTreeMap::new(),
+            authorizers: BTreeSet::new(),
             lines: BTreeMap::new(),
             repeated: Vec::new(),
         }
+    }
+
+    /// Whether a route may name it.
+    pub(super) fn has_authorizer(&self, name: &str) -> bool {
+        ["NONE", "AWS_IAM"].contains(&name) || self.authorizers.contains(name)
     }
 
     pub(super) fn add_route(&mut self, line: usize, route_key: String, function: String, auth: RouteAuth) {

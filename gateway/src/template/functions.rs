@@ -147,9 +147,20 @@ impl Reader<'_> {
             // It stands for every method of every path.
             (Some(path), _) if path == aws::DEFAULT => path,
             (Some(path), Some(method)) => route_key(&method, &path),
-            (Some(path), None) => route_key("ANY", &path),
-            // SAM does the same with an event that names no path.
-            (None, _) => aws::DEFAULT.to_owned(),
+            (Some(path), None) => {
+                self.warn(line, format!("{}: SAM refuses an event with a Path and no Method", resource.id));
+                route_key("ANY", &path)
+            }
+            // SAM does the same with an event that names neither.
+            (None, method) => {
+                if method.is_some() {
+                    self.warn(
+                        line,
+                        format!("{}: SAM refuses an event with a Method and no Path", resource.id),
+                    );
+                }
+                aws::DEFAULT.to_owned()
+            }
         };
         let api = match properties.get("ApiId") {
             Some(_) => match self.text(properties, "ApiId") {
@@ -178,7 +189,14 @@ impl Reader<'_> {
             None => RouteAuth::default(),
         };
         match apis.http(&api) {
-            Some(draft) => draft.add_route(line, route_key, resource.id.to_owned(), auth),
+            Some(draft) => {
+                if let Some(unknown) = auth.authorizer.as_ref().filter(|name| !draft.has_authorizer(name)) {
+                    let why =
+                        format!("{route_key}: SAM refuses it, {} has no authorizer {unknown}", draft.id);
+                    self.warn(line, why);
+                }
+                draft.add_route(line, route_key, resource.id.to_owned(), auth);
+            }
             None => {
                 self.warn(line, format!("{route_key} is left out: its ApiId is no HTTP API of this template"))
             }

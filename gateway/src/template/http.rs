@@ -29,6 +29,11 @@ impl Reader<'_> {
         }
         if let Some(auth) = properties.get("Auth").cloned() {
             self.read_auth(resource.id, &auth, &mut draft);
+            let unknown = draft.default_authorizer.as_ref().filter(|name| !draft.has_authorizer(name));
+            if let Some(name) = unknown {
+                let why = format!("{}: SAM refuses it, it has no DefaultAuthorizer {name}", resource.id);
+                self.warn(auth.line, why);
+            }
         }
         apis.add_http(draft);
     }
@@ -48,6 +53,10 @@ impl Reader<'_> {
         match &node.value {
             Value::Text(text) | Value::Literal(text) if text == "false" => None,
             Value::Text(text) | Value::Literal(text) => {
+                if text != "true" {
+                    let why = "a deployment refuses a text";
+                    self.warn(node.line, format!("CorsConfiguration is read as an origin: {why}"));
+                }
                 let origin = if text == "true" { "*" } else { text };
                 Some(Cors { allow_origins: vec![origin.to_owned()], ..Cors::default() })
             }
@@ -82,6 +91,7 @@ impl Reader<'_> {
         let authorizers = auth.get("Authorizers").map(|node| self.scope.resolve_top(node));
         let Some(Ok(Some(authorizers))) = authorizers else { return };
         for (name, node) in authorizers.entries() {
+            draft.authorizers.insert(name.clone());
             let Some(node) =
                 self.property(&authorizers, name).map(|resolved| Node { line: node.line, ..resolved })
             else {

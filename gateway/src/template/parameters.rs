@@ -112,12 +112,15 @@ fn read(
     if stored.is_none() {
         check(name, node, kind, &value, warnings)?;
     }
-    let kind = stored.unwrap_or(kind);
-    if kind != "CommaDelimitedList" && !kind.starts_with("List<") {
+    if !is_list(stored.unwrap_or(kind)) {
         return Ok(Parameter::Known(Value::Text(value)));
     }
     let items = value.split(',').map(|item| Node::text(node.line, item.trim())).collect();
     Ok(Parameter::Known(Value::List(items)))
+}
+
+fn is_list(kind: &str) -> bool {
+    kind == "CommaDelimitedList" || kind.starts_with("List<")
 }
 
 fn check(
@@ -147,16 +150,20 @@ fn check(
         (_, Some(most)) if length > most => return must(format!("have at most {most} characters")),
         _ => {}
     }
+    // What is allowed holds for each value of a list, not for the list.
+    let each: Vec<_> = if is_list(kind) { value.split(',').map(str::trim).collect() } else { vec![value] };
     if let Some(Value::List(allowed)) = node.get("AllowedValues").map(|node| &node.value) {
         let allowed: Vec<_> = allowed.iter().filter_map(Node::as_text).collect();
-        if !allowed.contains(&value) {
+        if !each.iter().all(|value| allowed.contains(value)) {
             return must(format!("be one of {}", allowed.join(", ")));
         }
     }
     if let Some(pattern) = text("AllowedPattern") {
         // CloudFormation's are Java's, of which a few have no counterpart here.
         match Regex::new(&format!("^(?:{pattern})$")) {
-            Ok(regex) if !regex.is_match(value) => return must(format!("match {pattern}")),
+            Ok(regex) if !each.iter().all(|value| regex.is_match(value)) => {
+                return must(format!("match {pattern}"));
+            }
             Ok(_) => {}
             Err(_) => {
                 let text = format!("parameter {name}: its AllowedPattern {pattern} is not checked");

@@ -73,6 +73,11 @@ fn a_parameter_keeps_within_its_bounds() {
             "A",
             Some("match [a-z]+, not \"A\" (small letters)"),
         ),
+        ("Type: CommaDelimitedList, AllowedPattern: '[a-z]+'", "a, b", None),
+        ("Type: CommaDelimitedList, AllowedPattern: '[a-z]+'", "a,1", Some("match [a-z]+, not \"a,1\"")),
+        ("Type: CommaDelimitedList, AllowedValues: [a, b]", "b,a", None),
+        ("Type: CommaDelimitedList, AllowedValues: [a, b]", "b,c", Some("be one of a, b, not \"b,c\"")),
+        ("Type: List<Number>, AllowedValues: [1, 2]", "1,2", None),
         ("Type: String, AllowedPattern: '(?!x).*'", "x", None),
     ];
     for (declaration, value, expected) in cases {

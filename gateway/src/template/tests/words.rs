@@ -131,3 +131,36 @@ Resources:
     let names = read(true).project.functions.into_keys().collect::<Vec<_>>();
     assert_eq!(names, ["Image", "Inline", "Node"]);
 }
+
+#[test]
+fn what_sam_refuses_of_an_http_api_is_told() {
+    let template = read_text(
+        r#"
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      CorsConfiguration: https://a.b
+      Auth: { DefaultAuthorizer: Gone, Authorizers: { Mine: { FunctionArn: x } } }
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f
+      Events:
+        A: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: /a, Method: GET, Auth: { Authorizer: Other } } }
+        B: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: /b, Method: GET, Auth: { Authorizer: Mine } } }
+        C: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: /c, Method: GET, Auth: { Authorizer: AWS_IAM } } }
+        D: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: /d } }
+        E: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: GET } }
+"#,
+    );
+    let expected = [
+        "template.yaml:6: CorsConfiguration is read as an origin: a deployment refuses a text",
+        "template.yaml:7: Api: authorizer Mine is not emulated, only JWT authorizers are",
+        "template.yaml:7: Api: SAM refuses it, it has no DefaultAuthorizer Gone",
+        "template.yaml:13: GET /a: SAM refuses it, Api has no authorizer Other",
+        "template.yaml:16: F: SAM refuses an event with a Path and no Method",
+        "template.yaml:17: F: SAM refuses an event with a Method and no Path",
+    ];
+    assert_eq!(template.warnings, expected);
+}
