@@ -29,6 +29,8 @@ pub enum Interruption {
     Cut,
     /// Nothing more passes on it until [`CountingProxy::resume`], nor on any other.
     Hold,
+    /// Nothing more passes on it until [`CountingProxy::resume`], while the others go on.
+    HoldAlone,
 }
 
 /// In which order the commands of one wave, which depend on nothing among it, are carried out.
@@ -60,6 +62,8 @@ struct State {
     /// The number of the wave whose replies get lost, together with its connection.
     lost: Option<usize>,
     interruption: Option<Pending>,
+    /// Whether one is held while the others go on.
+    holds_alone: bool,
     /// Connections that are held.
     held: usize,
 }
@@ -123,7 +127,10 @@ impl CountingProxy {
 
     /// Lets everything pass from now on, what was held first.
     pub fn resume(&self) {
-        self.shared.lock().interruption = None;
+        let mut state = self.shared.lock();
+        state.interruption = None;
+        state.holds_alone = false;
+        drop(state);
         self.shared.resumed.notify_waiters();
     }
 }
@@ -144,12 +151,13 @@ impl Shared {
         let range = if *order == Order::Reversed { count - passing..count } else { 0..passing };
         let interruption = match what {
             Interruption::Cut if *commands == 0 => Some(Interruption::Cut),
-            Interruption::Hold if passing < count => Some(Interruption::Hold),
+            Interruption::Hold | Interruption::HoldAlone if passing < count => Some(*what),
             _ => return (range, None),
         };
-        if interruption == Some(Interruption::Cut) {
+        if interruption != Some(Interruption::Hold) {
             state.interruption = None;
         }
+        state.holds_alone = interruption == Some(Interruption::HoldAlone);
         (range, interruption)
     }
 
@@ -157,10 +165,12 @@ impl Shared {
     async fn hold(&self, client: &mut TcpStream) -> io::Result<()> {
         let mut resumed = std::pin::pin!(self.resumed.notified());
         resumed.as_mut().enable();
-        if self.lock().interruption.is_none() {
+        let mut state = self.lock();
+        if state.interruption.is_none() && !state.holds_alone {
             return Ok(());
         }
-        self.lock().held += 1;
+        state.held += 1;
+        drop(state);
         let outcome = tokio::select! {
             () = resumed => Ok(()),
             // A client that waits for replies sends nothing.
@@ -195,7 +205,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, shared: Arc<Shared>
         let mut replies = ask(&mut server, &commands[passing.clone()]).await?;
         match interruption {
             Some(Interruption::Cut) => return Ok(()),
-            Some(Interruption::Hold) => {
+            Some(Interruption::Hold | Interruption::HoldAlone) => {
                 shared.hold(&mut client).await?;
                 let mut before = ask(&mut server, &commands[..passing.start]).await?;
                 before.append(&mut replies);
