@@ -112,7 +112,8 @@ async fn any_connection_of_the_two_ends_a_call_by_its_id(
     idle.sees_nothing().await;
     idle.end(peer, Some(ID), Some("for no reason")).await;
     for one in [&mut phone, &mut laptop] {
-        assert_eq!(one.sees("end_call").await["call_id"], ID);
+        let ended = one.sees("end_call").await;
+        assert_eq!((&ended["call_id"], &ended["reason"]), (&json!(ID), &json!("hangup")));
     }
     assert_eq!(read_call(&alice, &bob).await["reason"], "hangup");
     idle.sees_nothing().await;
@@ -197,4 +198,19 @@ async fn an_answer_without_id_to_an_offer_it_has_not_seen_is_given_that_offer(
     app.gateway().faults().clear();
     laptop.answer(&alice, None).await;
     phone.device.expect("answer").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn every_device_that_rings_takes_part(#[values(Open, Guarded)] mode: Mode) {
+    let app = App::shared(mode, SecureCluster).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+    phone.offer(&bob, Some(ID)).await;
+    laptop.sees("offer").await;
+    phone.device.settle().await;
+    for (device, user) in [(&mut phone.device, &alice), (&mut laptop.device, &bob)] {
+        assert_eq!(device.register(&user.key).await["calls"][0]["here"], true);
+    }
+    laptop.sees_nothing().await;
 }

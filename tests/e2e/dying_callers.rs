@@ -98,7 +98,8 @@ async fn a_connection_that_dies_while_its_offer_is_handled_rings_for_nobody(
         phone.device.cut().await;
         scene.done("Disconnect", before).await;
         scene.proxy.resume();
-        wait_until("the end of the offer", async || scene.app.gateway().lambda().busy("Signaling") == 0).await;
+        wait_until("the end of the offer", async || scene.app.gateway().lambda().busy("Signaling") == 0)
+            .await;
         scene.nothing_rings(&alice, &bob, &mut laptop, &trial).await;
         if !is_held {
             assert!(commands > 3, "{trial} are all of it");

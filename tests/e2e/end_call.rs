@@ -40,12 +40,13 @@ async fn an_end_is_relayed_once_with_its_reason(#[values(Single, SecureCluster)]
 
 #[rstest]
 #[tokio::test]
-async fn a_reason_that_only_the_server_gives_is_a_hang_up(#[values(Open, Guarded)] mode: Mode) {
+async fn a_reason_that_no_client_gives_is_a_hang_up(#[values(Open, Guarded)] mode: Mode) {
     let app = App::shared(mode, SecureCluster).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
-    for reason in ["answered_elsewhere", "replaced", "disconnected"] {
+    let of_the_server = ["answered_elsewhere", "replaced", "disconnected"].map(|reason| json!(reason));
+    for reason in of_the_server.into_iter().chain([json!("xyz"), json!(7), json!(null)]) {
         let (mut phone, mut laptop) = active(&alice, &bob, None).await;
-        phone.end(&bob, None, Some(reason)).await;
+        phone.send("end_call", &bob, None, json!({ "reason": reason })).await;
         assert_eq!(laptop.sees("end_call").await["reason"], "hangup");
         assert_eq!(read_call(&alice, &bob).await["reason"], "hangup");
     }

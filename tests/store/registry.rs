@@ -327,7 +327,10 @@ async fn a_closed_connection_is_forgotten(#[values(Single, SecureCluster)] store
     for _ in 0..2 {
         world.disconnect(&phone).await;
         assert_eq!(world.connections(&alice).await, [laptop.as_str()]);
-        assert!(!world.raw::<bool>(&Cmd::exists(keys::connection(&phone))).await);
+        // What is left says that it has closed, for a minute.
+        let fields: Vec<String> = world.raw(&redis::cmd("HKEYS").arg(keys::connection(&phone)).take()).await;
+        let seconds: u64 = world.raw(&redis::cmd("TTL").arg(keys::connection(&phone)).take()).await;
+        assert_eq!((fields, seconds <= 60), (vec!["gone".to_owned()], true));
     }
     assert_eq!(world.speaker(&laptop).await, Some(alice));
 }

@@ -32,16 +32,8 @@ pub enum Reason {
 impl Reason {
     /// Reads the reason that a client gives. The server's own, and unknown ones, count as `hangup`.
     pub fn of_client(text: Option<&str>) -> Self {
-        text.and_then(Self::read).filter(|reason: &Self| !reason.is_servers()).unwrap_or(Self::Hangup)
-    }
-
-    /// Whether a text is a reason that only the server gives: from a client, no other client may see it.
-    pub fn is_servers_own(text: &str) -> bool {
-        Self::read(text).is_some_and(Self::is_servers)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        text.parse().ok()
+        let read = text.and_then(|text| text.parse().ok());
+        read.filter(|reason: &Self| !reason.is_servers()).unwrap_or(Self::Hangup)
     }
 
     fn is_servers(self) -> bool {

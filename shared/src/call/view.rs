@@ -52,8 +52,8 @@ pub struct Summary {
     pub ends_in: Option<u64>,
     /// For how many seconds the other user has been away.
     pub away: Option<u64>,
-    /// The connection that takes part for the reader.
-    pub connection: Option<ConnectionId>,
+    /// The connections that take part for the reader: while it rings for it, all that were given the offer.
+    pub here: Vec<ConnectionId>,
 }
 
 impl Line {
@@ -71,6 +71,8 @@ impl Call {
             State::Ringing | State::Active => None,
         };
         let live = ended.is_none();
+        let there = mine.connection.iter().filter(|_| live && mine.away_since.is_none());
+        let rung = self.given.keys().filter(|_| live && self.callee.user == *reader);
         Summary {
             call_id: self.id.clone(),
             with: other.user.clone(),
@@ -86,7 +88,7 @@ impl Call {
             ended_at: ended.map(|ended| ended.at),
             ends_in: self.is_ringing().then(|| (self.rang_at + HELD_MS).saturating_sub(now).div_ceil(1000)),
             away: other.away_since.filter(|_| live).map(|since| now.saturating_sub(since) / 1000),
-            connection: mine.connection.clone().filter(|_| live && mine.away_since.is_none()),
+            here: there.chain(rung).cloned().collect(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::call::Sender;
 use crate::error::Error;
+use crate::ids::{ConnectionId, UserKey};
 use crate::protocol::client::Signal;
 use crate::push::Pusher;
 use crate::store::Store;
@@ -25,6 +26,13 @@ pub struct Incoming<'a> {
     pub from: Sender,
     /// Whether its connection has registered.
     pub registered: bool,
+}
+
+impl Incoming<'_> {
+    /// The connection that it came on, its user, and whether the former has registered.
+    pub(super) fn part(&self) -> (&ConnectionId, &UserKey, bool) {
+        (&self.from.connection, &self.from.user, self.registered)
+    }
 }
 
 impl CallManager {

@@ -34,8 +34,8 @@ struct Applied {
     effects: Vec<Effect>,
     connections: HashMap<UserKey, Vec<Connection>>,
     handed: Handed,
-    /// Whether the event's own connection has gone meanwhile.
-    vanished: bool,
+    /// The connection that has gone while it began to take part.
+    vanished: Option<ConnectionId>,
 }
 
 /// Whether this relays the event's frame to a connection that is gone.
@@ -108,11 +108,7 @@ impl CallManager {
                 // It has not been delivered, nor is it held yet: what follows it waits.
                 events.retain(|event| !matches!(event, Event::Delivered { from: Some(_), .. }));
             }
-            if applied.vanished
-                && let Some(incoming) = incoming
-            {
-                events.push(Event::Lost(incoming.from.connection.clone()));
-            }
+            events.extend(applied.vanished.map(Event::Lost));
             let takes_part = |one: &ConnectionId| {
                 opened.line.live().is_some_and(|call| call.parts().any(|part| part == one))
             };
@@ -164,7 +160,7 @@ impl CallManager {
             if unchanged && !looks_again {
                 tell(None, &opened.line);
                 let (connections, handed) = (HashMap::new(), Handed::default());
-                return Ok(Applied { opened, effects, connections, handed, vanished: false });
+                return Ok(Applied { opened, effects, connections, handed, vanished: None });
             }
             let (was, is) = (opened.line.live().cloned(), line.live().cloned());
             let held = offer_to_hold(&effects, incoming);
@@ -225,7 +221,9 @@ impl CallManager {
         Ok(try_join_all(hinting).await?.into_iter().collect())
     }
 
-    /// Notes at the event's connection that it takes part now. Returns whether it has gone meanwhile.
+    /// Notes at a connection that it takes part now: as its event is applied, and once more after that, when the frame has
+    /// been delivered. The end of a connection is noted before its calls are read, so either this finds that it has gone, or
+    /// the end finds the call. Returns the connection if it has gone.
     async fn note(
         &self,
         pair: &Pair,
@@ -233,19 +231,20 @@ impl CallManager {
         incoming: Option<&Incoming<'_>>,
         was: Option<&call::Call>,
         is: Option<&call::Call>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<ConnectionId>, Error> {
+        let looks_again = events.iter().any(|event| matches!(event, Event::Delivered { from: Some(_), .. }));
         let (connection, user, known) = match (events.first(), incoming) {
-            (Some(Event::Offer { .. } | Event::Answer(_)), Some(incoming)) => {
-                (&incoming.from.connection, &incoming.from.user, incoming.registered)
-            }
             (Some(Event::Resumed { user, connection, .. }), _) => (connection, user, true),
-            _ => return Ok(false),
+            (Some(Event::Offer { .. } | Event::Answer(_)), Some(incoming)) => incoming.part(),
+            (_, Some(incoming)) if looks_again => incoming.part(),
+            _ => return Ok(None),
         };
         let is_side = |call: &call::Call| call.side(user).connection.as_ref() == Some(connection);
         let is_same = |is: &call::Call| was.is_some_and(|was| was.id == is.id && is_side(was));
-        if !is.is_some_and(|is| is_side(is) && !is_same(is)) {
-            return Ok(false);
+        if !is.is_some_and(|is| is_side(is) && (looks_again || !is_same(is))) {
+            return Ok(None);
         }
-        Ok(!self.store.note_call(connection, user, pair, known).await?)
+        let is_there = self.store.note_call(connection, user, pair, known).await?;
+        Ok((!is_there).then(|| connection.clone()))
     }
 }

@@ -108,10 +108,9 @@ impl Signal<'_> {
     /// [`FrameError::TooLarge`] if it no longer fits a frame.
     pub fn relay(&self, sender: &UserKey, call: Option<&CallId>) -> Result<String, FrameError> {
         let named = self.frame.get("call_id").is_some_and(|id| id.get() != "null");
-        let given = self.frame.text("reason").ok().flatten();
-        let is_wrong =
-            self.kind == SignalType::EndCall && given.is_some_and(|it| Reason::is_servers_own(&it));
-        relay::relay(&self.frame, sender, call.filter(|_| !named), is_wrong.then(|| self.reason()))
+        // The other side reads the reason that the call is recorded with.
+        let reason = (self.kind == SignalType::EndCall).then(|| self.reason());
+        relay::relay(&self.frame, sender, call.filter(|_| !named), reason)
     }
 
     /// Why it ends its call, if it does.

@@ -17,7 +17,7 @@ const EVENT_ID: &str = "event_id";
 /// The field that the server sets where a frame names no call.
 const CALL_ID: &str = "call_id";
 
-/// The field that the server corrects where it holds a reason that only the server gives.
+/// The field that the server corrects where it holds what is no client's reason.
 const REASON: &str = "reason";
 
 /// The frame for the peer: `sender` set, `userKey` corrected where there is one, `event_id` dropped, and `call_id` and

@@ -53,7 +53,7 @@ impl<'a> CallEntry<'a> {
             role: call.role,
             state: call.status,
             ends_in: call.ends_in,
-            here: reader.map(|reader| call.connection.as_ref() == Some(reader)),
+            here: reader.map(|reader| call.here.contains(reader)),
             away: call.away,
         }
     }

@@ -173,10 +173,11 @@ return redis.call('ZRANGEBYSCORE', connections, now(), '+inf')
 "
 ));
 
-/// Notes at a connection that it takes part in a call, so that its end is found with it. One that has gone meanwhile is
-/// not brought back.
+/// Notes at a connection that it takes part in a call, so that its end is found with it. One that has closed, or is not
+/// known any more, is not brought back.
 static NOTE: Script = Script::new(
     "
+if redis.call('HEXISTS', KEYS[1], 'gone') == 1 then return 0 end
 if ARGV[2] == '1' and redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], 1)
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
@@ -373,7 +374,8 @@ impl Store {
         Ok(opened.present().summary(permit.user(), opened.now()))
     }
 
-    /// Notes that a connection takes part in a call for this user: one round trip. False if it was `known` and has gone.
+    /// Notes that a connection takes part in a call for this user: one round trip. False if it has closed, or was `known`
+    /// and is not any more.
     pub async fn note_call(
         &self,
         connection: &ConnectionId,

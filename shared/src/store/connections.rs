@@ -23,6 +23,9 @@ const LIFETIME_MARGIN: Duration = Duration::from_secs(600);
 /// How long a connection's move to or from a user is remembered: longer than any function may run.
 const MOVED_SECONDS: u64 = 600;
 
+/// How long it is noted that a connection has closed: longer than a frame of it may still be handled.
+const GONE_SECONDS: u64 = 60;
+
 /// An entry begins with one of these, before the connection's id.
 const PLAIN: char = '-';
 const RECOVERS: char = 'r';
@@ -181,11 +184,27 @@ return false
 static OPEN: Script =
     Script::new(concat!(of_time!(), "return redis.call('ZRANGEBYSCORE', KEYS[1], now(), '+inf')"));
 
-/// Deletes what is known of a connection, and returns its fields.
+/// Reads what is known of a connection that has closed, and notes that it has, so that a frame of it which is still to be
+/// handled begins no call. What frees comes first, so that a full store lets the note pass.
+static DEPART: Script = Script::new(
+    "
+redis.call('HDEL', KEYS[1], '')
+local fields = redis.call('HGETALL', KEYS[1])
+redis.call('HSET', KEYS[1], 'gone', 1)
+if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return fields
+",
+);
+
+/// Deletes what is known of a connection, but for the note that it has closed, and returns its fields.
 static FORGET: Script = Script::new(
     "
-local fields = redis.call('HKEYS', KEYS[1])
+local fields, is_gone = redis.call('HKEYS', KEYS[1]), redis.call('HEXISTS', KEYS[1], 'gone')
 redis.call('DEL', KEYS[1])
+if is_gone == 1 then
+  redis.call('HSET', KEYS[1], 'gone', 1)
+  redis.call('EXPIRE', KEYS[1], ARGV[1])
+end
 return fields
 ",
 );
@@ -311,10 +330,11 @@ impl Store {
         self.redis.run::<Option<f64>>(&score).await.map(|expiry| expiry.is_some())
     }
 
-    /// Reads the user and calls of a connection that has closed: one round trip.
+    /// Notes that a connection has closed, and reads its user and calls: one round trip. A call of it that begins later
+    /// finds the note, one that is noted already is among these.
     pub async fn departure(&self, connection: &ConnectionId) -> Result<Departure, Error> {
-        let get = redis::cmd("HGETALL").arg(keys::connection(connection)).take();
-        let fields: HashMap<String, String> = self.redis.run(&get).await?;
+        let depart = DEPART.call(&[keys::connection(connection)]).arg(GONE_SECONDS);
+        let fields: HashMap<String, String> = self.redis.run(&depart).await?;
         let calls = fields.keys().filter_map(|field| Some(Pair::of_note(field)?.1)).collect();
         let user = fields.get("user").and_then(|user| UserKey::try_from(user.clone()).ok());
         Ok(Departure { user, calls })
@@ -327,7 +347,7 @@ impl Store {
         user: Option<&UserKey>,
         connection: &ConnectionId,
     ) -> Result<Vec<Pair>, Error> {
-        let forget = FORGET.call(&[keys::connection(connection)]);
+        let forget = FORGET.call(&[keys::connection(connection)]).arg(GONE_SECONDS);
         let removing = async {
             let Some(user) = user else { return Ok(()) };
             self.redis.run::<()>(&remove(connection, user)).await

@@ -15,7 +15,7 @@
 //! | `u:{u}:connections` | sorted set of connections by expiry (ms) | register | disconnect, a gone push, expiry |
 //! | `u:{u}:moved:<connection>` | string: `<move> <time>`, the last of the connection's moves that brought it to the user or took it away, and the time (ms) of the request by which it left, else -1 | register as somebody else | 10 min |
 //! | `all` | sorted set of all ids; open mode only | create | delete, retention |
-//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `frames` (its bucket), `call:<user>,<peer>` (a call it takes part in) | connect with a ticket, register, offer, answer, with a limit any other signal | disconnect, a gone push, expiry |
+//! | `connection:{id}` | hash: `user`, `at` (the time (ms) of the request that set it), `moves` (how often another did), `left`, `frames` (its bucket), `call:<user>,<peer>` (a call it takes part in), `gone` (it has closed) | connect with a ticket, register, offer, answer, disconnect, with a limit any other signal | a gone push, expiry; disconnect: 60 s |
 //! | `u:{u}:calls` | sorted set of `<id> <peer>` by time (ms): the calls that the user may be in | offer, resume | their end, erasing the user, 24 h |
 //! | `c:{a,b}` | string: what is known of two users' calls, as JSON | signaling, register, disconnect, end-call | 24 h, or 2 min once the call is over |
 //! | `c:{a,b}:ring` | list: the offer that rings, and its candidates | offer, candidate | answer, end, 60 s |

@@ -20,7 +20,15 @@ impl World {
         self.forget_what_is_over(all_name);
         self.invocations
             .sort_by(|one, other| one.rank().cmp(&other.rank()).then_with(|| print(one).cmp(&print(other))));
-        self.open.sort_by_key(|connection| (connection.client, connection.generation));
+        let (mut noted, mut gone) = (std::mem::take(&mut self.noted), std::mem::take(&mut self.gone));
+        for notes in [&mut noted, &mut gone] {
+            let acts = |from| self.is_there(from) || self.invocations.iter().any(|one| one.sent.from == from);
+            notes.retain(|connection| acts(*connection));
+        }
+        (self.noted, self.gone) = (noted, gone);
+        for connections in [&mut self.open, &mut self.noted, &mut self.gone] {
+            connections.sort_by_key(|connection| (connection.client, connection.generation));
+        }
         self.ended.sort();
         self.ended.dedup();
     }
@@ -96,6 +104,9 @@ impl World {
     pub(crate) fn idle_push(&self) -> Option<(usize, usize)> {
         self.invocations.iter().enumerate().find_map(|(place, invocation)| {
             let Step::Push(wave) = &invocation.step else { return None };
+            if invocation.notes {
+                return None;
+            }
             let is_idle = |push: &Push| {
                 let lasts = self.left.deaths == 0 && self.left.vanishings == 0;
                 let is_ignored = push.frames.iter().all(|frame| matches!(frame, Frame::Ringing(_)));
@@ -182,6 +193,7 @@ impl Invocation {
             Step::Join => (1, 0),
             Step::Apply(events) => (2, events.len()),
             Step::Push(wave) => (3, wave.pushes.len()),
+            Step::Leave(_) => (4, 0),
         };
         let Connection { client, generation } = self.sent.from;
         (client, generation, self.sent.at, step, size)
@@ -193,7 +205,7 @@ impl Invocation {
         let relayed = match &mut self.step {
             Step::Apply(events) => events.first_mut(),
             Step::Push(wave) => wave.relayed.as_mut().map(|(_, event)| event),
-            Step::Begin | Step::Join => None,
+            Step::Begin | Step::Join | Step::Leave(_) => None,
         };
         let again = self.again.as_mut().map(|(event, _)| event);
         sent.into_iter().chain(relayed.into_iter().chain(again).filter_map(|event| match event {
@@ -217,7 +229,7 @@ impl Invocation {
                 return;
             }
             Step::Join => {}
-            Step::Apply(_) => sent.at = 0,
+            Step::Apply(_) | Step::Leave(_) => sent.at = 0,
             Step::Push(wave) => {
                 sent.at = 0;
                 wave.pushes.sort_by_key(|push| (push.to.client, push.to.generation));
@@ -253,11 +265,12 @@ impl Invocation {
     fn mentions(&self, id: &CallId) -> bool {
         let shows = |one: &Option<CallId>| one.as_ref() == Some(id);
         let is_told = match &self.step {
-            Step::Begin | Step::Join => false,
+            Step::Begin | Step::Join | Step::Leave(_) => false,
             Step::Apply(events) => events.iter().any(|event| match event {
                 Event::Delivered { offer, .. } => shows(offer),
                 Event::Told { id: one, .. } | Event::Ringing { id: one, .. } => one == id,
-                Event::Offer { offer: frame, .. } | Event::Answer(frame) => shows(&frame.id),
+                Event::Offer { offer, spare } => shows(&offer.id) || spare == id,
+                Event::Answer(frame) => shows(&frame.id),
                 _ => false,
             }),
             Step::Push(wave) => {

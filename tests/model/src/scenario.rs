@@ -41,6 +41,10 @@ pub enum Mutation {
     WithoutLookingAgain,
     /// Rule 6: an `end_call` without id is never an echo.
     WithoutEchoes,
+    /// A connection is noted as taking part beside the line alone, and not once more after that.
+    WithoutNotingAgain,
+    /// Nothing says of a connection that it has closed.
+    WithoutMarkingTheGone,
 }
 
 impl Scenario {
@@ -109,6 +113,8 @@ impl Scenario {
             clock: 0,
             line: Line::default(),
             open: open.map(|client| Connection { client, generation: 0 }).collect(),
+            noted: Vec::new(),
+            gone: Vec::new(),
             waiting: Vec::new(),
             clients: [client(0), client(1), client(2)],
             invocations: Vec::new(),

@@ -89,6 +89,17 @@ fn unbounded(is_large: bool) -> Vec<Scenario> {
         two(scenario);
         scenario.budget.calls = [1, 1, 0];
     });
+    for (name, clients, sends_ringing) in [
+        ("two, one that dies, notes apart", modern, true),
+        ("one, and an older one, one that dies, notes apart", [MODERN, OLDER], false),
+        ("older ones, one that dies, notes apart", [OLDER; 2], false),
+    ] {
+        add(false, name, clients, sends_ringing, &|scenario| {
+            two(scenario);
+            scenario.budget.deaths = 1;
+            scenario.habits.notes_apart = true;
+        });
+    }
     add(false, "three older ones", [OLDER; 2], false, &|_| {});
     add(false, "one, two older devices", [MODERN, OLDER], false, &|_| {});
     add(true, "an older one, two devices", [OLDER, MODERN], true, &|_| {});

@@ -26,6 +26,8 @@ pub enum Action {
     Connect(usize),
     /// An invocation takes its next step.
     Handle(usize),
+    /// An invocation notes at its connection that it takes part.
+    Note(usize),
     /// A push of an invocation is made.
     Push(usize, usize, Fate),
     /// Time passes, in milliseconds.
@@ -72,10 +74,16 @@ impl Model for Scenario {
             }
         }
         for (place, invocation) in world.invocations.iter().enumerate() {
+            if invocation.notes {
+                actions.push(Action::Note(place));
+            }
             let Step::Push(wave) = &invocation.step else {
                 actions.push(Action::Handle(place));
                 continue;
             };
+            if invocation.notes {
+                continue;
+            }
             for (push, one) in wave.pushes.iter().enumerate() {
                 actions.push(Action::Push(place, push, Fate::Arrives));
                 if world.left.mishaps > 0 && !one.repeated {
@@ -130,7 +138,8 @@ impl Scenario {
                     return None;
                 }
             }
-            Action::Push(place, push, fate) => world.make_push(place, push, fate),
+            Action::Push(place, push, fate) => world.make_push(place, push, fate, self.mutation),
+            Action::Note(place) => world.note(place, self.mutation),
             Action::Pass(time) => {
                 world.now += time;
                 world.left.steps -= 1;
@@ -263,7 +272,7 @@ pub fn told(steps: &[(World, Option<Action>)]) -> String {
         let _ = writeln!(text, "    {phases:?}");
         let Some(action) = action else { continue };
         let _ = match action {
-            Action::Handle(place) => {
+            Action::Handle(place) | Action::Note(place) => {
                 writeln!(text, "{action:?} {:?}", world.invocations[*place])
             }
             Action::Push(place, push, _) => match &world.invocations[*place].step {

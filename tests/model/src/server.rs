@@ -54,6 +54,12 @@ pub struct Invocation {
     pub glare: bool,
     /// Its frame, of this call, which found the other side's connection gone: it is for the one that takes its place.
     pub again: Option<(Event, CallId)>,
+    /// Whether its connection had a record when it began, and the note there, where that is a step of its own.
+    pub known: bool,
+    /// Whether its connection is still to be noted as one that takes part, before it goes on.
+    pub notes: bool,
+    /// Whether that found the connection gone.
+    pub vanished: bool,
 }
 
 /// The next step of an invocation.
@@ -66,6 +72,8 @@ pub enum Step {
     Join,
     /// It applies these events.
     Apply(Vec<Event>),
+    /// The end of a connection has been noted; it ends or suspends the call, if the connection has been noted in it.
+    Leave(bool),
     /// It pushes.
     Push(Wave),
 }
@@ -78,7 +86,8 @@ fn is_frame(event: &Event) -> bool {
 impl Invocation {
     /// One that is about to begin.
     pub fn of(sent: Sent) -> Self {
-        Self { sent, step: Step::Begin, glare: false, again: None }
+        let (step, again) = (Step::Begin, None);
+        Self { sent, step, glare: false, again, known: false, notes: false, vanished: false }
     }
 }
 
@@ -102,6 +111,15 @@ impl World {
                     }
                     Some(Step::Join)
                 }
+                Kind::Disconnect if self.habits.notes_apart => {
+                    self.gone.extend(Some(sent.from).filter(|_| mutation != Mutation::WithoutMarkingTheGone));
+                    Some(Step::Leave(self.noted.contains(&sent.from)))
+                }
+                Kind::Offer | Kind::Answer if self.habits.notes_apart => {
+                    invocation.known = self.open.contains(&sent.from);
+                    invocation.notes = true;
+                    Some(Step::Apply(vec![self.event(&sent, mutation)]))
+                }
                 _ => {
                     let event = self.event(&sent, mutation);
                     if sent.kind == Kind::Disconnect {
@@ -115,6 +133,12 @@ impl World {
                 let is_frame = events.first().is_some_and(is_frame);
                 self.apply(&sent, events, is_frame, mutation)
             }
+            Step::Leave(is_noted) => {
+                self.open.retain(|open| *open != sent.from);
+                self.noted.retain(|noted| *noted != sent.from);
+                let lost = is_noted.then(|| self.event(&sent, mutation));
+                self.apply(&sent, lost.into_iter().collect(), true, mutation)
+            }
             Step::Push(_) => None,
         };
         let Some(step) = next else { return false };
@@ -124,12 +148,24 @@ impl World {
         invocation.step = step;
         self.invocations.push(invocation);
         let place = self.invocations.len() - 1;
-        self.go_on(place);
+        self.go_on(place, mutation);
         true
     }
 
+    /// An invocation notes at its connection that it takes part, beside what it does to the line.
+    pub fn note(&mut self, place: usize, mutation: Mutation) {
+        let invocation = &mut self.invocations[place];
+        let from = invocation.sent.from;
+        invocation.notes = false;
+        invocation.vanished = self.gone.contains(&from) || invocation.known && !self.open.contains(&from);
+        if !invocation.vanished && !self.noted.contains(&from) {
+            self.noted.push(from);
+        }
+        self.go_on(place, mutation);
+    }
+
     /// A push of an invocation is made.
-    pub fn make_push(&mut self, place: usize, push: usize, fate: Fate) {
+    pub fn make_push(&mut self, place: usize, push: usize, fate: Fate, mutation: Mutation) {
         let Step::Push(wave) = &mut self.invocations[place].step else { return };
         let mut push = wave.pushes.remove(push);
         let client = push.to.client;
@@ -159,7 +195,7 @@ impl World {
             self.left.mishaps -= 1;
             self.mishap = true;
         }
-        self.go_on(place);
+        self.go_on(place, mutation);
         if there && fate != Fate::IsLost {
             for frame in frames {
                 if self.habits.read_late && !matches!(frame, Frame::Ringing(_)) {
@@ -172,11 +208,14 @@ impl World {
     }
 
     /// An invocation whose pushes are all made asks the rules again, or ends.
-    fn go_on(&mut self, place: usize) {
-        let Step::Push(wave) = &self.invocations[place].step else { return };
-        if !wave.pushes.is_empty() {
+    fn go_on(&mut self, place: usize, mutation: Mutation) {
+        let Invocation { sent, step, notes, vanished, .. } = &mut self.invocations[place];
+        let Step::Push(wave) = step else { return };
+        if !wave.pushes.is_empty() || *notes {
             return;
         }
+        wave.lost.extend(std::mem::take(vanished).then_some(sent.from));
+        let Step::Push(wave) = &self.invocations[place].step else { return };
         let mut events =
             if wave.last { Vec::new() } else { self.follow_ups(&self.invocations[place].sent, wave) };
         let live = self.line.live().map(|call| call.id.clone());
@@ -191,6 +230,10 @@ impl World {
         let waited = std::mem::replace(&mut invocation.again, again);
         events.splice(0..0, waited.filter(|(_, id)| live.as_ref() == Some(id)).map(|(event, _)| event));
         if !events.is_empty() {
+            let looks_again =
+                events.iter().any(|event| matches!(event, Event::Delivered { from: Some(_), .. }));
+            invocation.notes =
+                looks_again && self.habits.notes_apart && mutation != Mutation::WithoutNotingAgain;
             invocation.step = Step::Apply(events);
         } else if std::mem::take(&mut invocation.glare) {
             let mut wave = Wave { last: true, ..Wave::default() };
@@ -256,6 +299,7 @@ impl World {
             _ => None,
         });
         let vanished = is_frame
+            && !self.habits.notes_apart
             && matches!(sent.kind, Kind::Offer | Kind::Answer)
             && !self.open.contains(&sent.from)
             && self.takes_part(sent.from);

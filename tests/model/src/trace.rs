@@ -60,7 +60,12 @@ fn is_of_a_person(action: Action, world: &World) -> bool {
     match action {
         Action::Press(..) => true,
         Action::Die(_) | Action::Connect(_) => world.is_settled(),
-        Action::Vanish(_) | Action::Read(_) | Action::Handle(_) | Action::Push(..) | Action::Pass(_) => false,
+        Action::Vanish(_)
+        | Action::Read(_)
+        | Action::Handle(_)
+        | Action::Note(_)
+        | Action::Push(..)
+        | Action::Pass(_) => false,
     }
 }
 

@@ -20,6 +20,11 @@ pub struct World {
     pub line: Line,
     /// The registered connections.
     pub open: Vec<Connection>,
+    /// The connections that are noted as taking part, and those that are noted as gone, where these notes are steps of
+    /// their own.
+    pub noted: Vec<Connection>,
+    /// See `noted`.
+    pub gone: Vec<Connection>,
     /// Descriptions that wait for a user that is away.
     pub waiting: Vec<(usize, Frame)>,
     /// The clients.
@@ -45,6 +50,8 @@ pub struct Habits {
     pub read_late: bool,
     /// They do not send `ringing`.
     pub silent: bool,
+    /// What the store keeps of a connection is read and written by steps of their own, as it lies apart from the line.
+    pub notes_apart: bool,
 }
 
 /// How often each thing may still happen.

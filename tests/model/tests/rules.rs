@@ -57,3 +57,13 @@ fn it_is_found_where_nothing_is_looked_at_again() {
 fn it_is_found_where_no_end_is_an_echo() {
     is_found(Mutation::WithoutEchoes);
 }
+
+#[test]
+fn it_is_found_where_a_connection_is_not_noted_again() {
+    is_found(Mutation::WithoutNotingAgain);
+}
+
+#[test]
+fn it_is_found_where_nothing_says_that_a_connection_has_closed() {
+    is_found(Mutation::WithoutMarkingTheGone);
+}

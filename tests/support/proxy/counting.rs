@@ -161,16 +161,20 @@ impl Shared {
         (range, interruption)
     }
 
+    fn begins_to_hold(&self) -> bool {
+        let mut state = self.lock();
+        let holds = state.interruption.is_some() || state.holds_alone;
+        state.held += usize::from(holds);
+        holds
+    }
+
     /// Waits until everything may pass again; an error where the client has gone meanwhile.
     async fn hold(&self, client: &mut TcpStream) -> io::Result<()> {
         let mut resumed = std::pin::pin!(self.resumed.notified());
         resumed.as_mut().enable();
-        let mut state = self.lock();
-        if state.interruption.is_none() && !state.holds_alone {
+        if !self.begins_to_hold() {
             return Ok(());
         }
-        state.held += 1;
-        drop(state);
         let outcome = tokio::select! {
             () = resumed => Ok(()),
             // A client that waits for replies sends nothing.
