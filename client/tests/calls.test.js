@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { next, startGateway, unusedUrl, until } from "./gateway.js";
+import { next, startGateway, until } from "./gateway.js";
+import { startProxy } from "./proxy.js";
 
 /** @type {Awaited<ReturnType<typeof startGateway>>} */
 let gateway;
@@ -160,13 +161,12 @@ test("a hang-up without a connection is made good by REST", async () => {
   assert.deepEqual(sent, ["register", "ping"], "nothing is kept for later");
 });
 
-test("what ended here does not ring again, though the server still knows it as ringing", async () => {
+test("what ended here does not ring again, though the server still knows it as ringing", async (t) => {
   const alice = await device(gateway.name("alice"));
-  // Nothing is told by REST, so the server does not hear of the end before there is a connection again.
-  const options = { api: await unusedUrl(), live: gateway.url.replace("http", "ws"), WebSocket: Cuttable };
-  const bob = gateway.client(gateway.name("bob"), options);
-  bob.connect();
-  await until(bob, ({ state }) => state === "online");
+  const proxy = await startProxy(gateway.url);
+  t.after(() => proxy.stop());
+  const live = gateway.url.replace("http", "ws");
+  const bob = await gateway.online(gateway.name("bob"), { api: proxy.url, live, WebSocket: Cuttable });
   const rings = [];
   bob.on("ring", (call) => rings.push(call));
   const ring = next(bob, "ring");
@@ -174,6 +174,8 @@ test("what ended here does not ring again, though the server still knows it as r
   const call = await ring;
   Cuttable.last.close();
   await until(bob, ({ state }) => state === "waiting");
+  // By REST the server does not hear of the end before there is a connection again.
+  proxy.isShut = true;
   call.decline();
   const again = next(bob, "frame", ({ frame }) => frame.type === "offer" && frame.call_id === call_id);
   bob.retry();
@@ -181,6 +183,9 @@ test("what ended here does not ring again, though the server still knows it as r
   await alice.receive((frame) => frame.type === "end_call" && frame.call_id === call_id && frame.reason === "declined");
   assert.deepEqual(rings, [call]);
   assert.deepEqual(bob.getSnapshot().calls, []);
+  const told = next(bob, "request", ({ path, status }) => path.startsWith("/calls/-/end") && status === 200);
+  proxy.isShut = false;
+  await told;
 });
 
 test("a call whose end nobody told is found to be over", async () => {

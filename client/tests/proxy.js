@@ -1,17 +1,19 @@
-// A proxy before the gateway that hands every request on and loses answers, as a network does.
+// A proxy before the gateway that loses requests or their answers, as a network does.
 
 import { createServer, request as requestOf } from "node:http";
 import { connect } from "node:net";
 
 /**
- * Starts one. `loses` is asked about each answer: `"all"` of it is lost, or what follows its `"head"`, or nothing.
+ * Starts one. `loses` is asked about each answer: `"all"` of it is lost, or what follows its `"head"`, or nothing. No
+ * request gets through while `isShut`.
  * @param {string} target URL of the gateway
- * @param {(asked: { method: string, path: string, body: string }) => "all" | "head" | undefined} loses
+ * @param {(asked: { method: string, path: string, body: string }) => "all" | "head" | undefined} [loses]
  */
-export async function startProxy(target, loses) {
+export async function startProxy(target, loses = () => undefined) {
   const { hostname, port } = new URL(target);
   const server = createServer(async (asked, answer) => {
     const body = await read(asked);
+    if (proxy.isShut) return void asked.socket.destroy();
     const handed = requestOf({ hostname, port, method: asked.method, path: asked.url, headers: asked.headers });
     handed.on("error", () => asked.socket.destroy());
     handed.on("response", async (told) => {
@@ -34,13 +36,15 @@ export async function startProxy(target, loses) {
   });
   await new Promise((resolve) => server.listen(0, "localhost", () => resolve(undefined)));
   const address = /** @type {import("node:net").AddressInfo} */ (server.address());
-  return {
+  const proxy = {
+    isShut: false,
     url: `http://localhost:${address.port}`,
     stop: () => {
       server.closeAllConnections();
       server.close();
     },
   };
+  return proxy;
 }
 
 /** @param {import("node:http").IncomingMessage} message */
