@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use shared::config::Config;
 use shared::error::Cause;
 use shared::store::Store;
@@ -14,7 +15,14 @@ const UNUSED: &str = "unused";
 #[derive(Args, Debug)]
 pub(crate) struct Settings {
     /// The store, redis:// or rediss://, as the functions have it
-    #[arg(long = "store", env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    // The client library takes an empty URL for the store of this machine.
+    #[arg(
+        long = "store",
+        env = "REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     url: String,
 
     /// A file with the certificate authority of that store, where it is not one that the web trusts

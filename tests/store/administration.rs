@@ -322,6 +322,33 @@ async fn what_is_past_its_time_stays_behind() {
 }
 
 #[tokio::test]
+async fn nothing_stays_longer_than_it_may_because_a_clock_was_ahead() {
+    let here = Site::on(Single).await;
+    let (alice, bob) = (user_called("alice"), user_called("bob"));
+    let deleted = id_at(&alice, &bob, now_ms());
+    let tag = uuid::Uuid::now_v7();
+    let mut lines = format!(
+        r#"{{"deleted_at":"9000-01-01T00:00:00Z","tag":"{tag}","id":"{deleted}","sender_id":"alice","receiver_id":"bob"}}"#
+    );
+    for until_ms in [i64::MIN, now_ms() - 1, now_ms() + 1_000_000_000, i64::MAX] {
+        let send = json!({ "user": "alice", "client_id": until_ms.to_string(), "message": deleted.to_string(), "hash": "x",
+                           "completed": true, "until_ms": until_ms });
+        write!(lines, "\n{}", json!({ "send": send })).expect("a text grows");
+    }
+    let file = here.file("ahead.ndjson");
+    std::fs::write(&file, lines).expect("a file");
+    here.import(&file).await;
+    let mut connection = here.servers.connect().await;
+    let found: Vec<String> =
+        redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("the keys");
+    assert_eq!(found.len(), 3, "a tombstone and the names that are still taken: {found:?}");
+    for key in &found {
+        let left = here.world.seconds_left(key).await;
+        assert!((1..=25 * 3600).contains(&left), "{key} stays for {left} s");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said() {
     let here = Site::on(Single).await;
     let (alice, bob) = (user_called("alice"), user_called("bob"));
@@ -357,6 +384,7 @@ async fn what_is_wrong_is_said() {
         assert!(said(&done).contains(sentence), "{}", said(&done));
     };
     fails(&["export"], "--store <URL>").await;
+    fails(&["export", "--store", ""], "a value is required for '--store <URL>'").await;
     fails(&["export", "--store", "http://localhost"], "Redis URL did not parse").await;
     fails(&["export", "--store", "redis://127.0.0.1:1"], "admin: unavailable: The store is unavailable")
         .await;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{try_join, try_join_all};
 use redis::Cmd;
 
-use super::claims::value_of;
+use super::claims::{CLAIM_SECONDS, value_of};
 use super::events::LOG_LENGTH;
 use super::line::{Line, Logged, Other};
 use super::messages::{BURY, EDIT, RETENTION_MARGIN, TOMBSTONE_SECONDS};
@@ -156,8 +156,9 @@ impl Store {
                 (since, retention.num_seconds().unsigned_abs() + RETENTION_MARGIN)
             }
         };
-        let left = i64::try_from(seconds).unwrap_or(i64::MAX) - (now - since).num_seconds();
-        Ok(u64::try_from(left).ok().filter(|left| *left > 0).map(|left| (id, Some(left))))
+        // By a clock that is ahead it would stay longer than what is stored here.
+        let age = u64::try_from((now - since).num_seconds()).unwrap_or(0);
+        Ok(seconds.checked_sub(age).filter(|left| *left > 0).map(|left| (id, Some(left))))
     }
 
     async fn take_messages(&self, messages: Vec<Taking>, imported: &mut Imported) -> Result<(), Error> {
@@ -262,7 +263,8 @@ impl Store {
             Other::Read { user, peers } => self.move_markers(keys::user_read(&user), &peers).await,
             Other::ReadBy { user, peers } => self.move_markers(keys::user_read_by(&user), &peers).await,
             Other::Send { user, client_id, message, hash, completed, until_ms } => {
-                let left_ms = until_ms - clock::system_ms();
+                let longest_ms = i64::try_from(CLAIM_SECONDS * 1000).unwrap_or(i64::MAX);
+                let left_ms = until_ms.saturating_sub(clock::system_ms()).min(longest_ms);
                 let id = MessageId::parse(&message).ok_or_else(|| Error::invalid("its message is no id"))?;
                 let value = value_of(id, &hash, completed);
                 let mut claim = redis::cmd("SET");
