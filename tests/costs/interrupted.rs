@@ -288,6 +288,27 @@ async fn an_erasure_that_died_is_complete_once_it_is_repeated() {
         .await;
 }
 
+/// A long history: what the log and the ids of the latest deletes say of the messages of a step that died is trimmed
+/// by the time that all others are erased.
+#[tokio::test]
+async fn an_erasure_that_died_long_ago_is_complete_once_it_is_repeated() {
+    let scene = Scene::start().await;
+    scene
+        .interrupt("EraseMe", async |interrupted| {
+            let [alice, bob] = interrupted.users();
+            let sent = alice.post_message(&bob, "to bob").await;
+            let note = alice.post_message(&alice, "to herself").await;
+            interrupted.send(alice.request(Method::DELETE, "/me", None)).await;
+            interrupted.meter.forget_history(&alice).await;
+            erase(&alice).await;
+            for message in [&sent, &note] {
+                alice.read_message(message).await.assert_not_found();
+            }
+            interrupted.assert_messages([&alice, &bob], &[]).await;
+        })
+        .await;
+}
+
 /// Repeats the erasure of a user until it is done.
 async fn erase(user: &User) {
     for _ in 0..5 {

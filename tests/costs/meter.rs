@@ -77,6 +77,13 @@ impl Meter {
         flush.exec_async(&mut connection).await.expect("it forgets");
     }
 
+    /// Trims what is kept of a user's latest changes, as many later ones do.
+    pub(crate) async fn forget_history(&self, user: &User) {
+        let mut connection = self.store.connect().await;
+        let keys = ["events", "gone"].map(|name| format!("u:{{{}}}:{name}", user.key));
+        redis::cmd("DEL").arg(&keys).exec_async(&mut connection).await.expect("it trims");
+    }
+
     /// So many registered connections of a user.
     pub(crate) async fn connect(&self, user: &User, count: usize) -> Vec<Device> {
         let mut devices = Vec::with_capacity(count);

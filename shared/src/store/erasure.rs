@@ -6,9 +6,10 @@ use redis::Cmd;
 use super::connections::Connection;
 use super::events::Feed;
 use super::log::last_events;
+use super::messages::entries;
 use super::script::{Script, of_time};
 use super::{Store, keys};
-use crate::access::Own;
+use crate::access::{MayChange, Own};
 use crate::error::Error;
 use crate::ids::{MessageId, UserKey};
 use crate::message::{Record, Stored};
@@ -71,7 +72,7 @@ return {1, redis.call('ZRANGEBYSCORE', connections, now(), '+inf')}
 ));
 
 impl Store {
-    /// Erases some of a user's messages, or, once there are none, what else is kept under the user's name: four round
+    /// Erases some of a user's messages, or, once there are none, what else is kept under the user's name: five round
     /// trips. A step that died is repeated by the next one.
     pub async fn erase(&self, permit: &Own) -> Result<Erasure, Error> {
         let user = permit.user();
@@ -97,6 +98,7 @@ impl Store {
         ids: &[MessageId],
         in_index: bool,
     ) -> Result<Vec<(MessageId, Vec<Feed>)>, Error> {
+        let user = permit.user();
         let stored = self.read(ids).await?.read;
         let (mut alive, mut buried, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for (id, json) in ids.iter().zip(stored) {
@@ -110,7 +112,7 @@ impl Store {
             alive
                 .into_iter()
                 .take(MESSAGES_PER_STEP)
-                .map(async |(id, permit)| Ok::<_, Error>((id, self.delete(permit).await?.feeds))),
+                .map(|(id, permit)| self.erase_message(id, user, permit)),
         );
         let clearing = async {
             if !in_index {
@@ -122,10 +124,29 @@ impl Store {
             if missing.is_empty() {
                 return Ok(());
             }
-            self.redis.run(&Cmd::zrem(keys::user_messages(permit.user()), missing)).await
+            self.redis.run(&Cmd::zrem(keys::user_messages(user), missing)).await
         };
         let (deleted, ()) = try_join(deleting, clearing).await?;
         Ok(deleted)
+    }
+
+    /// Deletes a message, and takes it out of the user's own index last: that is the list of what is left to do, however
+    /// often a step dies, while no other user's index ever names a message that is gone.
+    async fn erase_message(
+        &self,
+        id: MessageId,
+        user: &UserKey,
+        permit: MayChange,
+    ) -> Result<(MessageId, Vec<Feed>), Error> {
+        let (_, read) = permit.into_parts();
+        let Record::Message(message) = &read.record else { return Ok((id, Vec::new())) };
+        let entries = entries(id, &message.sender_id, &message.receiver_id).into_iter();
+        let (own, peers): (Vec<_>, Vec<_>) = entries.partition(|entry| entry.user == user);
+        let mut feeds = self.leave_out(&peers).await?;
+        let buried = self.bury(id, message).await?;
+        feeds.extend(self.leave_out(&own).await?);
+        // Of two erasures at once the one that buried the message tells.
+        Ok((id, if buried { feeds } else { Vec::new() }))
     }
 
     /// Removes the user's markers at these peers, then the user's own at them, and the rest if there are no others.

@@ -197,14 +197,20 @@ impl Store {
         let Record::Message(message) = &read.record else {
             return Ok(Deletion { before: true, feeds: Vec::new() });
         };
-        let tombstone = Tombstone::of(message, self.clock.now());
         let feeds = self.leave_out(&entries(id, &message.sender_id, &message.receiver_id)).await?;
-        let bury = BURY.call(&[keys::message(id)]).arg(tombstone.to_json()).arg(TOMBSTONE_SECONDS);
+        let buried = self.bury(id, message).await?;
+        // Of two deletes at once the one that buried the message tells.
+        Ok(Deletion { before: !buried, feeds: if buried { feeds } else { Vec::new() } })
+    }
+
+    /// Swaps a message for its tombstone; says whether it was there.
+    pub(super) async fn bury(&self, id: MessageId, message: &Message) -> Result<bool, Error> {
+        let tombstone = Tombstone::of(message, self.clock.now()).to_json();
+        let bury = BURY.call(&[keys::message(id)]).arg(tombstone).arg(TOMBSTONE_SECONDS);
         let bury = bury.arg(Stored::TOMBSTONE_START);
         // The index of all messages knows of no deletes, and a repeated send that saw the message alive may enter it there.
         let (buried, ()) = try_join(self.redis.run::<bool>(&bury), self.leave_all(id)).await?;
-        // Of two deletes at once the one that buried the message tells.
-        Ok(Deletion { before: !buried, feeds: if buried { feeds } else { Vec::new() } })
+        Ok(buried)
     }
 
     /// The lowest id of a message that is not past its retention.
@@ -283,7 +289,7 @@ impl Store {
 }
 
 /// A message's part in each of its users' slots: two, or one for a message to oneself.
-fn entries<'a>(id: MessageId, sender: &'a UserKey, receiver: &'a UserKey) -> Vec<Entry<'a>> {
+pub(super) fn entries<'a>(id: MessageId, sender: &'a UserKey, receiver: &'a UserKey) -> Vec<Entry<'a>> {
     let mut entries = vec![Entry { id, user: sender, peer: receiver, sent: true }];
     if sender != receiver {
         entries.push(Entry { id, user: receiver, peer: sender, sent: false });
