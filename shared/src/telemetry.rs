@@ -9,10 +9,12 @@
 //! | `record` | what it was about and what it did, gathered while it runs |
 //! | `line` | the line that this becomes |
 //! | `count` | the metrics |
+//! | `event` | the line of a failure |
 //!
 //! No content, no token, no ticket and no user key is ever logged. A user stands in logs as a keyed hash.
 
 mod count;
+mod event;
 mod invocation;
 mod line;
 mod record;
@@ -33,7 +35,7 @@ pub fn init() {
     match config::log() {
         Some(settings) => {
             invocation::start(settings);
-            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+            lines.event_format(event::Lines).fmt_fields(event::NoSpans).init();
         }
         None => lines.without_time().with_ansi(false).init(),
     }

@@ -18,13 +18,12 @@ use tracing_subscriber::filter::LevelFilter;
 const MARK: &str = "gateway::lambda::process: [";
 
 /// The fields that functions may log, beside their counts.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 18] = [
     "timestamp",
     "level",
     "message",
     "requestId",
     "apiRequestId",
-    "xrayTraceId",
     "route",
     "connection",
     "user",
@@ -38,7 +37,6 @@ const FIELDS: [&str; 20] = [
     "failed",
     "of",
     "span",
-    "name",
 ];
 
 /// Characters of the shortest token, which begins with `{"` in base64. The platform's ids, which may begin so by chance,

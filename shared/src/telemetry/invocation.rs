@@ -3,8 +3,6 @@
 use std::io::Write as _;
 use std::sync::OnceLock;
 
-use tracing::{Instrument as _, field};
-
 use super::line::line;
 use super::record::{Subject, gathered, hash_users};
 use crate::config::Log;
@@ -22,13 +20,7 @@ pub(super) fn start(settings: Log) {
 /// Carries out an invocation, and tells of it in one line once it is done.
 pub(crate) async fn told<T>(subject: Subject, work: impl Future<Output = T>) -> T {
     let Some(settings) = SETTINGS.get() else { return work.await };
-    let span = tracing::info_span!(
-        "invocation",
-        requestId = subject.request_id,
-        connection = subject.connection,
-        user = field::Empty
-    );
-    let (outcome, record) = gathered(subject, work).instrument(span).await;
+    let (outcome, record) = gathered(subject, work).await;
     let line = line(&record, settings.namespace.as_deref());
     // A function whose output is not read works all the same.
     let _ = std::io::stdout().lock().write_all(line.as_bytes());

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ring::hmac;
-use tracing::Span;
+use serde::Serialize;
 
 use super::count::Count;
 use crate::ids::{CallId, UserKey};
@@ -64,6 +64,17 @@ pub(super) struct Waiting {
     pub(super) total: Duration,
 }
 
+/// Where something failed: the invocation, and whose it is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Place {
+    request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+}
+
 /// The time until this is dropped is the store's.
 #[derive(Debug)]
 pub(crate) struct StoreTime(());
@@ -83,12 +94,20 @@ pub(super) async fn gathered<T>(subject: Subject, work: impl Future<Output = T>)
     RECORD.scope(record, gathering).await
 }
 
+/// Where this is, inside of an invocation.
+pub(super) fn place() -> Option<Place> {
+    let place = RECORD.try_with(|record| {
+        let record = record.try_borrow().ok()?;
+        let Subject { request_id, connection, .. } = &record.subject;
+        let (request_id, connection) = (request_id.clone(), connection.clone());
+        Some(Place { request_id, connection, user: record.user.clone() })
+    });
+    place.ok().flatten()
+}
+
 /// Notes the user that the event comes from.
 pub fn user(user: &UserKey) {
-    change(|record| {
-        record.user = hashed(user);
-        Span::current().record("user", record.user.as_deref());
-    });
+    change(|record| record.user = hashed(user));
 }
 
 /// Notes the user that a frame is for.
