@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p tests --bench cold_start`; `-- --functions create-message,register` measures these alone,
 //! `--share` gives each the part of a core that Lambda gives a function of 256 MB, `--plain` leaves TLS out, whose
-//! handshakes are most of a start.
+//! handshakes are most of a start, `--quiet` the line that each invocation logs.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -44,19 +44,18 @@ const PARTS: u32 = 7;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    let is_given = |option: &str| arguments.iter().any(|argument| argument == option);
     let chosen = arguments.iter().position(|argument| argument == "--functions");
     let chosen: Option<Vec<String>> =
         chosen.map(|place| arguments[place + 1].split(',').map(str::to_owned).collect());
     let functions: Vec<String> =
         functions().into_iter().filter(|name| chosen.as_ref().is_none_or(|all| all.contains(name))).collect();
-    let share = arguments
-        .iter()
-        .any(|argument| argument == "--share")
+    let share = is_given("--share")
         .then(|| Arc::new(Share::one_of(PARTS).expect("this user may limit processes, as root may")));
 
     build(&functions);
-    let backdrop = Backdrop::start(arguments.iter().any(|argument| argument == "--plain")).await;
-    let environment = backdrop.environment();
+    let backdrop = Backdrop::start(is_given("--plain")).await;
+    let environment = backdrop.environment(if is_given("--quiet") { "Text" } else { "JSON" });
     let program = |name: &str, command: Vec<PathBuf>| Program {
         name: name.to_owned(),
         command,

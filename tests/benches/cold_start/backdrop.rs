@@ -37,8 +37,9 @@ impl Backdrop {
         }
     }
 
-    /// A function's, as in a deployment but for the authorities.
-    pub(crate) fn environment(&self) -> BTreeMap<String, String> {
+    /// A function's, as in a deployment but for the authorities. With the log format of text it writes no line for what
+    /// went well.
+    pub(crate) fn environment(&self, log_format: &str) -> BTreeMap<String, String> {
         let endpoint = match &self.management {
             Management::Tls(proxy) => format!("https://localhost:{}", proxy.port()),
             Management::Plain(proxy) => format!("http://localhost:{}", proxy.port()),
@@ -46,11 +47,14 @@ impl Backdrop {
         let variables = [
             ("ALLOW_ANONYMOUS", "true"),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_LAMBDA_LOG_FORMAT", log_format),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("AWS_SESSION_TOKEN", "token"),
+            ("LOG_USER_KEY", "stack"),
             ("MANAGEMENT_ENDPOINT", &endpoint),
             ("MANAGEMENT_TLS_CA", self.certificates.authority()),
+            ("METRICS_NAMESPACE", "stack"),
             ("NODE_ENV", "production"),
             ("NODE_NO_WARNINGS", "1"),
             ("REDIS_TLS_CA", self.store.authority().unwrap_or_default()),
