@@ -32,9 +32,9 @@ pub async fn handle(
     }
     match *method {
         Method::POST => {
-            let text = String::from_utf8_lossy(&body).into_owned();
-            let response = post(websocket, &connection_id, body).await;
-            websocket.options().record.push(&connection_id, &text, response.status().as_u16());
+            // The same bytes once more, not a copy of them: most posts are not recorded.
+            let response = post(websocket, &connection_id, body.clone()).await;
+            websocket.options().record.push(&connection_id, &body, response.status().as_u16());
             response
         }
         Method::GET => get(websocket, &connection_id),

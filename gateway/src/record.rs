@@ -88,8 +88,12 @@ impl Recorder {
     }
 
     /// A frame that a function posted, and the status that it was answered.
-    pub(crate) fn push(&self, connection: &str, text: &str, status: u16) {
-        let (connection, text) = (Some(connection), Some(text));
+    pub(crate) fn push(&self, connection: &str, text: &[u8], status: u16) {
+        if self.inner.is_none() {
+            return;
+        }
+        let text = String::from_utf8_lossy(text);
+        let (connection, text) = (Some(connection), Some(&*text));
         self.write(Line { kind: "push", connection, text, status: Some(status), ..Line::default() });
     }
 
