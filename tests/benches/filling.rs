@@ -7,7 +7,7 @@ use shared::access;
 use shared::config::Config;
 use shared::identity::Principal;
 use shared::ids::UserKey;
-use shared::message::{Content, Draft};
+use shared::message::{ClientId, Content, Draft};
 use shared::store::Store;
 
 /// A message's length in figures that are to be compared.
@@ -21,23 +21,35 @@ pub(crate) async fn open(url: &str) -> Store {
     Store::open(&config(url, false)).await.unwrap()
 }
 
-/// Stores messages from each first user to the second one, as many each.
+/// Stores messages between the two users of each pair, as many for each pair.
 pub(crate) async fn fill(store: &Store, pairs: impl IntoIterator<Item = (UserKey, UserKey)>, each: usize) {
-    // The two write in turns, and conversations fill up beside each other.
     let pairs: Vec<_> = pairs.into_iter().collect();
-    let sends = (0..each).flat_map(|turn| {
+    send(store, turns(&pairs, each)).await;
+}
+
+/// The two users of each pair write in turns, and conversations fill up beside each other.
+pub(crate) fn turns(pairs: &[(UserKey, UserKey)], each: usize) -> impl Iterator<Item = (&UserKey, &UserKey)> {
+    (0..each).flat_map(move |turn| {
         pairs.iter().map(move |(one, other)| if turn % 2 == 0 { (one, other) } else { (other, one) })
-    });
-    send(store, sends).await;
+    })
 }
 
 /// Stores a message for each of these senders and receivers.
 pub(crate) async fn send<'a>(store: &Store, sends: impl IntoIterator<Item = (&'a UserKey, &'a UserKey)>) {
+    send_named(store, sends, || None).await;
+}
+
+/// The same under names by which the sends can be repeated.
+pub(crate) async fn send_named<'a>(
+    store: &Store,
+    sends: impl IntoIterator<Item = (&'a UserKey, &'a UserKey)>,
+    name: impl Fn() -> Option<ClientId>,
+) {
     assert_eq!(CONTENT.len(), 107);
     let anybody = anybody();
     let creates = stream::iter(sends).map(|(sender, receiver)| {
         let content = Content::parse(Some(CONTENT.to_owned()), "required").unwrap();
-        let draft = Draft { content, client_id: None, metadata: None };
+        let draft = Draft { content, client_id: name(), metadata: None };
         let permit = access::may_send(&anybody, Some(sender.clone()), receiver.clone(), draft).unwrap();
         store.create(permit)
     });
@@ -53,7 +65,8 @@ pub(crate) fn user(name: impl Into<String>) -> UserKey {
     UserKey::try_from(name.into()).unwrap()
 }
 
-fn config(url: &str, open: bool) -> Config {
+/// The settings of a function on the store at this URL.
+pub(crate) fn config(url: &str, open: bool) -> Config {
     let setting = |name: &str| {
         let value = match name {
             "REDIS_URL" => url,
@@ -61,8 +74,8 @@ fn config(url: &str, open: bool) -> Config {
             "AWS_REGION" => "us-east-1",
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "bench",
             "ALLOW_ANONYMOUS" if open => "true",
-            // A filler sends as fast as it can.
-            "MESSAGES_PER_SECOND" => "0",
+            // A filler goes as fast as it can.
+            "MESSAGES_PER_SECOND" | "REGISTERS_PER_MINUTE" | "FRAMES_PER_SECOND" => "0",
             _ => return None,
         };
         Some(value.to_owned())

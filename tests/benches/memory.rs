@@ -1,5 +1,6 @@
 //! The memory that a message takes in the store, on Redis where `redis-server` is on PATH, and on Valkey: in many short
-//! conversations and in one long one. Fails where Redis 7 needs more than the bounds of docs/scale.md.
+//! conversations and in one long one, for good and on its first day. Fails where Redis 7 needs more than the bounds of
+//! docs/scale.md.
 //!
 //! `cargo bench -p tests --bench memory`
 
@@ -9,10 +10,14 @@ mod filling;
 
 use std::collections::BTreeMap;
 
-use filling::{fill, user};
+use filling::{anybody, fill, send_named, turns, user};
+use futures_util::{StreamExt as _, stream};
 use gateway::valkey::{Options, Program, Valkey, fetch, find_on_path};
 use redis::aio::MultiplexedConnection;
-use shared::ids::UserKey;
+use shared::access;
+use shared::ids::{MessageId, UserKey};
+use shared::message::ClientId;
+use shared::store::Store;
 use support::root;
 use uuid::Uuid;
 
@@ -26,19 +31,49 @@ struct Case {
     name: &'static str,
     conversations: usize,
     users: fn(usize) -> (UserKey, UserKey),
+    /// Whether each send has a claim, which stays a day, and both users have read everything.
+    used: bool,
     bound: Option<usize>,
 }
 
-const CASES: [Case; 3] = [
-    Case { name: "10,000 conversations of 10", conversations: 10_000, users: named, bound: Some(750) },
-    Case { name: "one conversation of 100,000", conversations: 1, users: named, bound: Some(1000) },
+const SHORT: Case = Case {
+    name: "10,000 conversations of 10",
+    conversations: 10_000,
+    users: named,
+    used: false,
+    bound: Some(750),
+};
+
+const LONG: Case = Case { name: "one conversation of 100,000", conversations: 1, bound: Some(1000), ..SHORT };
+
+const CASES: [Case; 5] = [
+    SHORT,
+    LONG,
     Case {
         name: "10,000 conversations of 10, users named by UUIDs",
-        conversations: 10_000,
         users: named_by_uuids,
         bound: None,
+        ..SHORT
+    },
+    Case {
+        name: "10,000 conversations of 10, with a day's claims, all read",
+        used: true,
+        bound: None,
+        ..SHORT
+    },
+    Case {
+        name: "one conversation of 100,000, with a day's claims, all read",
+        used: true,
+        bound: None,
+        ..LONG
     },
 ];
+
+/// The price of a gigabyte in ElastiCache Serverless for Valkey for a year, in dollars (us-east-1).
+const GIGABYTE_YEAR: f64 = 0.084 * 8760.0;
+
+/// Marks under way at once.
+const CONCURRENCY: usize = 64;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -68,10 +103,17 @@ async fn measure(program: &Program, case: &Case) {
     // Scripts and buffers are there before the figure is taken.
     fill(&store, [(user("x"), user("y"))], 100).await;
     let before = used_memory(&mut connection).await;
-    let pairs = (0..case.conversations).map(case.users);
-    fill(&store, pairs, MESSAGES / case.conversations).await;
+    let pairs: Vec<_> = (0..case.conversations).map(case.users).collect();
+    let name = || case.used.then(|| ClientId::parse(Uuid::new_v4().to_string()).unwrap());
+    send_named(&store, turns(&pairs, MESSAGES / case.conversations), name).await;
+    if case.used {
+        read_all(&store, &pairs).await;
+    }
     let each = (used_memory(&mut connection).await - before) / MESSAGES;
     println!("\n{version}: {}: {each} bytes per message", case.name);
+    if !case.used {
+        println!("  ${:.0} a year for a million", each as f64 / 1000.0 * GIGABYTE_YEAR);
+    }
     let kinds = memory_by_kind(&mut connection).await;
     let known: usize = kinds.values().map(|(_, bytes)| bytes).sum();
     for (kind, (keys, bytes)) in kinds {
@@ -87,6 +129,17 @@ async fn measure(program: &Program, case: &Case) {
         assert!(each <= bound, "{each} bytes per message are more than {bound}");
     }
     server.stop().await;
+}
+
+/// Both users of each conversation mark all of it as read.
+async fn read_all(store: &Store, pairs: &[(UserKey, UserKey)]) {
+    let newest = MessageId::parse("ffffffff-ffff-7fff-bfff-ffffffffffff").unwrap();
+    let both = pairs.iter().flat_map(|(one, other)| [(one, other), (other, one)]);
+    let marking = stream::iter(both).for_each_concurrent(CONCURRENCY, async |(reader, with)| {
+        let own = access::own(&anybody(), Some(reader.clone())).unwrap();
+        assert_eq!(store.mark_read(&own, with, newest).await.unwrap().unread, 0);
+    });
+    marking.await;
 }
 
 /// Two users of a conversation that have no other one: the dearest case, since nothing of a user is shared.
