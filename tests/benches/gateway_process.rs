@@ -12,11 +12,12 @@ use tokio::process::Command;
 use crate::server_process::ServerProcess;
 
 const SERVE: &str = "serve-the-gateway";
-const FUNCTIONS: [(&str, &str); 4] = [
+const FUNCTIONS: [(&str, &str); 5] = [
     ("Connect", "connect"),
     ("CreateMessage", "create-message"),
     ("Disconnect", "disconnect"),
     ("Register", "register"),
+    ("Signaling", "signaling"),
 ];
 
 pub(crate) fn is_asked_for(arguments: &[String]) -> bool {
@@ -42,11 +43,11 @@ fn executables() -> BTreeMap<String, PathBuf> {
 
 /// The process: it serves until its input closes, on one thread as `cargo run` does.
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn serve() {
+pub(crate) async fn serve(arguments: &[String]) {
     let options = Options {
         template: root().join("template.yaml"),
         executables: Some(executables()),
-        store: Store::Ephemeral,
+        store: arguments.get(2).cloned().map_or(Store::Ephemeral, Store::Url),
         ..Options::default()
     };
     let gateway = Gateway::start(options).await.unwrap();
@@ -55,9 +56,8 @@ pub(crate) async fn serve() {
     gateway.stop().await;
 }
 
-/// Starts it.
-pub(crate) async fn start() -> ServerProcess {
+/// Starts it, with a store of its own or that at this URL.
+pub(crate) async fn start(store: Option<&str>) -> ServerProcess {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg(SERVE);
-    ServerProcess::start(command).await
+    ServerProcess::start(command.arg(SERVE).args(store)).await
 }

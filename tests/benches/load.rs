@@ -1,200 +1,111 @@
-//! The load: clients that create without pause, and two listeners that must be pushed every message.
+//! Sustained load: creates without pause, pushed to 2, 100 and 1,000 listeners, with the store on one server and on a
+//! cluster of three: how many a second, their times, errors, and whether gateway and functions keep growing.
+//!
+//! `cargo bench -p tests --bench load`; `--seconds N` loads other than 20 s each, `--full` 10 minutes each.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
-use futures_util::future::join_all;
-use futures_util::{SinkExt as _, StreamExt as _};
-use http_body_util::BodyExt as _;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use serde::Deserialize;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use uuid::Uuid;
+#[allow(dead_code, reason = "other benchmarks ring and open idle connections")]
+mod clients;
+mod creates;
+mod gateway_process;
+#[allow(dead_code, reason = "another benchmark measures other servers")]
+mod processes;
+mod server_process;
 
-const BODY: &str =
-    r#"{"sender_id":"alice","receiver_id":"bob","content":"What time shall we meet tomorrow?"}"#;
-const WARM_UP: Duration = Duration::from_secs(1);
-/// How long the last pushes may take.
-const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
+use std::time::Duration;
 
-type Socket = WebSocketStream<TcpStream>;
+use clients::Wire;
+use creates::{Load, Outcome};
+use processes::{Cpu, resident_mb, resident_mb_of_functions};
+use server_process::ServerProcess;
+use support::StoreKind::{Cluster, Single};
+use support::TestStore;
 
-pub(crate) struct Load {
-    pub(crate) clients: usize,
-    pub(crate) duration: Duration,
+const CLIENTS: usize = 8;
+const LISTENERS: [usize; 3] = [2, 100, 1_000];
+
+/// The part of a load after which nothing should grow any more.
+const SETTLED: f64 = 0.25;
+
+/// Memory may be so many times what it was when the load had settled, and a few megabytes more.
+const GROWTH: f64 = 1.1;
+const SLACK_MB: u64 = 3;
+
+/// The memory of a gateway and of its functions.
+#[derive(Clone, Copy)]
+struct Memory {
+    gateway: u64,
+    functions: u64,
+    processes: usize,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) created: usize,
-    took: Duration,
-    /// Ascending, in milliseconds.
-    latencies: Vec<f64>,
-}
-
-impl Outcome {
-    pub(crate) fn rate(&self) -> f64 {
-        self.created as f64 / self.took.as_secs_f64()
+impl Memory {
+    fn of(gateway: &ServerProcess) -> Self {
+        let (functions, processes) = resident_mb_of_functions(gateway.pid);
+        Self { gateway: resident_mb(gateway.pid), functions, processes }
     }
 
-    pub(crate) fn percentile(&self, part: f64) -> f64 {
-        self.latencies.get((self.latencies.len() as f64 * part) as usize).copied().unwrap_or_default()
-    }
-}
-
-#[derive(Deserialize)]
-struct Created {
-    data: Id,
-}
-
-#[derive(Deserialize)]
-struct Pushed<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    data: Option<Id>,
-}
-
-#[derive(Deserialize)]
-struct Id {
-    id: Uuid,
-}
-
-impl Load {
-    /// Creates for the time given and checks that both listeners were pushed every message once.
-    pub(crate) async fn run(&self, port: u16) -> Outcome {
-        // Instances start and code gets hot before the clock does.
-        self.create(port, WARM_UP.min(self.duration)).await;
-        let mut listeners = Vec::new();
-        for user in ["alice", "bob"] {
-            listeners.push(listen(port, user).await);
-        }
-        let expected = Arc::new(tokio::sync::watch::Sender::new(None));
-        let listening = listeners.into_iter().map(|socket| {
-            let expected = expected.subscribe();
-            spawn(collect(socket, expected))
-        });
-        let listening: Vec<_> = listening.collect();
-        let started = Instant::now();
-        let (ids, latencies) = self.create(port, self.duration).await;
-        let creating = started.elapsed();
-        expected.send_replace(Some(ids.len()));
-        for pushed in join_all(listening).await {
-            assert_eq!(pushed.unwrap(), ids, "every message is pushed to everybody, once");
-        }
-        // The time of the last pushes counts.
-        let took = started.elapsed().max(creating);
-        Outcome { created: ids.len(), took, latencies }
-    }
-
-    async fn create(&self, port: u16, duration: Duration) -> (HashSet<Uuid>, Vec<f64>) {
-        let until = Instant::now() + duration;
-        let clients = (0..self.clients).map(|_| spawn(create_until(port, until)));
-        let (mut ids, mut latencies) = (HashSet::new(), Vec::new());
-        for (id, latency) in join_all(clients).await.into_iter().flat_map(Result::unwrap) {
-            ids.insert(id);
-            latencies.push(latency);
-        }
-        latencies.sort_by(f64::total_cmp);
-        (ids, latencies)
+    fn has_grown_since(&self, before: &Self) -> bool {
+        let grown = |now: u64, before: u64| now as f64 > before as f64 * GROWTH + SLACK_MB as f64;
+        // More instances are no growth of any of them.
+        grown(self.gateway, before.gateway)
+            || self.processes == before.processes && grown(self.functions, before.functions)
     }
 }
 
-async fn create_until(port: u16, until: Instant) -> Vec<(Uuid, f64)> {
-    let mut sender = connect_http(port).await;
-    let mut created = Vec::new();
-    while Instant::now() < until {
-        let started = Instant::now();
-        let request = Request::post("/messages")
-            .header(header::HOST, "localhost")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(BODY))
-            .unwrap();
-        sender.ready().await.unwrap();
-        let response = sender.send_request(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::CREATED);
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        let answer: Created = serde_json::from_slice(&body).unwrap();
-        created.push((answer.data.id, started.elapsed().as_secs_f64() * 1000.0));
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match gateway_process::is_asked_for(&arguments) {
+        true => gateway_process::serve(&arguments),
+        false => measure(&arguments),
     }
-    created
 }
 
-async fn connect_http(port: u16) -> SendRequest<Body> {
-    let (sender, connection) = handshake(TokioIo::new(connect(port).await)).await.unwrap();
-    spawn(connection);
-    sender
-}
-
-async fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
-
-async fn open(port: u16) -> Socket {
-    let url = format!("ws://localhost:{port}/");
-    // Cleared before every read, so no larger than a few frames.
-    let config = WebSocketConfig::default().read_buffer_size(4096);
-    let stream = connect(port).await;
-    tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await.unwrap().0
-}
-
-async fn listen(port: u16, user: &str) -> Socket {
-    let mut socket = open(port).await;
-    socket.send(Message::text(format!(r#"{{"type":"register","userKey":"{user}"}}"#))).await.unwrap();
-    let answer = timeout(PUSH_TIMEOUT, socket.next()).await.unwrap().unwrap().unwrap();
-    assert!(answer.to_text().unwrap().contains("registered"), "{answer}");
-    socket
-}
-
-/// Reads pushes until as many as expected have come; how many those are is known at the end only.
-async fn collect(
-    mut socket: Socket,
-    mut expected: tokio::sync::watch::Receiver<Option<usize>>,
-) -> HashSet<Uuid> {
-    let mut ids = HashSet::new();
-    loop {
-        tokio::select! {
-            frame = socket.next() => add(&mut ids, frame),
-            _ = expected.changed() => break,
-        }
+#[tokio::main(flavor = "current_thread")]
+async fn measure(arguments: &[String]) {
+    let place = arguments.iter().position(|argument| argument == "--seconds");
+    let seconds = place.and_then(|place| arguments.get(place + 1)?.parse().ok());
+    let is_full = arguments.iter().any(|argument| argument == "--full");
+    let duration = Duration::from_secs(seconds.unwrap_or(if is_full { 600 } else { 20 }));
+    gateway_process::build_functions();
+    println!("\nPOST /messages by {CLIENTS} clients for {} s, every push checked", duration.as_secs());
+    for listeners in LISTENERS {
+        let load = Load { clients: CLIENTS, listeners, duration };
+        let [one, three] = [("one server", Single), ("three nodes", Cluster)];
+        let one = measure_one(one.0, TestStore::start(one.1).await, &load).await;
+        let three = measure_one(three.0, TestStore::start(three.1).await, &load).await;
+        let ratio = three.rate() / one.rate();
+        let p99 = three.answered.percentile(0.99) / one.answered.percentile(0.99);
+        println!("  three nodes / one server, {listeners} listeners: creates/s {ratio:.2}, p99 {p99:.2}");
     }
-    let all = expected.borrow().unwrap();
-    while ids.len() < all {
-        add(&mut ids, timeout(PUSH_TIMEOUT, socket.next()).await.expect("pushes go on"));
-    }
-    ids
 }
 
-fn add(ids: &mut HashSet<Uuid>, frame: Option<Result<Message, Error>>) {
-    let Message::Text(text) = frame.unwrap().unwrap() else { return };
-    let pushed: Pushed<'_> = serde_json::from_str(&text).unwrap();
-    assert_eq!(pushed.kind, "new_message");
-    assert!(ids.insert(pushed.data.unwrap().id), "nothing is pushed twice");
-}
-
-/// Opens connections that then say nothing.
-pub(crate) async fn open_idle(port: u16, count: usize) -> Vec<Socket> {
-    let mut open_ones = Vec::with_capacity(count);
-    while open_ones.len() < count {
-        let some = (count - open_ones.len()).min(50);
-        open_ones.extend(join_all((0..some).map(|_| open(port))).await);
-    }
-    open_ones
-}
-
-#[expect(clippy::disallowed_methods, reason = "nothing freezes here")]
-fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    tokio::spawn(future)
+async fn measure_one(name: &str, store: TestStore, load: &Load) -> Outcome {
+    let gateway = gateway_process::start(Some(store.url())).await;
+    let cpu = Cpu::of_gateway(gateway.pid);
+    let settled = async {
+        tokio::time::sleep(load.duration.mul_f64(SETTLED)).await;
+        Memory::of(&gateway)
+    };
+    let (outcome, settled) = tokio::join!(load.run(gateway.port, Wire::Plain), settled);
+    let now = Memory::of(&gateway);
+    let [p50, p95, p99, p999] = [0.5, 0.95, 0.99, 0.999].map(|part| outcome.answered.percentile(part));
+    println!(
+        "  {name}, {} listeners: {:.0} creates/s, answer p50 {p50:.2} p95 {p95:.2} p99 {p99:.2} p99.9 {p999:.2} ms, \
+         on the device p50 {:.2} p99 {:.2} ms, errors {}",
+        load.listeners,
+        outcome.rate(),
+        outcome.delivered.percentile(0.5),
+        outcome.delivered.percentile(0.99),
+        outcome.errors.values().sum::<usize>(),
+    );
+    let verdict = if now.has_grown_since(&settled) { "over" } else { "ok" };
+    println!(
+        "           memory: gateway {} to {} MB, {} functions {} to {} MB: {verdict}",
+        settled.gateway, now.gateway, now.processes, settled.functions, now.functions
+    );
+    Cpu::of_gateway(gateway.pid).since(&cpu).print(outcome.created);
+    gateway.stop().await;
+    outcome
 }

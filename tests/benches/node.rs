@@ -1,4 +1,4 @@
-//! The plain Node server to compare with, and its own store.
+//! The plain Node servers to compare with, and their own stores.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,32 +7,44 @@ use support::StoreKind::Single;
 use support::TestStore;
 use tokio::process::Command as AsyncCommand;
 
-use crate::processes;
+use crate::clients::Wire;
 use crate::server_process::ServerProcess;
 
+/// The servers: by the name that `server.mjs` knows, the one that is printed, and what their clients speak.
+const KINDS: [(&str, &str, Wire); 3] = [
+    ("plain", "node", Wire::Plain),
+    ("socket.io", "socket.io", Wire::SocketIo),
+    ("least", "node, least", Wire::Plain),
+];
+
 pub(crate) struct Node {
+    pub(crate) name: &'static str,
+    pub(crate) wire: Wire,
     pub(crate) server: ServerProcess,
+    pub(crate) store_pid: u32,
     store: TestStore,
 }
 
 impl Node {
-    /// `None` where Node or its packages cannot be had.
-    pub(crate) async fn start() -> Option<Self> {
+    /// None where Node or its packages cannot be had.
+    pub(crate) async fn start_all() -> Vec<Self> {
         let folder = match install() {
             Ok(folder) => folder,
             Err(why) => {
                 println!("node: skipped: {why}");
-                return None;
+                return Vec::new();
             }
         };
-        let store = TestStore::start(Single).await;
-        let mut command = AsyncCommand::new("node");
-        command.arg(folder.join("server.mjs")).arg(store.url()).env("NODE_ENV", "production");
-        Some(Self { server: ServerProcess::start(command).await, store })
-    }
-
-    pub(crate) fn store_pid(&self) -> Option<u32> {
-        processes::store_below(std::process::id())
+        let mut all = Vec::new();
+        for (kind, name, wire) in KINDS {
+            let store = TestStore::start(Single).await;
+            let mut command = AsyncCommand::new("node");
+            command.arg(folder.join("server.mjs")).arg(store.url()).arg(kind);
+            let server = ServerProcess::start(command.env("NODE_ENV", "production")).await;
+            let store_pid = store.info("process_id").await.parse().unwrap();
+            all.push(Self { name, wire, server, store_pid, store });
+        }
+        all
     }
 
     pub(crate) async fn stop(mut self) {
@@ -41,12 +53,12 @@ impl Node {
     }
 }
 
-/// Installs the server's packages outside the source tree, once.
+/// Installs the servers' packages outside the source tree, once.
 fn install() -> Result<PathBuf, String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
     std::fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "server.mjs"] {
+    for file in ["package.json", "server.mjs", "store.mjs"] {
         std::fs::copy(source.join(file), folder.join(file)).unwrap();
     }
     let quiet = ["--silent", "--no-package-lock", "--no-audit", "--no-fund"];

@@ -19,8 +19,8 @@ impl Cpu {
         Self::beside_load(vec![("gateway", cpu(pid)), ("functions", sum(functions)), ("store", sum(stores))])
     }
 
-    pub(crate) fn of_node(pid: u32, store: Option<u32>) -> Self {
-        Self::beside_load(vec![("node", cpu(pid)), ("store", store.map(cpu).unwrap_or_default())])
+    pub(crate) fn of_node(pid: u32, store: u32) -> Self {
+        Self::beside_load(vec![("node", cpu(pid)), ("store", cpu(store))])
     }
 
     fn beside_load(parts: Vec<(&'static str, f64)>) -> Self {
@@ -86,13 +86,14 @@ fn descendants(pid: u32) -> Vec<Process> {
     all.filter(|process| process.parent == pid).collect()
 }
 
-/// The store that a process has started.
-pub(crate) fn store_below(pid: u32) -> Option<u32> {
-    descendants(pid).into_iter().find(Process::is_store).map(|process| process.pid)
-}
-
 pub(crate) fn resident_mb(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or_default() / 1024
+}
+
+/// The memory of the functions that a gateway runs, and how many processes they are.
+pub(crate) fn resident_mb_of_functions(pid: u32) -> (u64, usize) {
+    let functions: Vec<_> = descendants(pid).into_iter().filter(|process| !process.is_store()).collect();
+    (functions.iter().map(|process| resident_mb(process.pid)).sum(), functions.len())
 }
