@@ -41,7 +41,7 @@ struct Server {
 impl Server {
     fn of_gateway(gateway: &ServerProcess) -> Self {
         let pid = gateway.pid;
-        let cpu = Box::new(move || Cpu::of_gateway(pid));
+        let cpu = Box::new(move || Cpu::of_gateway(pid, pid));
         Self { name: "gateway", wire: Wire::Plain, port: gateway.port, cpu }
     }
 

@@ -30,7 +30,7 @@ const SETTLED: f64 = 0.25;
 
 /// Memory may be so many times what it was when the load had settled, and a few megabytes more.
 const GROWTH: f64 = 1.1;
-const SLACK_MB: u64 = 3;
+const SLACK_MB: f64 = 3.0;
 
 /// The memory of a gateway and of its functions.
 #[derive(Clone, Copy)]
@@ -47,10 +47,10 @@ impl Memory {
     }
 
     fn has_grown_since(&self, before: &Self) -> bool {
-        let grown = |now: u64, before: u64| now as f64 > before as f64 * GROWTH + SLACK_MB as f64;
+        let grown = |now: f64, before: f64| now > before * GROWTH + SLACK_MB;
         // More instances are no growth of any of them.
-        grown(self.gateway, before.gateway)
-            || self.processes == before.processes && grown(self.functions, before.functions)
+        let each = |memory: &Self| memory.functions as f64 / memory.processes.max(1) as f64;
+        grown(self.gateway as f64, before.gateway as f64) || grown(each(self), each(before))
     }
 }
 
@@ -83,7 +83,8 @@ async fn measure(arguments: &[String]) {
 
 async fn measure_one(name: &str, store: TestStore, load: &Load) -> Outcome {
     let gateway = gateway_process::start(Some(store.url())).await;
-    let cpu = Cpu::of_gateway(gateway.pid);
+    let cpu = || Cpu::of_gateway(gateway.pid, std::process::id());
+    let before = cpu();
     let settled = async {
         tokio::time::sleep(load.duration.mul_f64(SETTLED)).await;
         Memory::of(&gateway)
@@ -102,10 +103,10 @@ async fn measure_one(name: &str, store: TestStore, load: &Load) -> Outcome {
     );
     let verdict = if now.has_grown_since(&settled) { "over" } else { "ok" };
     println!(
-        "           memory: gateway {} to {} MB, {} functions {} to {} MB: {verdict}",
-        settled.gateway, now.gateway, now.processes, settled.functions, now.functions
+        "           memory: gateway {} to {} MB, functions {} MB of {} to {} MB of {}: {verdict}",
+        settled.gateway, now.gateway, settled.functions, settled.processes, now.functions, now.processes
     );
-    Cpu::of_gateway(gateway.pid).since(&cpu).print(outcome.created);
+    cpu().since(&before).print(outcome.created);
     gateway.stop().await;
     outcome
 }

@@ -12,9 +12,10 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    pub(crate) fn of_gateway(pid: u32) -> Self {
-        let (stores, functions): (Vec<_>, Vec<_>) =
-            descendants(pid).into_iter().partition(|process| process.is_store());
+    /// A gateway, its functions, and the stores that this process has started, which is the gateway's or this one.
+    pub(crate) fn of_gateway(pid: u32, parent_of_stores: u32) -> Self {
+        let functions = descendants(pid).into_iter().filter(|process| !process.is_store()).collect();
+        let stores = descendants(parent_of_stores).into_iter().filter(Process::is_store).collect();
         let sum = |processes: Vec<Process>| processes.iter().map(|process| process.cpu).sum();
         Self::beside_load(vec![("gateway", cpu(pid)), ("functions", sum(functions)), ("store", sum(stores))])
     }
