@@ -20,6 +20,7 @@ mod cross_origin;
 mod delete_message;
 mod development_issuer;
 mod devices;
+mod dying_callers;
 mod end_call;
 mod erasure;
 mod events;

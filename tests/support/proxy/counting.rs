@@ -125,6 +125,11 @@ impl CountingProxy {
         self.shared.lock().held
     }
 
+    /// Lets the connection go on that has been held for longest, and no other.
+    pub fn resume_first(&self) {
+        self.shared.resumed.notify_one();
+    }
+
     /// Lets everything pass from now on, what was held first.
     pub fn resume(&self) {
         let mut state = self.shared.lock();
