@@ -32,6 +32,14 @@ pub struct Joined {
     /// The offers, each with its candidates.
     pub frames: Vec<String>,
     given: Vec<(Pair, Opened, Event)>,
+    resumed: Vec<Pair>,
+}
+
+impl Joined {
+    /// The calls that the connection has taken up.
+    pub fn resumed(&self) -> Vec<Pair> {
+        self.resumed.clone()
+    }
 }
 
 impl CallManager {
@@ -107,6 +115,7 @@ impl CallManager {
                 let ring = std::mem::take(&mut opened.ring);
                 (_, opened) = self.carry_out(&pair, opened, event, None, deadline).await?;
                 opened.ring = ring;
+                joined.resumed.push(pair.clone());
             }
             let (line, now) = (opened.present(), opened.now());
             joined.calls.extend(opened.live_call(user));

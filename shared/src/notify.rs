@@ -82,8 +82,8 @@ impl Notifier {
     }
 
     /// Pushes frames to connections of users, all at once; forgets the connections that are gone, and closes those that
-    /// missed a frame and recover: their clients come back and read it.
-    pub async fn send(&self, frames: Vec<(UserKey, Connection, Vec<String>)>, deadline: Deadline) {
+    /// missed a frame and recover: their clients come back and read it. Returns whether any is gone.
+    pub async fn send(&self, frames: Vec<(UserKey, Connection, Vec<String>)>, deadline: Deadline) -> bool {
         let recovers: Vec<bool> = frames.iter().map(|(_, connection, _)| connection.recovers).collect();
         let push = |(user, connection, frames): (UserKey, Connection, Vec<String>)| Push {
             user,
@@ -100,7 +100,9 @@ impl Notifier {
             }
         }
         let closing = self.close_all(&missed, Deadline::for_closing());
+        let any_is_gone = !gone.is_empty();
         join(self.calls.forget(gone, deadline), closing).await;
+        any_is_gone
     }
 
     /// Closes the connections of a user who is no more; their clients hear nothing else.

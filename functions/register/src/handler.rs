@@ -38,8 +38,11 @@ pub(crate) async fn handle(
     };
     let mut frames = vec![to_json(&registered)];
     frames.append(&mut joined.frames);
-    let connection = Connection { id: connection.clone(), recovers: frame.recover };
-    notifier.send(vec![(user, connection, frames)], deadline).await;
+    let to = Connection { id: connection.clone(), recovers: frame.recover };
+    if notifier.send(vec![(user, to, frames)], deadline).await {
+        // Its end may have been handled before it took up a call.
+        calls.leave(connection, joined.resumed(), deadline).await;
+    }
     calls.joined(joined, deadline).await?;
     notifier.close_all(&registration.oldest, deadline).await;
     Ok(())
