@@ -1,11 +1,13 @@
 //! The REST edge: request in, response out, failures logged. Always answers.
 
 use std::convert::Infallible;
+use std::future::ready;
+use std::pin::Pin;
 
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LINK, RETRY_AFTER};
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt, Response, service_fn};
+use lambda_http::{Body, IntoResponse, Request, RequestExt, Response, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -103,10 +105,22 @@ where
 {
     lambda_http::run(service_fn(|request: Request| {
         let subject = subject(&request);
-        let result = handler(request);
-        async { Ok::<_, Infallible>(telemetry::told(subject, async { respond(result.await) }).await) }
+        // Boxed, as it is of several kilobytes, which each future around it would copy.
+        let result = Box::pin(handler(request));
+        let response = async { Complete(respond(result.await)) };
+        async { Ok::<_, Infallible>(telemetry::told(subject, response).await) }
     }))
     .await
+}
+
+/// A response that is sent as it is. Others are converted by their content type, for which each function would hold the
+/// tables of every encoding, 0.2 MB of them.
+struct Complete(Response<Body>);
+
+impl IntoResponse for Complete {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
 }
 
 /// What the logs are told that a request is.

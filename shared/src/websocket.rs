@@ -134,14 +134,15 @@ async fn serve(respond: impl AsyncFn(Event) -> Answer) -> Result<(), lambda_runt
             route: context.route_key,
             connection: context.connection_id.clone(),
         };
-        let answer = respond(Event {
+        // Boxed, as it is of several kilobytes, which each future around it would copy.
+        let answer = Box::pin(respond(Event {
             arrival: Arrival {
                 connection: ConnectionId::from_platform(context.connection_id.unwrap_or_default()),
                 at_ms: context.request_time_epoch,
             },
             ticket: event.query_string_parameters.first("ticket").map(str::to_owned),
             body: event.body.unwrap_or_default(),
-        });
+        }));
         Ok::<_, Infallible>(telemetry::told(subject, answer).await)
     }))
     .await
