@@ -1,5 +1,5 @@
-//! What a function costs: from its start until it is ready, its first event and later ones, its memory and size, beside
-//! a function that does nothing and beside two handlers in Node that do the same work.
+//! What a function costs: from its start until it is ready, without and with its connections, its first event and later
+//! ones, its memory and size, beside a function that does nothing and beside two handlers in Node that do the same work.
 //!
 //! `cargo bench -p tests --bench cold_start`; `-- --functions create-message,register` measures these alone,
 //! `--share` gives each the part of a core that Lambda gives a function of 256 MB, `--plain` leaves TLS out, whose
@@ -11,7 +11,12 @@
 mod backdrop;
 #[path = "cold_start/cgroup.rs"]
 mod cgroup;
+#[path = "cold_start/functions.rs"]
+mod functions;
+#[path = "cold_start/gate.rs"]
+mod gate;
 #[path = "cold_start/instance.rs"]
+#[allow(dead_code, reason = "what functions log is read elsewhere")]
 mod instance;
 #[path = "cold_start/lambda.rs"]
 mod lambda;
@@ -26,18 +31,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use gateway::executables::cargo;
-use support::{App, root, wait_until};
+use support::{App, wait_until};
 
 use backdrop::Backdrop;
 use cgroup::Share;
+use functions::{executable, size_mb};
 use instance::{Instance, Program};
-use lambda::{Costs, Lambda, WARM};
+use lambda::{Costs, Lambda, Phase, WARM};
 use scenes::Scene;
 use table::Row;
 
 /// Instances of each function.
 const STARTS: usize = 15;
+/// What is measured of each, and how often.
+const PHASES: [(Phase, usize); 3] =
+    [(Phase::Start, STARTS), (Phase::Later, WARM + 1), (Phase::StartAlone, STARTS)];
 /// The parts of a core of which a function of 256 MB has one: a whole one comes with 1,769 MB.
 const PARTS: u32 = 7;
 
@@ -45,15 +53,11 @@ const PARTS: u32 = 7;
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let is_given = |option: &str| arguments.iter().any(|argument| argument == option);
-    let chosen = arguments.iter().position(|argument| argument == "--functions");
-    let chosen: Option<Vec<String>> =
-        chosen.map(|place| arguments[place + 1].split(',').map(str::to_owned).collect());
-    let functions: Vec<String> =
-        functions().into_iter().filter(|name| chosen.as_ref().is_none_or(|all| all.contains(name))).collect();
+    let functions = functions::chosen(&arguments);
     let share = is_given("--share")
         .then(|| Arc::new(Share::one_of(PARTS).expect("this user may limit processes, as root may")));
 
-    build(&functions);
+    functions::build(&functions);
     let backdrop = Backdrop::start(is_given("--plain")).await;
     let environment = backdrop.environment(if is_given("--quiet") { "Text" } else { "JSON" });
     let program = |name: &str, command: Vec<PathBuf>| Program {
@@ -61,15 +65,15 @@ async fn main() {
         command,
         environment: environment.clone(),
         share: share.clone(),
+        is_heard: false,
+        warns: true,
     };
     let floor = measure_floor(&program("hello", vec![executable("hello")])).await;
     println!("\n{}", table::HEAD);
     let floor = Row::new("hello", &floor, size_mb("hello"));
     floor.print(None);
 
-    let ours = self::functions().into_iter().filter(|name| chosen.is_none() || executable(name).exists());
-    let ours = ours.map(|name| program(&name, vec![executable(&name)])).collect();
-    let rows = measure_all(ours, &functions, &backdrop).await;
+    let rows = measure_all(functions::built(program), &functions, &PHASES, &backdrop).await;
     let rows: Vec<Row> =
         rows.into_iter().map(|(name, costs)| Row::new(&name, &costs, size_mb(&name))).collect();
     for row in &rows {
@@ -82,45 +86,19 @@ async fn main() {
     table::judge(&floor, &rows);
 }
 
-/// The packages of all functions, in the order of the alphabet.
-fn functions() -> Vec<String> {
-    let folders = std::fs::read_dir(root().join("functions")).unwrap();
-    let mut names: Vec<String> =
-        folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-/// Builds what is measured as it is deployed, with what every scene needs. The floor is built by itself, or it would
-/// have the features that others ask for.
-fn build(functions: &[String]) {
-    let scenes = ["connect", "create-message", "disconnect", "register"].map(str::to_owned);
-    for packages in [vec!["hello".to_owned()], [&scenes, functions].concat()] {
-        let mut command = cargo(&root());
-        command.args(["build", "--release", "--locked"]);
-        for package in packages {
-            command.args(["-p", &package]);
-        }
-        assert!(command.status().unwrap().success(), "the functions build");
-    }
-}
-
-/// Whatever this benchmark was built for, `target` is the third folder above it.
-fn executable(package: &str) -> PathBuf {
-    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("release").join(package)
-}
-
-fn size_mb(package: &str) -> f64 {
-    std::fs::metadata(executable(package)).unwrap().len() as f64 / 1e6
-}
-
 async fn measure_floor(program: &Program) -> Costs {
     let mut costs = Costs::default();
     let event = Bytes::from_static(br#"{"body":"{}","requestContext":{"routeKey":"default"}}"#);
     for start in 0..STARTS {
         let mut instance = Instance::start(program).await;
-        costs.ready.push(instance.ready);
-        costs.first.push(instance.invoke(event.clone()).await.0);
+        let first = instance.invoke(event.clone()).await.0;
+        // It has no connections.
+        for (readies, firsts) in
+            [(&mut costs.ready, &mut costs.first), (&mut costs.alone, &mut costs.connecting)]
+        {
+            readies.push(instance.ready);
+            firsts.push(first);
+        }
         costs.peak_mb.push(instance.peak_mb());
         for _ in 0..if start == 0 { WARM } else { 0 } {
             costs.warm.push(instance.invoke(event.clone()).await.0);
@@ -134,24 +112,24 @@ async fn measure_floor(program: &Program) -> Costs {
 async fn measure_all(
     programs: Vec<Program>,
     measured: &[String],
+    phases: &[(Phase, usize)],
     backdrop: &Backdrop,
 ) -> Vec<(String, Costs)> {
-    let (url, lambda) = Lambda::start(programs).await;
+    let (url, lambda) = Lambda::start(programs, backdrop.ports()).await;
     let app = App::builder().on_store(&backdrop.store).invoked_at(&url).start().await;
     backdrop.lead_to(app.port());
     let mut scene = Scene::open(app).await;
     let mut all = Vec::new();
     for function in measured {
-        for (cold, count) in [(true, STARTS), (false, WARM + 1)] {
-            lambda.measure(function, cold);
+        for &(what, count) in phases {
+            lambda.measure(function, what);
             for _ in 0..count {
-                let before = lambda.costs();
+                let before = lambda.costs().events();
                 scene.have_work(function).await;
                 // A client sees no more of some events than that they were taken.
                 wait_until("the function's end", async || {
                     let now = lambda.costs();
-                    now.first.len() + now.warm.len() > before.first.len() + before.warm.len()
-                        || (!cold && before.warm.is_empty())
+                    now.events() > before || (what == Phase::Later && now.warm.is_empty())
                 })
                 .await;
             }
@@ -161,7 +139,7 @@ async fn measure_all(
     all
 }
 
-/// Two of our functions in Node.
+/// Two of our functions in Node, which do not start without their store.
 async fn measure_peers(
     folder: &std::path::Path,
     ours: &[Row],
@@ -177,9 +155,8 @@ async fn measure_peers(
         true => vec![PathBuf::from("node"), folder.join(format!("{name}.bundle.mjs"))],
         false => vec![executable(name)],
     };
-    let programs = functions().into_iter().filter(|name| executable(name).exists());
-    let programs = programs.map(|name| program(&name, command(&name))).collect();
-    for (name, costs) in measure_all(programs, &measured, backdrop).await {
+    let programs = functions::built(|name, _| program(name, command(name)));
+    for (name, costs) in measure_all(programs, &measured, &PHASES[..2], backdrop).await {
         let size = std::fs::metadata(folder.join(format!("{name}.bundle.mjs"))).unwrap().len() as f64 / 1e6;
         let theirs = Row::new(&format!("{name} in Node"), &costs, size);
         theirs.print(None);

@@ -37,13 +37,23 @@ impl Backdrop {
         }
     }
 
+    /// Where the store and the management API listen.
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        [self.store.port(), self.management_port()]
+    }
+
+    fn management_port(&self) -> u16 {
+        match &self.management {
+            Management::Tls(proxy) => proxy.port(),
+            Management::Plain(proxy) => proxy.port(),
+        }
+    }
+
     /// A function's, as in a deployment but for the authorities. With the log format of text it writes no line for what
     /// went well.
     pub(crate) fn environment(&self, log_format: &str) -> BTreeMap<String, String> {
-        let endpoint = match &self.management {
-            Management::Tls(proxy) => format!("https://localhost:{}", proxy.port()),
-            Management::Plain(proxy) => format!("http://localhost:{}", proxy.port()),
-        };
+        let scheme = if matches!(self.management, Management::Tls(_)) { "https" } else { "http" };
+        let endpoint = format!("{scheme}://localhost:{}", self.management_port());
         let variables = [
             ("ALLOW_ANONYMOUS", "true"),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
@@ -51,10 +61,10 @@ impl Backdrop {
             ("AWS_REGION", "eu-west-1"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("AWS_SESSION_TOKEN", "token"),
-            ("LOG_USER_KEY", "stack"),
+            ("LOG_USER_KEY", "of this deployment"),
             ("MANAGEMENT_ENDPOINT", &endpoint),
             ("MANAGEMENT_TLS_CA", self.certificates.authority()),
-            ("METRICS_NAMESPACE", "stack"),
+            ("METRICS_NAMESPACE", "benchmark"),
             ("NODE_ENV", "production"),
             ("NODE_NO_WARNINGS", "1"),
             ("REDIS_TLS_CA", self.store.authority().unwrap_or_default()),

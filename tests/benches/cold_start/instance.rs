@@ -13,8 +13,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -33,6 +34,10 @@ pub(crate) struct Program {
     pub(crate) environment: BTreeMap<String, String>,
     /// Of a core, where that is limited.
     pub(crate) share: Option<Arc<Share>>,
+    /// Whether the lines that it logs of invocations are read, and not dropped.
+    pub(crate) is_heard: bool,
+    /// Whether what it warns of is shown.
+    pub(crate) warns: bool,
 }
 
 /// What something has taken.
@@ -46,6 +51,7 @@ pub(crate) struct Cost {
 pub(crate) struct Instance {
     pub(crate) ready: Cost,
     child: Child,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
     api: Arc<Api>,
     events: mpsc::Sender<Bytes>,
     server: AbortHandle,
@@ -84,7 +90,7 @@ impl Instance {
 
         let started = Instant::now();
         let mut command = Command::new(&program.command[0]);
-        let child = command
+        let mut child = command
             .args(&program.command[1..])
             .envs(&program.environment)
             .env("AWS_LAMBDA_FUNCTION_NAME", &program.name)
@@ -92,7 +98,8 @@ impl Instance {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(if program.is_heard { Stdio::piped() } else { Stdio::null() })
+            .stderr(if program.warns { Stdio::inherit() } else { Stdio::null() })
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -102,7 +109,14 @@ impl Instance {
         }
         let (at, cpu) = timeout(LIMIT, polled).await.expect("it polls in time").expect("it polls");
         let ready = Cost { wall: at - started, cpu };
-        Self { ready, child, api, events, server }
+        let lines = child.stdout.take().map(|output| BufReader::new(output).lines());
+        Self { ready, child, lines, api, events, server }
+    }
+
+    /// The line that it has logged of the last event.
+    pub(crate) async fn line(&mut self) -> String {
+        let lines = self.lines.as_mut().expect("it is heard");
+        timeout(LIMIT, lines.next_line()).await.expect("a line in time").unwrap().expect("a line")
     }
 
     /// Has it handle one event: what that took, with what it does until its next poll, and the answer.

@@ -6,12 +6,15 @@ use crate::instance::Cost;
 use crate::lambda::Costs;
 
 pub(crate) const HEAD: &str = "\
-function                 ready: wall    CPU  (x floor)   first: wall    CPU   warm: p50    p99    CPU   peak MB  size MB";
+                         unconnected start         and first event   start, connected  first event       later events
+function                   wall   CPU (x floor)      wall    CPU       wall    CPU       wall    CPU       p50    p99    CPU   peak MB  size MB";
 
 /// One function, in medians.
 #[derive(Debug)]
 pub(crate) struct Row {
     name: String,
+    alone: Cost,
+    connecting: Cost,
     ready: Cost,
     first: Cost,
     warm: Cost,
@@ -27,6 +30,8 @@ impl Row {
         peaks.sort_by(f64::total_cmp);
         Self {
             name: name.to_owned(),
+            alone: median(&costs.alone),
+            connecting: median(&costs.connecting),
             ready: median(&costs.ready),
             first: median(&costs.first),
             warm: median(&costs.warm),
@@ -40,21 +45,15 @@ impl Row {
         self.name == name
     }
 
+    /// The times in milliseconds.
     pub(crate) fn print(&self, floor: Option<&Self>) {
-        let ratio = floor.map(|floor| format!("({:.2})", self.ready_over(floor))).unwrap_or_default();
-        println!(
-            "{:<24} {:>9.2} ms {:>6.2} {ratio:>10} {:>12.2} ms {:>6.2} {:>8.2} ms {:>6.2} {:>6.2} {:>9.1} {:>8.1}",
-            self.name,
-            ms(self.ready.wall),
-            ms(self.ready.cpu),
-            ms(self.first.wall),
-            ms(self.first.cpu),
-            ms(self.warm.wall),
-            ms(self.warm_p99),
-            ms(self.warm.cpu),
-            self.peak_mb,
-            self.size_mb,
-        );
+        let ratio = floor.map(|floor| format!("({:.2})", self.alone_over(floor))).unwrap_or_default();
+        print!("{:<23} {:>7.2} {:>5.2} {ratio:<9}", self.name, ms(self.alone.wall), ms(self.alone.cpu));
+        for cost in [self.connecting, self.ready, self.first] {
+            print!(" {:>7.2} {:>6.2}   ", ms(cost.wall), ms(cost.cpu));
+        }
+        let (p50, p99, cpu) = (ms(self.warm.wall), ms(self.warm_p99), ms(self.warm.cpu));
+        println!("  {p50:>6.2} {p99:>6.2} {cpu:>6.2} {:>9.1} {:>8.1}", self.peak_mb, self.size_mb);
     }
 
     /// How many times faster and leaner it is.
@@ -68,8 +67,8 @@ impl Row {
         );
     }
 
-    fn ready_over(&self, floor: &Self) -> f64 {
-        self.ready.cpu.as_secs_f64() / floor.ready.cpu.as_secs_f64()
+    fn alone_over(&self, floor: &Self) -> f64 {
+        self.alone.cpu.as_secs_f64() / floor.alone.cpu.as_secs_f64()
     }
 }
 
@@ -81,7 +80,10 @@ pub(crate) fn judge(floor: &Row, rows: &[Row]) {
         }
     };
     println!();
-    worst("ready, CPU over the floor's", "", &|row| row.ready_over(floor));
+    worst("ready without connections, CPU over the floor's", "", &|row| row.alone_over(floor));
+    worst("ready with connections, CPU over the floor's", "", &|row| {
+        row.ready.cpu.as_secs_f64() / floor.ready.cpu.as_secs_f64()
+    });
     worst("first event, CPU over the floor's", "", &|row| {
         row.first.cpu.as_secs_f64() / floor.first.cpu.as_secs_f64()
     });

@@ -59,6 +59,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     waves: Vec<Wave>,
+    /// Of these, both ways.
+    bytes: usize,
     /// The number of the wave whose replies get lost, together with its connection.
     lost: Option<usize>,
     interruption: Option<Pending>,
@@ -101,6 +103,11 @@ impl CountingProxy {
     /// The waves after the first so many.
     pub fn waves_after(&self, count: usize) -> Vec<Wave> {
         self.shared.lock().waves[count..].to_vec()
+    }
+
+    /// How many bytes the waves so far took, both ways.
+    pub fn bytes(&self) -> usize {
+        self.shared.lock().bytes
     }
 
     /// Lets so many more waves pass; of the one after them the server carries out the commands, but its replies are
@@ -229,6 +236,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, shared: Arc<Shared>
         if !words.is_empty() {
             let mut state = shared.lock();
             state.waves.push(words);
+            state.bytes += whole + replies.len();
             if state.lost == Some(state.waves.len() - 1) {
                 return Ok(());
             }
