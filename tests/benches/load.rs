@@ -70,18 +70,24 @@ async fn measure(arguments: &[String]) {
     let duration = Duration::from_secs(seconds.unwrap_or(if is_full { 600 } else { 20 }));
     gateway_process::build_functions();
     println!("\nPOST /messages by {CLIENTS} clients for {} s, every push checked", duration.as_secs());
+    // All stay until the end: a server that ends meanwhile would take its CPU time out of the sums.
+    let mut stores = Vec::new();
     for listeners in LISTENERS {
         let load = Load { clients: CLIENTS, listeners, duration };
-        let [one, three] = [("one server", Single), ("three nodes", Cluster)];
-        let one = measure_one(one.0, TestStore::start(one.1).await, &load).await;
-        let three = measure_one(three.0, TestStore::start(three.1).await, &load).await;
+        let mut outcomes = Vec::new();
+        for (name, kind) in [("one server", Single), ("three nodes", Cluster)] {
+            let store = TestStore::start(kind).await;
+            outcomes.push(measure_one(name, &store, &load).await);
+            stores.push(store);
+        }
+        let [one, three] = [&outcomes[0], &outcomes[1]];
         let ratio = three.rate() / one.rate();
         let p99 = three.answered.percentile(0.99) / one.answered.percentile(0.99);
         println!("  three nodes / one server, {listeners} listeners: creates/s {ratio:.2}, p99 {p99:.2}");
     }
 }
 
-async fn measure_one(name: &str, store: TestStore, load: &Load) -> Outcome {
+async fn measure_one(name: &str, store: &TestStore, load: &Load) -> Outcome {
     let gateway = gateway_process::start(Some(store.url())).await;
     let cpu = || Cpu::of_gateway(gateway.pid, std::process::id());
     let before = cpu();
