@@ -55,7 +55,7 @@ async fn erasing_costs_the_same_however_many_messages_a_step_takes() {
         }
         let (reply, bill) = meter.measure(alice.request(Method::DELETE, "/me", None)).await;
         assert_eq!(reply.status, 202, "{}", reply.text());
-        bill.assert(4);
+        bill.assert(5);
     }
     let (reply, bill) = meter.measure(alice.request(Method::DELETE, "/me", None)).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
