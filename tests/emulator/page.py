@@ -8,6 +8,7 @@ import shutil
 import ssl
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlencode
 
 import trustme
 from selenium import webdriver
@@ -15,29 +16,23 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tool import open_page
-
 # Where the documents open the page, and what the deployment lets in.
 ORIGIN = "http://localhost:3000"
 TIMEOUT = 60
 
 
-def run(backend, root, stack):
+def run(backend, root, password):
     """Runs the checks, and returns how many there were."""
     if not shutil.which("chromedriver"):
         if os.environ.get("CI"):
             raise RuntimeError("chromedriver is not installed")
         print("skipped: the page, as chromedriver is not installed")
         return 0
-    done, made = open_page(backend, stack, ORIGIN, "carol@example.com", "dave@example.com")
-    if done.returncode:
-        raise AssertionError(done.stderr)
-    with contextlib.ExitStack() as opened:
-        # What the addresses lead to is found under its own name, with TLS.
-        hosts = [backend.host("HttpUrl"), backend.host("WebSocketUrl"), f"cognito-idp.{backend.outputs['Region']}.amazonaws.com"]
-        aws = start_tls(opened, hosts, backend.aws.port)
-        names = {ORIGIN.removeprefix("http://"): serve(opened, root), **dict.fromkeys(hosts, aws)}
-        people = [Person(opened, backend, names, *user) for user in made]
+    with contextlib.ExitStack() as stack:
+        page = serve(stack, root)
+        pool = start_tls(stack, user_pool_host(backend), backend.aws.port)
+        names = {ORIGIN.removeprefix("http://"): page, user_pool_host(backend): pool}
+        people = [Person(stack, backend, names, name, password) for name in ("carol", "dave")]
         people[1].be_given_a_password(backend, "good for one sign-in")
         checks = [signs_in, chooses_a_password, chats, stays_signed_in, renews_its_token, signs_out]
         for check in checks:
@@ -69,7 +64,9 @@ def chooses_a_password(carol, dave):
 
 
 def chats(carol, dave):
-    """Each with the other at once, as the address says."""
+    for one, other in ((carol, dave), (dave, carol)):
+        one.fill("#peer", other.key)
+        one.click("#peer-form button")
     carol.send("Hello through the deployment")
     for person in (carol, dave):
         person.wait_for_message("Hello through the deployment")
@@ -107,11 +104,18 @@ def signs_out(carol, dave):
 
 
 class Person:
-    """A user whom `admin/stack open` made, before the page in a browser of their own, at the address that it told."""
+    """A user of the pool, before the page in a browser of their own."""
 
-    def __init__(self, stack, backend, names, email, password, address):
-        self.email, self.password, self.address = email, password, address
-        self.key = backend.claims(backend.sign_in(email, password)["AccessToken"])["sub"]
+    def __init__(self, stack, backend, names, name, password):
+        self.email, self.password = f"{name}@example.com", password
+        self.key = backend.claims(backend.sign_up(name)["AccessToken"])["sub"]
+        outputs, port = backend.outputs, backend.aws.port
+        query = {
+            "api": f"http://{backend.host('HttpUrl')}:{port}",
+            "live": f"ws://{backend.host('WebSocketUrl')}:{port}/{outputs['WebSocketUrl'].rsplit('/', 1)[1]}",
+            "pool": f"{outputs['Region']}:{outputs['UserPoolClientId']}",
+        }
+        self.address = f"{ORIGIN}/?{urlencode(query)}"
         options = webdriver.ChromeOptions()
         rules = ", ".join(f"MAP {name} 127.0.0.1:{port}" for name, port in names.items())
         for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", f"host-resolver-rules={rules}"):
@@ -178,10 +182,14 @@ def serve(stack, root):
     return server.server_port
 
 
-def start_tls(stack, names, port):
-    """Puts TLS before a port, with a certificate of these names; returns the port that it listens on."""
+def user_pool_host(backend):
+    return f"cognito-idp.{backend.outputs['Region']}.amazonaws.com"
+
+
+def start_tls(stack, name, port):
+    """Puts TLS before a port, with a certificate of this name; returns the port that it listens on."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert(*names).configure_cert(context)
+    trustme.CA().issue_cert(name).configure_cert(context)
     loop = asyncio.new_event_loop()
     start = asyncio.start_server(functools.partial(relay, port), "127.0.0.1", 0, ssl=context)
     server = loop.run_until_complete(start)
