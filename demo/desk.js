@@ -11,6 +11,8 @@ export class CallDesk {
   #changed;
   #stage;
   #call = null;
+  /** Calls that were answered. */
+  #taken = new WeakSet();
   log;
 
   /**
@@ -53,12 +55,13 @@ export class CallDesk {
 
   #watch(call, stop) {
     const snapshot = call.getSnapshot();
+    if (["connecting", "active"].includes(snapshot.state)) this.#taken.add(call);
     if (snapshot.state === "ended") {
       stop();
       if (this.#call === call) this.#call = null;
       notify(farewell(call.peer, snapshot));
       this.log.add(call, {
-        text: trace(call, snapshot),
+        text: trace(call, snapshot, this.#taken.has(call)),
         isMissed: isMissed(call, snapshot),
         isTaken: Boolean(snapshot.activeSince),
       });
@@ -72,12 +75,13 @@ function isMissed({ role }, { activeSince, endedByPeer, reason }) {
   return role === "callee" && !activeSince && endedByPeer && ["cancelled", "timeout", "disconnected"].includes(reason);
 }
 
-function trace(call, snapshot) {
+function trace(call, snapshot, isTaken) {
   const { activeSince, reason } = snapshot;
   if (activeSince) return `Call, ${duration((Date.now() - activeSince) / 1000)}`;
   if (isMissed(call, snapshot)) return "Missed call";
   if (reason === "answered_elsewhere") return "Call answered on another device";
   if (reason === "declined") return "Call declined";
+  if (isTaken) return "Call without a connection";
   return call.role === "caller" ? "Call without an answer" : "Call not taken";
 }
 

@@ -8,6 +8,8 @@ import { Outbox } from "./outbox.js";
 
 // How long somebody types after saying so.
 const TYPING_TIME = 8_000;
+// By how much a message may overtake what was sent before it.
+const OVERTAKEN_TIME = 1_000;
 // A connection may have missed a push and not know it.
 const FOLLOW_INTERVAL = 5 * 60_000;
 
@@ -41,6 +43,8 @@ export class Chat {
   #seen = new Set();
   /** @type {Map<string, any>} */
   #typing = new Map();
+  /** When each last wrote. @type {Map<string, number>} */
+  #wrote = new Map();
   #failures = 0;
   /** @type {any} */
   #retry;
@@ -114,7 +118,10 @@ export class Chat {
       this.#events.receive(frame);
       if (this.#events.isAtStart) this.follow();
     } else if (frame.type === "read") this.conversations._marked(frame.data);
-    else if (frame.type === "typing") this.#types(frame.sender, TYPING_TIME);
+    else if (frame.type === "typing") {
+      // One that the message overtook says nothing any more.
+      if (Date.now() - (this.#wrote.get(frame.sender) ?? 0) > OVERTAKEN_TIME) this.#types(frame.sender, TYPING_TIME);
+    }
     else return false;
     return true;
   }
@@ -151,7 +158,10 @@ export class Chat {
     const peer = message.sender_id === this.user ? message.receiver_id : message.sender_id;
     this.#open.get(peer)?._put(message);
     this.conversations._put(peer, message, isNew);
-    if (isNew && message.sender_id === peer) this.#types(peer, 0);
+    if (isNew && message.sender_id === peer) {
+      this.#wrote.set(peer, Date.now());
+      this.#types(peer, 0);
+    }
   }
 
   /** @param {string} id */

@@ -134,6 +134,21 @@ test("the other is told who types, until the message comes", async () => {
   await until(toAlice, ({ isTyping, messages }) => !isTyping && messages.length);
 });
 
+test("who has sent a message types no more, though the frame came late", async () => {
+  const { alice, toBob, toAlice } = await two();
+  await gateway.setFaults("frames:typing:delay=300ms");
+  try {
+    const told = new Promise((resolve) => alice.on("frame", (entry) => entry.frame.type === "typing" && resolve(entry)));
+    toAlice.typing();
+    toAlice.send("done");
+    await until(toBob, ({ messages }) => messages.length);
+    await told;
+    assert.equal(toBob.getSnapshot().isTyping, false);
+  } finally {
+    await gateway.clearFaults();
+  }
+});
+
 test("what was missed without a connection is caught up", async () => {
   const { alice, bob, toBob, toAlice } = await two();
   const [first] = [toBob.send("first"), toBob.send("second")];

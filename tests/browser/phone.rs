@@ -20,6 +20,13 @@ const IS_AT_END: &str = "(() => {
     return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 5;
 })()";
 
+/// No button of a call lies over the words that say whose it is.
+const IS_LEGIBLE: &str = "(() => {
+    const words = document.querySelector('#stage .caption').getBoundingClientRect();
+    const buttons = [...document.querySelectorAll('#stage .controls button')].filter((it) => it.checkVisibility());
+    return buttons.length > 0 && buttons.every((it) => it.getBoundingClientRect().top >= words.bottom);
+})()";
+
 #[test]
 fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
     tell(async |browsers| {
@@ -35,6 +42,15 @@ fn a_call_and_its_conversation_fit_a_phone_held_either_way() {
             for part in ["#accept", "#accept-audio", "#decline", "#draft"] {
                 tab.until(IS_REACHABLE, vec![part.into()]).await;
             }
+        }
+        for width in [320, 390, 430] {
+            tab.resize(width, 844).await;
+            tab.click("#back").await;
+            for part in ["#accept", "#accept-audio", "#decline", "#to-call"] {
+                tab.until(IS_REACHABLE, vec![part.into()]).await;
+            }
+            tab.until(IS_LEGIBLE, Vec::new()).await;
+            tab.click("#to-call").await;
         }
         alice.accept().await;
         alice.expect_live_call().await;

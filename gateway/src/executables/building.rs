@@ -101,9 +101,7 @@ pub(super) async fn run(
         )));
     }
     if !status.success() {
-        return Err(BuildError(
-            "The functions do not compile: correct what cargo says above, then start again".to_owned(),
-        ));
+        return Err(BuildError("The functions do not compile: correct what cargo says above".to_owned()));
     }
     if step.set_apart {
         for ((_, binary), executable) in &mut made {
