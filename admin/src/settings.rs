@@ -53,8 +53,15 @@ pub(crate) struct Settings {
 pub(crate) struct Clients {
     /// The WebSocket API's callback URL, https://…/STAGE: the peers' clients are told, the user's are closed. Without
     /// it, clients that are connected learn of it when they ask for events
-    #[arg(long = "push-to", env = "MANAGEMENT_ENDPOINT", value_name = "URL")]
+    #[arg(long = "push-to", env = "MANAGEMENT_ENDPOINT", value_name = "URL", value_parser = callback_url)]
     pub(crate) endpoint: Option<String>,
+}
+
+fn callback_url(text: &str) -> Result<String, String> {
+    let is_http = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    is_http
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a callback URL starts with https://, not wss://".to_owned())
 }
 
 impl Settings {

@@ -214,3 +214,21 @@ async fn every_device_that_rings_takes_part(#[values(Open, Guarded)] mode: Mode)
     }
     laptop.sees_nothing().await;
 }
+
+#[rstest]
+#[tokio::test]
+async fn what_is_no_id_reaches_nobody(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(json!(12_345_678), json!({}), json!(["call-one"]), json!(true), json!("short"), json!(""), json!(null))]
+    odd: Value,
+) {
+    let app = App::builder().mode(mode).serial_frames().start().await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+    let offer = json!({ "type": "offer", "target": bob.key, "call_id": odd, "data": { "sdp": "v=0" } });
+    phone.device.send(offer).await;
+    let id =
+        laptop.sees("offer").await["call_id"].as_str().expect("an id that the server made up").to_owned();
+    assert!(id.starts_with("s-"), "{id}");
+    assert_eq!(read_call(&bob, &alice).await["call_id"], id.as_str());
+}

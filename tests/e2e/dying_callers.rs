@@ -1,6 +1,7 @@
 //! Connections that die while they begin to take part in a call: whichever function is faster, nothing rings on, and no
 //! side seems to be there that is not.
 
+use futures_util::future::join;
 use hyper::Method;
 use rstest::rstest;
 use serde_json::json;
@@ -172,6 +173,53 @@ async fn an_offer_that_is_handled_while_its_connection_is_forgotten_rings_for_no
         }
     }
     panic!("the end of a connection has fewer commands");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_decline_that_an_answer_overtakes_hides_no_call(
+    #[values(Open, Guarded)] mode: Mode,
+    #[values(Order::Sent, Order::Reversed)] order: Order,
+) {
+    let scene = Scene::start(mode).await;
+    for commands in 0..COMMANDS {
+        let (alice, bob) = scene.users();
+        let (mut phone, mut laptop) = (Phone::of(&alice).await, Phone::of(&bob).await);
+        phone.offer(&bob, Some(ID)).await;
+        laptop.device.expect("offer").await;
+        wait_until("the end of the offer", async || scene.is_idle("Signaling")).await;
+        let before = scene.hold_after(commands, order);
+        let path = format!("/calls/{}/end", alice.key);
+        let declining = bob.request(Method::POST, &path, json!({ "call_id": ID, "reason": "declined" }));
+        let answering = async {
+            let is_held = scene.holds("EndCall", before).await;
+            if is_held {
+                let before = scene.proxy.count();
+                laptop.answer(&alice, Some(ID)).await;
+                scene.done("Signaling", before).await;
+                scene.proxy.resume();
+            }
+            is_held
+        };
+        let (declined, is_held) = join(declining, answering).await;
+        assert_eq!(declined.status, 200, "{}", declined.text());
+        let lives = read_call(&alice, &bob).await["state"] == "active";
+        for user in [&alice, &bob] {
+            let listed = user.request(Method::GET, "/calls", None).await.json();
+            assert_eq!(
+                !listed.as_array().expect("a list").is_empty(),
+                lives,
+                "{commands} commands: {listed}"
+            );
+        }
+        scene.leaves(phone).await;
+        scene.leaves(laptop).await;
+        if !is_held {
+            assert!(commands > 1, "{commands} commands are all of it");
+            return;
+        }
+    }
+    panic!("a decline has fewer commands");
 }
 
 #[rstest]

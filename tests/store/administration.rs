@@ -390,5 +390,7 @@ async fn what_is_wrong_is_said() {
         .await;
     fails(&["export", "--store", "rediss://u@h:1?iam=x"], "AWS_REGION is not set").await;
     fails(&["erase", "--store", "redis://127.0.0.1:1"], "--user <KEY>").await;
+    let erase = ["erase", "--user", "alice", "--store", "redis://127.0.0.1:1"];
+    fails(&[erase.as_slice(), &["--push-to", "wss://localhost"]].concat(), "starts with https://").await;
     fails(&["erase", "--user", "", "--store", "redis://127.0.0.1:1"], "not a user key").await;
 }

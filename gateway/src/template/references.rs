@@ -66,11 +66,9 @@ impl Scope<'_> {
     }
 
     fn is_generated(&self, name: &str) -> bool {
-        name.starts_with(IMPLICIT_API)
-            || self
-                .resources
-                .iter()
-                .any(|(id, kind)| kind.starts_with("AWS::Serverless::") && name.starts_with(id))
+        let is_start = |id: &str| name.starts_with(id) && !name.contains('.');
+        is_start(IMPLICIT_API)
+            || self.resources.iter().any(|(id, kind)| kind.starts_with("AWS::Serverless::") && is_start(id))
     }
 
     /// The value of `LogicalId.Attribute`; a placeholder for resources that exist in the cloud only.

@@ -144,6 +144,8 @@ impl CallManager {
             Event::Resumed { user, .. } => Some(user),
             _ => None,
         });
+        // A call that was noted as over beside a swap which was lost: the rules may now say that it lives.
+        let mut disowned = None;
         for _ in 0..MOST_SWAPS {
             let (mut line, mut effects) = (opened.line.clone(), Vec::new());
             for event in events {
@@ -157,7 +159,11 @@ impl CallManager {
                 continue;
             }
             let unchanged = line == opened.line && effects.is_empty();
+            let lives_on = |call: &call::Call| disowned.as_ref() == Some(&call.id);
             if unchanged && !looks_again {
+                if let Some(call) = opened.line.live().filter(|call| lives_on(call)) {
+                    self.hint(pair, &[], None, None, Some(&call.id)).await?;
+                }
                 tell(None, &opened.line);
                 let (connections, handed) = (HashMap::new(), Handed::default());
                 return Ok(Applied { opened, effects, connections, handed, vanished: None });
@@ -179,7 +185,7 @@ impl CallManager {
             };
             let over =
                 was.as_ref().map(|call| &call.id).filter(|id| is.as_ref().is_none_or(|is| is.id != **id));
-            let live = is.as_ref().map(|call| &call.id).filter(|_| rings);
+            let live = is.as_ref().filter(|call| rings || lives_on(call)).map(|call| &call.id);
             let hinting = self.hint(pair, &effects, incoming, over, live);
             let noting = self.note(pair, events, incoming, was.as_ref(), is.as_ref());
             let swapping = self.store.swap_line(pair, &opened, line, moves);
@@ -188,7 +194,10 @@ impl CallManager {
                     tell(was.as_ref(), &opened.line);
                     return Ok(Applied { opened, effects, connections, handed, vanished });
                 }
-                (Swap::Lost(now), ..) => opened = now,
+                (Swap::Lost(now), ..) => {
+                    disowned = over.cloned().or(disowned);
+                    opened = now;
+                }
             }
         }
         Err(too_busy())

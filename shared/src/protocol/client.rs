@@ -102,15 +102,14 @@ pub struct Echo {
 }
 
 impl Signal<'_> {
-    /// The frame for the peer, with its sender, and with the call's id where it has no `call_id`.
+    /// The frame for the peer, with its sender, and with the call's id where it names none.
     ///
     /// # Errors
     /// [`FrameError::TooLarge`] if it no longer fits a frame.
     pub fn relay(&self, sender: &UserKey, call: Option<&CallId>) -> Result<String, FrameError> {
-        let named = self.frame.get("call_id").is_some_and(|id| id.get() != "null");
         // The other side reads the reason that the call is recorded with.
         let reason = (self.kind == SignalType::EndCall).then(|| self.reason());
-        relay::relay(&self.frame, sender, call.filter(|_| !named), reason)
+        relay::relay(&self.frame, sender, call.filter(|_| self.call_id.is_none()), reason)
     }
 
     /// Why it ends its call, if it does.

@@ -100,12 +100,15 @@ fn conditions_compare_texts() {
 fn attributes_that_nothing_has_are_named() {
     let (found, warnings) = variables(
         "",
-        "A: !GetAtt F.Arn\nB: !GetAtt F.Name\nC: !GetAtt F\nD: { 'Fn::GetAtt': [F, SnapStartResponse.ApplyOn] }",
+        "A: !GetAtt F.Arn\nB: !GetAtt F.Name\nC: !GetAtt F\nD: { 'Fn::GetAtt': [F, SnapStartResponse.ApplyOn] }\nE: !Sub '${F.Arn}'\nG: !Sub '${F.Name}'",
     );
-    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found.len(), 3, "{found:?}");
+    let arns: Vec<_> = found.iter().filter(|(name, _)| name != "D").map(|(_, value)| value).collect();
+    assert_eq!(arns, ["arn:aws:lambda:us-east-1:123456789012:function:F"; 2]);
     let expected = [
         "template.yaml:9: B is left out: F.Name: AWS::Serverless::Function has no attribute Name",
         "template.yaml:10: C is left out: GetAtt needs a resource and its attribute, found \"F\"",
+        "template.yaml:13: G is left out: F.Name: AWS::Serverless::Function has no attribute Name",
     ];
     assert_eq!(warnings, expected);
 }
