@@ -29,10 +29,11 @@
 
 /** The first one. @param {import("./wire.js").ServerFrames["offer"]} [offer] what rang; without, we call @returns {CallSnapshot} */
 export function firstSnapshot(offer) {
+  const sdp = offer?.data?.sdp;
   const [localStream, remoteStream] = globalThis.MediaStream ? [new MediaStream(), new MediaStream()] : [null, null];
   return {
     state: offer ? "ringing" : "calling",
-    wantsVideo: offer ? /m=video[^]*?a=send/.test(offer.data?.sdp ?? "") : true,
+    wantsVideo: offer ? typeof sdp === "string" && /m=video[^]*?a=send/.test(sdp) : true,
     isRinging: false,
     isPeerAbsent: false,
     localStream,

@@ -2,10 +2,14 @@
 
 import { pauseAfter } from "./backoff.js";
 import { Call } from "./call.js";
+import { isTemporary } from "./errors.js";
 import { NO_WEBRTC } from "./negotiation.js";
 
 // The server remembers the end of a call for 2 minutes.
 const MEMORY = 120_000;
+
+// Why the server may refuse an end of call that it takes later.
+const PASSING = ["rate_limited", "unavailable", "internal"];
 
 /** @typedef {import("./wire.js").ServerFrame} ServerFrame */
 /** @typedef {import("./wire.js").ServerFrames["offer"]} Offer */
@@ -61,9 +65,11 @@ export class Calls {
     for (const call of this.live) call._resume(list.find(({ call_id: id }) => id === call.id));
   }
 
-  /** Takes a frame that is about a call; whether it was. @param {ServerFrame} frame */
-  receive(frame) {
-    if (!isAboutCalls(frame)) return false;
+  /** Takes a frame that is about a call; whether it was. @param {ServerFrame} told */
+  receive(told) {
+    if (!isAboutCalls(told)) return false;
+    // What another client sent as an id passes as it came.
+    const frame = isId(told.call_id) ? told : { ...told, call_id: /** @type {any} */ (undefined) };
     if (frame.type === "offer") {
       this.#offered(frame);
       return true;
@@ -74,7 +80,12 @@ export class Calls {
       return true;
     }
     const call = [...this.live].find((each) => each._owns(frame));
-    const { call_id: id, code, request_type: refused = "" } = frame.type === "error" ? frame : {};
+    const { call_id: id, code = "", request_type: refused = "", target } = frame.type === "error" ? frame : {};
+    if (refused === "end_call" && id && target && PASSING.includes(code)) {
+      // Only an offer that crossed another is cancelled without being remembered.
+      this.#endLater(target, id, this.#ended.get(id) ?? "cancelled", false);
+      return true;
+    }
     // Typing, which a call has nothing to do with, may be refused as well.
     if (frame.type === "error" && !(call && (id || refused in ABOUT_CALLS))) {
       return code === "glare" || refused === "candidate" || refused === "end_call";
@@ -100,11 +111,13 @@ export class Calls {
   /** @param {Offer} frame */
   #offered(frame) {
     const { sender: peer, call_id: id } = frame;
-    if (this.#ended.has(id)) return;
+    // A call without an id could not be answered: the server knows it by one of its own.
+    if (!id || this.#ended.has(id)) return;
     const current = this.#with(peer);
     if (current && current.id === id) return void current._receive(frame);
     if (current && current.getSnapshot().state === "calling") return current._meet(frame);
     if (!current && this.live.size && this.#owner.options.busy) {
+      this.#remember(id, "busy");
       return void this.#owner.send({ type: "end_call", target: peer, call_id: id, reason: "busy" });
     }
     if (current) return void this.#replace(current, frame);
@@ -168,12 +181,17 @@ export class Calls {
   #forget(call) {
     this.live.delete(call);
     const { reason, endedByPeer } = call.getSnapshot();
-    if (!endedByPeer && reason) this.#ended.set(call.id, reason);
+    if (!endedByPeer && reason) this.#remember(call.id, reason);
+    this.#owner.changed();
+  }
+
+  /** @param {string} id @param {string} reason */
+  #remember(id, reason) {
+    this.#ended.set(id, reason);
     /** @type {any} */
-    const timer = setTimeout(() => this.#ended.delete(call.id), MEMORY);
+    const timer = setTimeout(() => this.#ended.delete(id), MEMORY);
     // In Node a program need not stay for this.
     timer.unref?.();
-    this.#owner.changed();
   }
 
   /** Tells the server of an end by REST, until it knows or has forgotten the call anyway. @param {string} peer @param {string} id @param {string} reason @param {boolean} isLast */
@@ -184,7 +202,7 @@ export class Calls {
         await this.#owner.api.request("POST /calls/{peer}/end", { query: { peer }, body: { call_id: id, reason }, isLast });
         return;
       } catch (error) {
-        if (isLast || !(/** @type {any} */ (error).isTemporary)) return;
+        if (isLast || !isTemporary(error)) return;
         await new Promise((resolve) => setTimeout(resolve, pauseAfter(failures, error)));
       }
     }
@@ -194,6 +212,13 @@ export class Calls {
   #with(peer) {
     return [...this.live].find((call) => call.peer === peer);
   }
+}
+
+/** @param {unknown} id */
+function isId(id) {
+  if (typeof id !== "string") return false;
+  const { length } = new TextEncoder().encode(id);
+  return length >= 8 && length <= 64;
 }
 
 /** @param {ServerFrame} frame @returns {frame is CallFrame} */

@@ -3,6 +3,7 @@
 import { pauseAfter } from "./backoff.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
+import { isTemporary } from "./errors.js";
 import { Events } from "./events.js";
 import { Outbox } from "./outbox.js";
 
@@ -94,7 +95,7 @@ export class Chat {
     const isFirst = !this.conversations.getSnapshot().isLoaded;
     this.follow(position);
     // Marks are no events. The first time, following lists as well.
-    if (!isFirst) this.conversations.load().catch(() => {});
+    if (!isFirst) this.conversations.load().catch(this._again);
   }
 
   /** Reads what may have been missed, until it could. @param {string} [position] */
@@ -103,13 +104,25 @@ export class Chat {
     clearTimeout(this.#retry);
     try {
       await this.#events.follow(position);
+      const due = [...this.#open.values(), this.conversations].filter((each) => each._isDue);
+      const outcomes = await Promise.all(due.map((each) => each.load().catch((error) => ({ error }))));
+      const lost = outcomes.find((outcome) => outcome && isTemporary(outcome.error));
+      if (lost) throw lost.error;
       this.#failures = 0;
-      for (const each of this.#open.values()) {
-        if (each._isWatched && !each.getSnapshot().isLoaded) each.load().catch(() => {});
-      }
     } catch (error) {
-      this.#retry = setTimeout(() => this.follow(position), pauseAfter(this.#failures++, error));
+      this.#later(error, position);
     }
+  }
+
+  /** Lists what could not be listed, where trying again may help. @param {unknown} error @internal */
+  _again = (error) => {
+    if (this.isOnline && isTemporary(error)) this.#later(error);
+  };
+
+  /** @param {unknown} error @param {string} [position] */
+  #later(error, position) {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.follow(position), pauseAfter(this.#failures++, error));
   }
 
   /** Takes a frame of the chat; whether it was one. @param {import("./wire.js").ServerFrame} frame */

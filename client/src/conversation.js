@@ -129,12 +129,17 @@ export class Conversation extends Observable {
 
   /** @internal */
   _subscribed() {
-    if (this.#floor === undefined && this.#chat.isOnline) this.load().catch(() => {});
     this._isWatched = true;
+    if (this._isDue && this.#chat.isOnline) this.load().catch(this.#chat._again);
   }
 
   /** Whether it is listed, or should be as soon as that is possible. @internal */
   _isWatched = false;
+
+  /** Whether it is to be listed. @internal */
+  get _isDue() {
+    return this._isWatched && this.#floor === undefined;
+  }
 
   /** Takes what the server says of a message: the later edit wins, and a delete wins for ever. @param {StoredMessage} message @internal */
   _put(message) {

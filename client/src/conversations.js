@@ -1,6 +1,7 @@
 // The list of conversations with their marks, the latest first.
 
 import { pauseAfter } from "./backoff.js";
+import { isTemporary } from "./errors.js";
 import { Observable } from "./observable.js";
 
 const PAGE = 50;
@@ -36,6 +37,8 @@ export class Conversations extends Observable {
   #entries = new Map();
   #pages = 1;
   #isLoaded = false;
+  /** Whether it could not be listed the last time. @internal */
+  _isDue = false;
   /** @type {string | undefined} */
   #older;
   /** Grows with each change that a list under way may lack. */
@@ -148,8 +151,10 @@ export class Conversations extends Observable {
         break;
       }
       this.#isLoaded = true;
+      this._isDue = false;
       this._set({ error: null });
     } catch (error) {
+      this._isDue = true;
       this._set({ error: /** @type {Error} */ (error) });
       throw error;
     } finally {
@@ -183,7 +188,7 @@ export class Conversations extends Observable {
   }
 
   #refresh() {
-    this.#refreshing ??= setTimeout(() => this.load().catch(() => {}), REFRESH_DELAY);
+    this.#refreshing ??= setTimeout(() => this.load().catch(this.#chat._again), REFRESH_DELAY);
   }
 
   /** Tells the server of the latest mark, until it has answered. @param {string} peer */
@@ -198,7 +203,7 @@ export class Conversations extends Observable {
         const isLast = told >= (lastMessage?.id ?? "");
         this.#change(peer, { read: told > (read ?? "") ? told : read, ...(isLast && { unread: answer.unread }) });
       } catch (error) {
-        if (!(/** @type {any} */ (error).isTemporary) || !this.#chat.isOpen) return void this.#marks.delete(peer);
+        if (!isTemporary(error) || !this.#chat.isOpen) return void this.#marks.delete(peer);
         await new Promise((resolve) => setTimeout(resolve, pauseAfter(failures++, error)));
       }
     }

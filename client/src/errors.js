@@ -26,6 +26,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether trying again may help. An error of another kind is that of the option `token`, which needs the network as well. @param {any} error */
+export function isTemporary(error) {
+  return error?.isTemporary ?? !(error instanceof SignInError);
+}
+
 /** To be thrown by the option `token` where signing in is hopeless: the client then stops trying. */
 export class SignInError extends Error {
   name = "SignInError";

@@ -2,6 +2,7 @@
 // for each peer, also after a reload.
 
 import { pauseAfter } from "./backoff.js";
+import { isTemporary } from "./errors.js";
 
 // So long a repeated send is known for the same one.
 const KEPT = 24 * 3_600_000;
@@ -101,7 +102,7 @@ export class Outbox {
         this.remove(operation);
         failures = 0;
       } catch (error) {
-        if (/** @type {any} */ (error).isTemporary) {
+        if (isTemporary(error)) {
           await this.#pause(pauseAfter(failures++, error));
           continue;
         }

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { next, startGateway, until } from "./gateway.js";
 import { startProxy } from "./proxy.js";
 
@@ -159,6 +160,64 @@ test("a hang-up without a connection is made good by REST", async () => {
   bob.retry();
   await pong;
   assert.deepEqual(sent, ["register", "ping"], "nothing is kept for later");
+});
+
+test("a decline without a connection outlives a token that cannot be had at once", async () => {
+  const alice = await device(gateway.name("alice"));
+  let isAway = false;
+  const token = () => {
+    if (!isAway) return undefined;
+    throw new TypeError("fetch failed");
+  };
+  const bob = await gateway.online(gateway.name("bob"), { WebSocket: Cuttable, token });
+  const ring = next(bob, "ring");
+  const call_id = alice.offer(bob.user);
+  const call = await ring;
+  isAway = true;
+  Cuttable.last.close();
+  await until(bob, ({ state }) => state === "waiting");
+  call.decline();
+  // A connection tells of the end as well, so there is none any more.
+  bob.close();
+  await until(bob, ({ state }) => state === "closed");
+  isAway = false;
+  await alice.receive((frame) => frame.type === "end_call" && frame.call_id === call_id && frame.reason === "declined");
+});
+
+test("a decline that the server cannot take at the moment is made good by REST", async () => {
+  const alice = await device(gateway.name("alice"));
+  const bob = await gateway.online(gateway.name("bob"));
+  const ring = next(bob, "ring");
+  const call_id = alice.offer(bob.user);
+  const call = await ring;
+  await gateway.tellStore("CONFIG SET min-replicas-to-write 1");
+  try {
+    const refused = next(bob, "frame", ({ frame }) => frame.type === "error" && frame.request_type === "end_call");
+    call.decline();
+    assert.equal((await refused).frame.code, "unavailable");
+  } finally {
+    await gateway.tellStore("CONFIG SET min-replicas-to-write 0");
+  }
+  await alice.receive((frame) => frame.type === "end_call" && frame.call_id === call_id && frame.reason === "declined");
+});
+
+test("an offer whose id is none does not ring, and no shape of a frame stops the client", async () => {
+  const [alice, carol] = [await device(gateway.name("alice")), await device(gateway.name("carol"))];
+  const bob = await gateway.online(gateway.name("bob"));
+  const rings = [];
+  bob.on("ring", ({ id }) => rings.push(id));
+  for (const call_id of [12345678, { a: 1 }, ["abcdefgh"], true, "short", "é".repeat(33)]) {
+    for (const [type, data] of [["offer", OFFER], ["candidate", 7]]) {
+      const came = next(bob, "frame", ({ frame }) => frame.type === type && isDeepStrictEqual(frame.call_id, call_id));
+      alice.send({ type, target: bob.user, call_id, data });
+      await came;
+    }
+  }
+  const ring = next(bob, "ring");
+  const call_id = randomUUID();
+  carol.send({ type: "offer", target: bob.user, call_id, data: { type: "offer", sdp: { toString: 1 } } });
+  assert.equal((await ring).getSnapshot().wantsVideo, false);
+  assert.deepEqual(rings, [call_id]);
 });
 
 test("what ended here does not ring again, though the server still knows it as ringing", async (t) => {

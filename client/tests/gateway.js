@@ -1,7 +1,8 @@
 // The project behind its own gateway, as `cargo run` starts it, and clients of it.
 
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { randomUUID } from "node:crypto";
 import { NowOptics } from "../src/index.js";
@@ -19,7 +20,7 @@ export async function startGateway(...options) {
   /** @type {Record<string, string>} */
   const places = {};
   for await (const line of lines) {
-    const [, name, url] = /^\s*(HTTP|Admin|Tokens)\s+(\S+)/.exec(line) ?? [];
+    const [, name, url] = /^\s*(HTTP|Admin|Tokens|Store)\s+(\S+)/.exec(line) ?? [];
     if (name) places[name] = url;
     if (line.includes("Ctrl-C")) break;
   }
@@ -82,6 +83,16 @@ class Gateway {
   async request(method, path, body) {
     const response = await fetch(this.url + path, { method, body: body && JSON.stringify(body) });
     return { status: response.status, answer: await response.json() };
+  }
+
+  /** Has the store carry out a command. @param {string} command */
+  async tellStore(command) {
+    const { hostname, port } = new URL(this.#places.Store);
+    const socket = connect(Number(port), hostname);
+    socket.write(`${command}\r\n`);
+    const [answer] = await once(socket, "data");
+    socket.destroy();
+    if (`${answer}` !== "+OK\r\n") throw new Error(`${command}: ${answer}`);
   }
 
   async stop() {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { memory, startGateway, until } from "./gateway.js";
+import { memory, next, startGateway, until } from "./gateway.js";
 import { startProxy } from "./proxy.js";
 
 /** @type {Awaited<ReturnType<typeof startGateway>>} */
@@ -52,4 +52,72 @@ test("sends, edits and deletes whose answers are lost are done once", async (t) 
   const repeated = [...attempts].filter(([operation]) => !operation.startsWith("GET"));
   assert.deepEqual(repeated.filter(([, count]) => count < 2), []);
   assert.equal(repeated.length, 8);
+});
+
+test("a list whose answer is lost is asked for again", async (t) => {
+  const [alice, bob] = [gateway.name("alice"), gateway.name("bob")];
+  let doomed = "";
+  const proxy = await startProxy(gateway.url, ({ method, path }) => {
+    if (!doomed || !`${method} ${path}`.startsWith(doomed)) return undefined;
+    doomed = "";
+    return "all";
+  });
+  t.after(() => proxy.stop());
+  const post = async (sender_id, receiver_id) =>
+    (await gateway.request("POST", "/messages", { sender_id, receiver_id, content: "hello" })).answer.data.id;
+  const [first, second] = [await post(bob, alice), await post(bob, alice)];
+  const client = await gateway.online(alice, { api: proxy.url });
+
+  doomed = "GET /messages";
+  await until(client.conversation(bob), ({ isLoaded }) => isLoaded);
+  assert.equal(doomed, "", "the messages were asked for twice");
+
+  doomed = "GET /conversations";
+  await gateway.request("DELETE", `/messages/${second}`);
+  await until(client.conversations, ({ conversations: [{ lastMessage, unread }] }) => lastMessage.id === first && unread === 1);
+  assert.equal(doomed, "", "the list was asked for twice after a delete");
+
+  const third = await post(alice, bob);
+  await until(client.conversation(bob), ({ messages }) => messages.length === 2);
+  client.close();
+  await until(client, ({ state }) => state === "closed");
+  await gateway.request("PUT", `/conversations/-/read?user=${bob}&peer=${alice}`, { message_id: third });
+  doomed = "GET /conversations";
+  client.connect();
+  await until(client.conversation(bob), ({ readByPeer }) => readByPeer === third);
+  assert.equal(doomed, "", "the list was asked for twice after a reconnect");
+});
+
+test("a token that cannot be had for a while is no failure", async () => {
+  let isAway = false;
+  /** @type {() => void} */
+  let missed = () => {};
+  const token = () => {
+    if (!isAway) return undefined;
+    isAway = false;
+    missed();
+    throw new TypeError("fetch failed");
+  };
+  /** The next token is none. */
+  const away = () => {
+    isAway = true;
+    return new Promise((resolve) => (missed = () => resolve(undefined)));
+  };
+  const [alice, bob] = [gateway.name("alice"), gateway.name("bob")];
+  const client = await gateway.online(alice, { token });
+  const conversation = client.conversation(bob);
+  await until(conversation, ({ isLoaded }) => isLoaded);
+
+  let asked = away();
+  conversation.send("sent all the same");
+  await asked;
+  await until(conversation, ({ messages: [message] }) => message?.state === "sent");
+
+  await gateway.request("POST", "/messages", { sender_id: bob, receiver_id: alice, content: "read this" });
+  await until(conversation, ({ messages }) => messages.length === 2);
+  const told = next(client, "request", ({ method, status }) => method === "PUT" && status === 200);
+  asked = away();
+  conversation.markRead();
+  await asked;
+  await told;
 });
