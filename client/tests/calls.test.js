@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { isDeepStrictEqual } from "node:util";
 import { next, startGateway, until } from "./gateway.js";
 import { startProxy } from "./proxy.js";
 
@@ -202,20 +201,18 @@ test("a decline that the server cannot take at the moment is made good by REST",
 });
 
 test("an offer whose id is none does not ring, and no shape of a frame stops the client", async () => {
-  const [alice, carol] = [await device(gateway.name("alice")), await device(gateway.name("carol"))];
-  const bob = await gateway.online(gateway.name("bob"));
+  const alice = await device(gateway.name("alice"));
+  const bob = await gateway.online(gateway.name("bob"), { WebSocket: Cuttable });
   const rings = [];
   bob.on("ring", ({ id }) => rings.push(id));
-  for (const call_id of [12345678, { a: 1 }, ["abcdefgh"], true, "short", "é".repeat(33)]) {
-    for (const [type, data] of [["offer", OFFER], ["candidate", 7]]) {
-      const came = next(bob, "frame", ({ frame }) => frame.type === type && isDeepStrictEqual(frame.call_id, call_id));
-      alice.send({ type, target: bob.user, call_id, data });
-      await came;
-    }
+  // This server puts an id of its own in place of what is none; others have let it pass.
+  const relay = (frame) => Cuttable.last.onmessage({ data: JSON.stringify({ target: bob.user, sender: alice.user, ...frame }) });
+  for (const call_id of [12345678, { a: 1 }, ["abcdefgh"], true, null, undefined, "short", "é".repeat(33)]) {
+    for (const [type, data] of [["offer", OFFER], ["answer", null], ["candidate", 7]]) relay({ type, call_id, data });
   }
   const ring = next(bob, "ring");
   const call_id = randomUUID();
-  carol.send({ type: "offer", target: bob.user, call_id, data: { type: "offer", sdp: { toString: 1 } } });
+  alice.send({ type: "offer", target: bob.user, call_id, data: { type: "offer", sdp: { toString: 1 } } });
   assert.equal((await ring).getSnapshot().wantsVideo, false);
   assert.deepEqual(rings, [call_id]);
 });
