@@ -68,7 +68,7 @@ export class Calls {
   /** Takes a frame that is about a call; whether it was. @param {ServerFrame} told */
   receive(told) {
     if (!isAboutCalls(told)) return false;
-    // What another client sent as an id passes as it came.
+    // A server may let pass whatever another client sent as an id.
     const frame = isId(told.call_id) ? told : { ...told, call_id: /** @type {any} */ (undefined) };
     if (frame.type === "offer") {
       this.#offered(frame);
