@@ -13,7 +13,7 @@ pub(crate) async fn run(settings: &Settings, clients: &Clients, user: UserKey) -
     let permit = Administrator::assume().on_behalf_of(user);
     let (store, notifier) = match &clients.endpoint {
         Some(endpoint) => {
-            // What could not be told is said.
+            // Its warnings say which frames reached nobody.
             shared::telemetry::init();
             let app = PushingApp::open(settings.config(Some(endpoint))?).await?;
             (app.store, Some(app.notifier))

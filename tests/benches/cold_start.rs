@@ -11,6 +11,8 @@
 mod backdrop;
 #[path = "cold_start/cgroup.rs"]
 mod cgroup;
+#[path = "cold_start/endpoint.rs"]
+mod endpoint;
 #[path = "cold_start/functions.rs"]
 mod functions;
 #[path = "cold_start/gate.rs"]

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+mod arguments;
 #[allow(dead_code, reason = "other benchmarks fill conversations evenly")]
 mod filling;
 
@@ -39,8 +40,7 @@ struct Bench {
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let place = arguments.iter().position(|argument| argument == "--messages");
-    let most = place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(1_000_000);
+    let most = arguments::value(&arguments, "--messages").unwrap_or(1_000_000);
     let servers = TestStore::start(StoreKind::Single).await;
     let readers = ["few", "thin", "thick"].map(user);
     let permits = readers.clone().map(|reader| access::own(&anybody(), Some(reader)).unwrap());

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+mod arguments;
 mod clients;
 mod creates;
 mod gateway_process;
@@ -72,20 +73,13 @@ impl Server {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    match gateway_process::is_asked_for(&arguments) {
-        true => gateway_process::serve(&arguments),
-        false => measure(&arguments),
-    }
+    gateway_process::serve_or(measure);
 }
 
 /// On one thread: what the load takes of the machine, the servers have not.
 #[tokio::main(flavor = "current_thread")]
 async fn measure(arguments: &[String]) {
-    let number = |name: &str, otherwise: u64| {
-        let place = arguments.iter().position(|argument| argument == name);
-        place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(otherwise)
-    };
+    let number = |name: &str, otherwise: u64| arguments::value(arguments, name).unwrap_or(otherwise);
     let duration = Duration::from_secs(number("--seconds", 4));
     let load = Load { clients: CLIENTS, listeners: 2, duration };
     gateway_process::build_functions();

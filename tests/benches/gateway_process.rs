@@ -20,8 +20,11 @@ const FUNCTIONS: [(&str, &str); 5] = [
     ("Signaling", "signaling"),
 ];
 
-pub(crate) fn is_asked_for(arguments: &[String]) -> bool {
-    arguments.get(1).is_some_and(|first| first == SERVE)
+/// Is that process if it was started as one, or else measures.
+pub(crate) fn serve_or(measure: fn(&[String])) {
+    let arguments: Vec<String> = std::env::args().collect();
+    let is_asked_for = arguments.get(1).is_some_and(|first| first == SERVE);
+    if is_asked_for { serve(&arguments) } else { measure(&arguments) }
 }
 
 /// Builds what the load needs, as it is deployed.
@@ -43,7 +46,7 @@ fn executables() -> BTreeMap<String, PathBuf> {
 
 /// The process: it serves until its input closes, on one thread as `cargo run` does.
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn serve(arguments: &[String]) {
+async fn serve(arguments: &[String]) {
     let options = Options {
         template: root().join("template.yaml"),
         executables: Some(executables()),

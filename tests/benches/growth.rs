@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+mod arguments;
 #[allow(dead_code, reason = "other benchmarks need the store alone")]
 mod filling;
 #[path = "growth/operations.rs"]
@@ -71,8 +72,7 @@ fn pin(arguments: &[String]) -> bool {
 #[tokio::main(flavor = "current_thread")]
 async fn measure(arguments: &[String]) {
     let is_given = |name: &str| arguments.iter().any(|argument| argument == name);
-    let place = arguments.iter().position(|argument| argument == "--rounds");
-    let rounds = place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(200);
+    let rounds = arguments::value(arguments, "--rounds").unwrap_or(200);
     let stored = if is_given("--full") { &STORED[..] } else { &STORED[..3] };
     count_trips(stored[stored.len() - 1].0.min(100_000)).await;
     let mut all = Vec::new();

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+mod arguments;
+
 use std::time::{Duration, Instant};
 
 use hyper::Method;
@@ -32,8 +34,7 @@ async fn send(client: &ApiClient, to: &User) -> u16 {
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let place = arguments.iter().position(|argument| argument == "--seconds");
-    let seconds = place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(10);
+    let seconds = arguments::value(&arguments, "--seconds").unwrap_or(10);
     let app = App::builder().guarded().released(&["CreateMessage"]);
     let app = app.parameter("MessagesPerSecond", &LIMIT.to_string()).parameter("RateLimit", "10000");
     let app = app.start().await;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+mod arguments;
 #[allow(dead_code, reason = "other benchmarks ring and open idle connections")]
 mod clients;
 mod creates;
@@ -55,22 +56,17 @@ impl Memory {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    match gateway_process::is_asked_for(&arguments) {
-        true => gateway_process::serve(&arguments),
-        false => measure(&arguments),
-    }
+    gateway_process::serve_or(measure);
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn measure(arguments: &[String]) {
-    let place = arguments.iter().position(|argument| argument == "--seconds");
-    let seconds = place.and_then(|place| arguments.get(place + 1)?.parse().ok());
+    let seconds = arguments::value(arguments, "--seconds");
     let is_full = arguments.iter().any(|argument| argument == "--full");
     let duration = Duration::from_secs(seconds.unwrap_or(if is_full { 600 } else { 20 }));
     gateway_process::build_functions();
     println!("\nPOST /messages by {CLIENTS} clients for {} s, every push checked", duration.as_secs());
-    // All stay until the end: a server that ends meanwhile would take its CPU time out of the sums.
+    // Servers stay until the end: one that ends meanwhile would take its CPU time out of the sums.
     let mut stores = Vec::new();
     for listeners in LISTENERS {
         let load = Load { clients: CLIENTS, listeners, duration };

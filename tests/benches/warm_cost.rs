@@ -11,6 +11,8 @@ mod backdrop;
 #[path = "cold_start/cgroup.rs"]
 #[allow(dead_code, reason = "functions have the whole of a core here")]
 mod cgroup;
+#[path = "cold_start/endpoint.rs"]
+mod endpoint;
 #[path = "cold_start/functions.rs"]
 #[allow(dead_code, reason = "starts are measured elsewhere")]
 mod functions;

@@ -11,7 +11,7 @@ use support::{App, Clock, TestStore, User, wait_until};
 /// After this a replica takes over from a primary that is away.
 const NODE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where no node goes away: no machine is so busy that a node seems to.
+/// The same in a cluster whose nodes all stay, so long that none seems to be away on a busy machine.
 const CALM_NODE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a replica may take to take over: two nodes must miss the primary, and elect the replica.

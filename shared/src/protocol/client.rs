@@ -290,7 +290,7 @@ mod tests {
             let offer = format!(r#"{{"type":"offer","target":"b","call_id":{id}}}"#);
             assert_eq!(signal(&offer).call_id, None);
             let relayed = signal(&offer).relay(&user("a"), Some(&call("s-123456"))).expect("it fits");
-            // What is no id reaches nobody as one.
+            // The other client sees the id by which the server knows the call.
             assert_eq!(relayed, r#"{"type":"offer","target":"b","call_id":"s-123456","sender":"a"}"#);
             let ringing = offer.replace("offer", "ringing");
             assert!(matches!(parse(&ringing).1, Err(FrameError::InvalidFrame(INVALID_CALL_ID))), "{ringing}");

@@ -28,7 +28,7 @@ pub(crate) fn build(functions: &[String]) {
     }
 }
 
-/// Those that `--functions` names with commas between them, or all.
+/// The functions that `--functions` names with commas between them, or all.
 pub(crate) fn chosen(arguments: &[String]) -> Vec<String> {
     let place = arguments.iter().position(|argument| argument == "--functions");
     let chosen: Option<Vec<_>> = place.map(|place| arguments[place + 1].split(',').collect());
@@ -38,13 +38,13 @@ pub(crate) fn chosen(arguments: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// All that there are builds of, as programs that are started by these means.
+/// The functions that are built, as programs that are started by these means.
 pub(crate) fn built<T>(program: impl Fn(&str, Vec<PathBuf>) -> T) -> Vec<T> {
     let built = all().into_iter().filter(|name| executable(name).exists());
     built.map(|name| program(&name, vec![executable(&name)])).collect()
 }
 
-/// Whatever this benchmark was built for, `target` is the third folder above it.
+/// The program of a function. `target` is the third folder above this benchmark, whatever it was built for.
 pub(crate) fn executable(package: &str) -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("release").join(package)
 }

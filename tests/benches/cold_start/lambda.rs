@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
-use axum::routing::post;
-use tokio::net::TcpListener;
 
+use crate::endpoint;
 use crate::gate::Gate;
-use crate::instance::{Cost, Instance, Program, spawn};
+use crate::instance::{Cost, Instance, Program};
 
 /// Invocations beyond the first whose costs are taken, of one instance.
 pub(crate) const WARM: usize = 20;
@@ -77,15 +75,7 @@ impl Lambda {
         let programs = programs.into_iter().map(|program| (program.name.clone(), program)).collect();
         let (idle, state) = Default::default();
         let this = Self { inner: Arc::new(Inner { programs, servers, idle, state }) };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new()
-            .route("/2015-03-31/functions/{name}/invocations", post(invoke))
-            .with_state(this.clone());
-        spawn(async move {
-            let _ = axum::serve(listener, router).await;
-        });
-        (url, this)
+        (endpoint::serve(invoke, this.clone()).await, this)
     }
 
     /// Takes these costs of this function from now on.

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::routing::post;
 use serde_json::Value;
 use support::proxy::{CountingProxy, Wave};
-use tokio::net::TcpListener;
 
 use crate::LEARNING;
-use crate::instance::{Instance, Program, spawn};
+use crate::endpoint;
+use crate::instance::{Instance, Program};
 
 /// The proxies by which functions reach the store.
 pub(crate) type Proxies = Arc<BTreeMap<String, CountingProxy>>;
@@ -48,15 +46,7 @@ impl Lambda {
         let programs = programs.into_iter().map(|program| (program.name.clone(), program)).collect();
         let (idle, served) = Default::default();
         let this = Self(Arc::new(Inner { programs, proxies, idle, served }));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new()
-            .route("/2015-03-31/functions/{name}/invocations", post(invoke))
-            .with_state(this.clone());
-        spawn(async move {
-            let _ = axum::serve(listener, router).await;
-        });
-        (url, this)
+        (endpoint::serve(invoke, this.clone()).await, this)
     }
 
     /// How many events a function has had.
